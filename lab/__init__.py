@@ -1,0 +1,7 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bare-metal-like hosts and an air-gap mirror on one Linux machine.
+
+The lab is for developing and testing the collection; it is not part of what is shipped.
+"""
