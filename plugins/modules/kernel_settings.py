@@ -1,0 +1,238 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kernel_settings
+short_description: Kernel modules and parameters, now and after a reboot
+version_added: 0.1.0
+author: baremetal.kubernetes contributors
+description:
+  - Loads kernel modules and sets kernel parameters, and keeps both for the next boot in C(/etc/modules-load.d) and
+    C(/etc/sysctl.d), which systemd and OpenRC both read.
+  - One call does what would else be a task for each module and each parameter.
+  - A module that is built into the kernel counts as loaded, also where there is no C(/lib/modules).
+options:
+  name:
+    description: Base name of both files, without C(.conf).
+    type: str
+    required: true
+  modules:
+    description: Modules that must be loaded or built in.
+    type: list
+    elements: str
+    default: []
+  sysctls:
+    description: Kernel parameters by their dotted names, and their values.
+    type: dict
+    default: {}
+  root:
+    description: Folder that stands for C(/). For tests; nothing is loaded with any other value than C(/).
+    type: path
+    default: /
+extends_documentation_fragment: [baremetal.kubernetes._attributes]
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+notes:
+  - Parameters of a module that is not loaded yet are unknown to the kernel; in check mode they are reported as a change.
+seealso:
+  - module: ansible.posix.sysctl
+  - module: community.general.modprobe
+"""
+
+EXAMPLES = r"""
+- name: Let bridged packets meet the packet filter
+  baremetal.kubernetes.kernel_settings:
+    name: kubernetes
+    modules: [br_netfilter]
+    sysctls:
+      net.bridge.bridge-nf-call-iptables: "1"
+      net.ipv4.ip_forward: "1"
+"""
+
+RETURN = r"""
+loaded:
+  description: Modules that were loaded, or would be in check mode.
+  returned: success
+  type: list
+  elements: str
+  sample: [br_netfilter]
+set:
+  description: Names of the parameters whose value in force was changed, or would be.
+  returned: success
+  type: list
+  elements: str
+  sample: [net.ipv4.ip_forward]
+files:
+  description: Files that were written, or would be.
+  returned: success
+  type: list
+  elements: str
+  sample: [/etc/sysctl.d/kubernetes.conf]
+"""
+
+import os
+import platform
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._files import write_atomic
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kernel.settings import (
+    KEY,
+    NAME,
+    SYMBOLS,
+    Desired,
+    Host,
+    Observed,
+    Plan,
+    normalise,
+    plan_settings,
+    sysctl_path,
+)
+
+
+def read_desired(params: dict[str, t.Any]) -> Desired:
+    """Check the options and put them in a fixed order.
+
+    :raises OperatorError: a name that is none, or a parameter without a value.
+    """
+    for name in (params["name"], *params["modules"]):
+        if not NAME.match(name):
+            raise OperatorError(f"{name!r} is no name of a file or a kernel module", "Use letters, digits, - and _.")
+    for key, value in params["sysctls"].items():
+        if not KEY.match(str(key)) or ".." in str(key):
+            raise OperatorError(f"{key!r} is no kernel parameter", "Name it as `sysctl -a` does.")
+        if value is None or isinstance(value, (dict, list)) or not normalise(value):
+            raise OperatorError(f"kernel parameter {key} has the value {value!r}", "Give a text or a number.")
+    # YAML's booleans are how people write 0 and 1 here.
+    sysctls = {str(k): normalise(int(v) if isinstance(v, bool) else v) for k, v in params["sysctls"].items()}
+    return Desired(modules=tuple(dict.fromkeys(params["modules"])), sysctls=tuple(sorted(sysctls.items())))
+
+
+def load_modules(module: AnsibleModule, host: Host, plan: Plan) -> None:
+    """Load what the plan names.
+
+    :raises OperatorError: names the kernel's configuration symbol when a module is not to be had.
+    """
+    for name in plan.load:
+        if host.root != "/":
+            raise OperatorError(f"kernel module {name} is absent from {host.root}", "Modules load only where root is /.")
+        symbol = SYMBOLS.get(name.replace("-", "_"), "the symbol of this module")
+        modprobe = module.get_bin_path("modprobe")
+        found = "there is no modprobe on this host"
+        if modprobe:
+            code, _out, err = module.run_command([modprobe, name])
+            if code == 0:
+                continue
+            found = f"modprobe said: {err.strip() or f'exit code {code}'}"
+        raise OperatorError(
+            f"kernel module {name} is neither loaded nor built into kernel {platform.release()}; {found}",
+            f"Install the distribution's modules of the running kernel, or build it with {symbol}=y or =m.",
+        )
+
+
+def write_sysctls(host: Host, plan: Plan) -> None:
+    """Put the plan's parameters in force.
+
+    :raises OperatorError: the kernel does not know a parameter (then none is set) or refuses the value.
+    """
+    unknown = [key for key, _value in plan.write if host.sysctl(key) is None]
+    if unknown:
+        raise OperatorError(
+            f"kernel {platform.release()} has no parameter {', '.join(unknown)}",
+            "Take it out of the list, or use a kernel that has it.",
+        )
+    for key, value in plan.write:
+        path = host.path("proc/sys", sysctl_path(key))
+        found = host.sysctl(key)
+        try:
+            # Not O_CREAT: a name that the kernel does not know must fail, in a test's tree as well.
+            handle = os.open(path, os.O_WRONLY | os.O_TRUNC)
+            with os.fdopen(handle, "w", encoding="ascii") as stream:
+                stream.write(f"{value}\n")
+        except OSError as error:
+            raise OperatorError(
+                f"kernel parameter {key} is {found}, expected {value}; setting it failed: {error.strerror}",
+                "Take it out of the list, or let this host set it.",
+            ) from error
+        if host.sysctl(key) != value:
+            raise OperatorError(
+                f"kernel parameter {key} is {host.sysctl(key)} after it was set to {value}",
+                "Give the value as the kernel prints it.",
+            )
+
+
+def diff_of(desired: Desired, observed: Observed, plan: Plan, modules_path: str, sysctls_path: str) -> list[dict[str, str]]:
+    """Before and after of the state in force and of both files."""
+    writes = dict(plan.write)
+    before = [f"{key} = {observed.sysctls.get(key)}" for key in writes] + [f"module {name} absent" for name in plan.load]
+    after = [f"{key} = {value}" for key, value in plan.write] + [f"module {name} loaded" for name in plan.load]
+    result = []
+    if before:
+        header = "kernel, in force"
+        result.append({"before_header": header, "after_header": header, "before": "\n".join(before) + "\n", "after": "\n".join(after) + "\n"})
+    for path, old, new in (
+        (modules_path, observed.modules_file, plan.modules_file),
+        (sysctls_path, observed.sysctls_file, plan.sysctls_file),
+    ):
+        if new is not None:
+            result.append({"before_header": path, "after_header": path, "before": old or "", "after": new})
+    return result
+
+
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    """Observe, plan and, outside check mode, apply."""
+    desired = read_desired(module.params)
+    host = Host(module.params["root"])
+    modules_path = f"/etc/modules-load.d/{module.params['name']}.conf"
+    sysctls_path = f"/etc/sysctl.d/{module.params['name']}.conf"
+    observed = host.observe(desired, platform.release(), modules_path, sysctls_path)
+    plan = plan_settings(desired, observed)
+    if plan.changed and not module.check_mode:
+        load_modules(module, host, plan)
+        write_sysctls(host, plan)
+        for path, text in ((modules_path, plan.modules_file), (sysctls_path, plan.sysctls_file)):
+            if text is not None:
+                target = host.path(path.lstrip("/"))
+                os.makedirs(os.path.dirname(target), mode=0o755, exist_ok=True)
+                write_atomic(target, text.encode(), 0o644)
+    files = [p for p, text in ((modules_path, plan.modules_file), (sysctls_path, plan.sysctls_file)) if text is not None]
+    return {
+        "changed": plan.changed,
+        "loaded": list(plan.load),
+        "set": [key for key, _value in plan.write],
+        "files": files,
+        "diff": diff_of(desired, observed, plan, modules_path, sysctls_path),
+    }
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "modules": {"type": "list", "elements": "str", "default": []},
+            "sysctls": {"type": "dict", "default": {}},
+            "root": {"type": "path", "default": "/"},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result = run(module)
+    except OperatorError as error:
+        module.fail_json(msg=str(error), **error.context)
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename or 'a file'}: {error.strerror}. Expected it to be writable by root.")
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
