@@ -138,7 +138,9 @@ class Host:
             return True
         if name in EVIDENCE and os.path.exists(self.path(EVIDENCE[name])):
             return True
-        if name in FILESYSTEMS and re.search(rf"\b{re.escape(name)}$", self.read("proc/filesystems") or "", re.M):
+        if name in FILESYSTEMS and re.search(
+            rf"\b{re.escape(name)}$", self.read("proc/filesystems") or "", re.M
+        ):
             return True
         builtin = self.read("lib/modules", release, "modules.builtin") or ""
         return any(os.path.basename(line).replace("-", "_") == f"{name}.ko" for line in builtin.splitlines())

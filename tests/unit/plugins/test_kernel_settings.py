@@ -51,7 +51,10 @@ def observed(**changes: t.Any) -> Observed:
     ],
 )
 def test_plan_holds_just_what_differs(
-    changes: dict[str, t.Any], load: tuple[str, ...], write: tuple[tuple[str, str], ...], files: tuple[bool, bool]
+    changes: dict[str, t.Any],
+    load: tuple[str, ...],
+    write: tuple[tuple[str, str], ...],
+    files: tuple[bool, bool],
 ) -> None:
     plan = plan_settings(DESIRED, observed(**changes))
     assert (plan.load, plan.write) == (load, write)
@@ -66,7 +69,10 @@ def test_values_compare_as_the_kernel_prints_them(value: object, expected: str) 
 
 @pytest.mark.parametrize(
     ("key", "path"),
-    [("net.ipv4.ip_forward", "net/ipv4/ip_forward"), ("net.ipv4.conf.eth0/7.rp_filter", "net/ipv4/conf/eth0.7/rp_filter")],
+    [
+        ("net.ipv4.ip_forward", "net/ipv4/ip_forward"),
+        ("net.ipv4.conf.eth0/7.rp_filter", "net/ipv4/conf/eth0.7/rp_filter"),
+    ],
 )
 def test_sysctl_paths(key: str, path: str) -> None:
     assert sysctl_path(key) == path
@@ -119,7 +125,9 @@ def test_check_tells_what_a_run_then_does_and_a_second_run_changes_nothing(tmp_p
     assert not (tmp_path / "etc").exists()
     done = call(tmp_path, **params)
     assert predicted["changed"] and done["changed"]
-    assert {k: predicted[k] for k in ("loaded", "set", "files", "diff")} == {k: done[k] for k in ("loaded", "set", "files", "diff")}
+    assert {k: predicted[k] for k in ("loaded", "set", "files", "diff")} == {
+        k: done[k] for k in ("loaded", "set", "files", "diff")
+    }
     assert (tmp_path / "proc/sys/net/ipv4/ip_forward").read_text() == "1\n"
     assert (tmp_path / "etc/sysctl.d/site.conf").read_text().splitlines()[1:] == ["net.ipv4.ip_forward = 1"]
     assert (tmp_path / "etc/modules-load.d/site.conf").stat().st_mode & 0o777 == 0o644
@@ -131,13 +139,18 @@ def test_check_tells_what_a_run_then_does_and_a_second_run_changes_nothing(tmp_p
     ("params", "words"),
     [
         ({"modules": ["ip_vs"]}, ["ip_vs", "absent"]),
-        ({"sysctls": {"net.ipv4.nothing": "1", "net.ipv4.ip_forward": "1"}}, ["net.ipv4.nothing", "has no parameter"]),
+        (
+            {"sysctls": {"net.ipv4.nothing": "1", "net.ipv4.ip_forward": "1"}},
+            ["net.ipv4.nothing", "has no parameter"],
+        ),
         ({"sysctls": {"net.ipv4.ip_forward": ""}}, ["net.ipv4.ip_forward", "value"]),
         ({"sysctls": {"../../etc/passwd": "1"}}, ["no kernel parameter"]),
         ({"modules": ["-r overlay"]}, ["no name"]),
     ],
 )
-def test_bad_input_is_refused_before_anything_changes(tmp_path: Path, params: dict[str, t.Any], words: list[str]) -> None:
+def test_bad_input_is_refused_before_anything_changes(
+    tmp_path: Path, params: dict[str, t.Any], words: list[str]
+) -> None:
     make_tree(tmp_path)
     result = call(tmp_path, **params)
     assert result["failed"]

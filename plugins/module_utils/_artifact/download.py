@@ -1,0 +1,355 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release.
+# Do not import it from other collections, playbook-local plugins or scripts.
+
+"""Fetch a file over HTTP(S) or from a path, resuming within the run, and verify it while it streams."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import http.client
+import os
+import re
+import ssl
+import threading
+import time
+import typing as t
+import urllib.error
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass, field
+
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.model import (
+    ArtifactError,
+    FileSpec,
+)
+
+CHUNK = 1 << 20
+# Left free beside every download, so that the host keeps working when the estimate is a little short.
+SPACE_MARGIN = 16 << 20
+_RETRIED_STATUS = (408, 425, 429, 500, 502, 503, 504)
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d*/(?:\d+|\*)")
+
+
+def free_bytes(path: str) -> int:
+    """Bytes that the file system of C(path) still gives to this process."""
+    stat = os.statvfs(path)
+    return stat.f_bavail * stat.f_frsize
+
+
+@dataclass
+class Space:
+    """Free space that parallel downloads have promised to use, per file system.
+
+    :param free: tells the free bytes at a path (replaced in tests).
+    """
+
+    free: t.Callable[[str], int] = free_bytes
+    _promised: dict[int, int] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def reserve(self, folder: str, size: int, name: str) -> None:
+        """Promise C(size) bytes in C(folder).
+
+        :raises ArtifactError: when they are not there.
+        """
+        device = os.stat(folder).st_dev
+        with self._lock:
+            available = self.free(folder) - self._promised.get(device, 0)
+            if size + SPACE_MARGIN > available:
+                raise ArtifactError(
+                    f"{name}: {size >> 20} MiB are needed in {folder}, {max(available, 0) >> 20} MiB are free"
+                    f" ({SPACE_MARGIN >> 20} MiB stay free for the host).",
+                    "Free space on that file system, or set work_dir to a larger one.",
+                    required_bytes=size + SPACE_MARGIN,
+                    free_bytes=max(available, 0),
+                )
+            self._promised[device] = self._promised.get(device, 0) + size
+
+
+class _SameHostHeaders(urllib.request.HTTPRedirectHandler):
+    """Follow redirects, but neither carry credentials to another host nor fall back from https to http."""
+
+    def __init__(self, private: t.Collection[str]) -> None:
+        self._private = {name.lower() for name in private}
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: t.Any, code: int, msg: str, headers: t.Any, newurl: str
+    ) -> urllib.request.Request | None:
+        old, new = urllib.parse.urlsplit(req.full_url), urllib.parse.urlsplit(newurl)
+        if old.scheme == "https" and new.scheme != "https":
+            raise urllib.error.HTTPError(
+                req.full_url, code, f"redirect from https to {new.scheme}", headers, fp
+            )
+        request = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if request is not None and old.netloc != new.netloc:
+            for name in [key for key in request.headers if key.lower() in self._private]:
+                request.remove_header(name)
+        return request
+
+
+class _Transient(Exception):
+    """Worth another attempt; the message is the reason."""
+
+
+class _StartOver(Exception):
+    """The server did not continue where the part ends."""
+
+
+class _Part:
+    """The bytes that have arrived so far, with their digests."""
+
+    def __init__(self, path: str, algorithms: t.Iterable[str]) -> None:
+        self.path = path
+        self.validator = ""
+        self.reserved = False
+        self._algorithms = tuple(dict.fromkeys(algorithms))
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what has arrived."""
+        self.size = 0
+        self._hashes = {name: hashlib.new(name) for name in self._algorithms}
+        with open(self.path, "wb"):
+            pass
+
+    def extend(self, read: t.Callable[[], bytes]) -> None:
+        """Append until C(read) gives nothing more."""
+        with open(self.path, "ab") as out:
+            while chunk := read():
+                out.write(chunk)
+                self.size += len(chunk)
+                for item in self._hashes.values():
+                    item.update(chunk)
+
+    def hexdigest(self, algorithm: str) -> str:
+        return self._hashes[algorithm].hexdigest()
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A verified download. C(size) is in bytes, C(sha256) a hexadecimal digest."""
+
+    path: str
+    size: int
+    sha256: str
+    attempts: int
+
+
+class Fetcher:
+    """Downloads with one TLS configuration.
+
+    :param ca_path: PEM file of authorities trusted beside the system's, or C(None).
+    :param timeout: seconds per connection attempt and per read.
+    :param retries: further attempts after the first.
+    :param headers: sent with each request to the first host.
+    :param pause: seconds to wait before an attempt, by number of the attempt that failed.
+    """
+
+    def __init__(
+        self,
+        ca_path: str | None = None,
+        timeout: float = 30,
+        retries: int = 3,
+        headers: t.Mapping[str, str] | None = None,
+        space: Space | None = None,
+        pause: t.Callable[[int], float] = lambda failed: min(0.5 * 2 ** (failed - 1), 10.0),
+    ) -> None:
+        self._timeout = timeout
+        self._retries = retries
+        self._headers = dict(headers or {})
+        self._space = space or Space()
+        self._pause = pause
+        context = ssl.create_default_context()
+        if ca_path:
+            try:
+                context.load_verify_locations(cafile=ca_path)
+            except (OSError, ssl.SSLError) as exc:
+                raise ArtifactError(
+                    f"ca_path {ca_path} cannot be read as PEM certificates: {exc}.",
+                    "Copy the mirror's CA certificate to the host first.",
+                ) from exc
+        # Proxies come from the environment (https_proxy, http_proxy, no_proxy).
+        self._opener = urllib.request.build_opener(
+            urllib.request.HTTPSHandler(context=context), _SameHostHeaders(self._headers)
+        )
+
+    def fetch(self, spec: FileSpec, path: str) -> Fetched:
+        """Download C(spec.url) to C(path) and verify it.
+
+        :raises ArtifactError: unreachable, refused, truncated, no space, or another checksum than expected. What was
+            downloaded is removed then.
+        """
+        try:
+            return self._fetch(spec, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+            raise
+
+    def _fetch(self, spec: FileSpec, path: str) -> Fetched:
+        part = _Part(path, (spec.checksum.algorithm, "sha256"))
+        attempt, resumed, reason = 0, False, ""
+        while attempt <= self._retries:
+            if attempt:
+                time.sleep(self._pause(attempt))
+            attempt += 1
+            resumed = part.size > 0
+            try:
+                self._transfer(spec, part)
+            except _Transient as exc:
+                reason = str(exc)
+                continue
+            except _StartOver as exc:
+                reason = str(exc)
+                part.restart()
+                continue
+            actual = part.hexdigest(spec.checksum.algorithm)
+            if actual == spec.checksum.digest:
+                return Fetched(path, part.size, part.hexdigest("sha256"), attempt)
+            if resumed and attempt <= self._retries:
+                # The halves may stem from different files: once more, from the start.
+                reason = "the resumed download has another checksum"
+                part.restart()
+                continue
+            raise ArtifactError(
+                f"{spec.name}: {spec.url} has the checksum {spec.checksum.algorithm}:{actual} ({part.size} bytes),"
+                f" expected {spec.checksum}. Nothing was replaced.",
+                "If the mirror serves its own build, set the checksum of that build; otherwise the file was altered"
+                " or damaged: do not use it.",
+                url=spec.url,
+                found_checksum=f"{spec.checksum.algorithm}:{actual}",
+                expected_checksum=str(spec.checksum),
+            )
+        raise ArtifactError(
+            f"{spec.name}: {spec.url} could not be downloaded in {attempt} attempt(s): {reason}. Nothing was replaced.",
+            f"Check that {_host(spec.url)} is reachable from this host (name, route, firewall, proxy).",
+            url=spec.url,
+            attempts=attempt,
+        )
+
+    def _transfer(self, spec: FileSpec, part: _Part) -> None:
+        """One attempt; continues where the part ends."""
+        if spec.url.lower().startswith("file:"):
+            self._copy(spec, part)
+            return
+        request = urllib.request.Request(
+            spec.url, headers={"User-Agent": "baremetal.kubernetes", **self._headers}
+        )
+        # A proxy or server that compressed the bytes on the way would break both range and length.
+        request.add_header("Accept-Encoding", "identity")
+        if part.size:
+            request.add_header("Range", f"bytes={part.size}-")
+            if part.validator:
+                request.add_header("If-Range", part.validator)
+        try:
+            with self._opener.open(request, timeout=self._timeout) as response:
+                self._stream(spec, part, response)
+        except urllib.error.HTTPError as exc:
+            with exc:
+                if exc.code == 416 and part.size:
+                    raise _StartOver("the server refused to continue the download (HTTP 416)") from exc
+                if exc.code in _RETRIED_STATUS:
+                    raise _Transient(f"HTTP {exc.code} {exc.reason}") from exc
+                hint = {
+                    401: "Give the mirror's credentials in headers.",
+                    403: "Check the mirror's access rules.",
+                    404: "Check version, architecture and path; on a mirror, add the file.",
+                    407: "Check the proxy's credentials.",
+                }.get(exc.code, "Check the server's log.")
+                raise ArtifactError(
+                    f"{spec.name}: {spec.url} answered HTTP {exc.code} {exc.reason}. Nothing was replaced.",
+                    hint,
+                    url=spec.url,
+                    status=exc.code,
+                ) from exc
+        except urllib.error.URLError as exc:
+            cause = exc.reason
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                raise ArtifactError(
+                    f"{spec.name}: the certificate of {_host(spec.url)} is not trusted: {cause.verify_message}."
+                    " Nothing was replaced.",
+                    "Set ca_path to the PEM file of the authority that signed it.",
+                    url=spec.url,
+                ) from exc
+            raise _Transient(_reason(cause)) from exc
+        except (OSError, http.client.HTTPException) as exc:
+            if isinstance(exc, OSError) and exc.errno == errno.ENOSPC:
+                raise _no_space(spec, part.path) from exc
+            raise _Transient(_reason(exc)) from exc
+
+    def _stream(self, spec: FileSpec, part: _Part, response: t.Any) -> None:
+        if part.size and response.status == 206:
+            match = _CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
+            if not match or int(match.group(1)) != part.size:
+                raise _StartOver("the server continued at another place")
+        else:
+            part.restart()
+        tag = response.headers.get("ETag", "")
+        part.validator = tag if not tag.startswith("W/") else ""
+        length = response.headers.get("Content-Length")
+        expected = int(length) if length and length.isdigit() else None
+        if expected is not None and not part.reserved:
+            self._space.reserve(os.path.dirname(part.path), expected, spec.name)
+            part.reserved = True
+        start = part.size
+        # read1 hands over what has arrived, so that a broken connection leaves it for the next attempt.
+        part.extend(lambda: response.read1(CHUNK))
+        if expected is not None and part.size - start < expected:
+            raise _Transient(f"truncated: {part.size} of {start + expected} bytes arrived")
+
+    def _copy(self, spec: FileSpec, part: _Part) -> None:
+        parts = urllib.parse.urlsplit(spec.url)
+        source = urllib.parse.unquote(parts.path)
+        if parts.netloc not in ("", "localhost"):
+            raise ArtifactError(
+                f"{spec.name}: {spec.url} names the host {parts.netloc}, expected file:///path.",
+                "Correct the URL.",
+            )
+        try:
+            self._space.reserve(os.path.dirname(part.path), os.path.getsize(source), spec.name)
+            with open(source, "rb") as stream:
+                part.restart()
+                part.extend(lambda: stream.read(CHUNK))
+        except OSError as exc:
+            if exc.errno == errno.ENOSPC:
+                raise _no_space(spec, part.path) from exc
+            raise ArtifactError(
+                f"{spec.name}: {source} cannot be read: {exc.strerror or exc}. Nothing was replaced.",
+                "Copy the file to this host first, or correct the URL.",
+                url=spec.url,
+            ) from exc
+
+
+def digest_file(path: str, algorithms: t.Iterable[str]) -> tuple[int, dict[str, str]]:
+    """Size in bytes and hexadecimal digests of a file, read once."""
+    hashes = {name: hashlib.new(name) for name in algorithms}
+    size = 0
+    with open(path, "rb") as stream:
+        while chunk := stream.read(CHUNK):
+            size += len(chunk)
+            for item in hashes.values():
+                item.update(chunk)
+    return size, {name: item.hexdigest() for name, item in hashes.items()}
+
+
+def _no_space(spec: FileSpec, path: str) -> ArtifactError:
+    return ArtifactError(
+        f"{spec.name}: the file system of {os.path.dirname(path)} is full. Nothing was replaced.",
+        "Free space on it, or set work_dir to a larger one.",
+        url=spec.url,
+    )
+
+
+def _host(url: str) -> str:
+    return urllib.parse.urlsplit(url).netloc.rpartition("@")[2] or "this host"
+
+
+def _reason(cause: t.Any) -> str:
+    text = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+    return str(text)

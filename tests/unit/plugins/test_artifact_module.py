@@ -1,0 +1,485 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The artifact module against a server on the loopback interface."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import pwd
+import socket
+import stat
+import tarfile
+import threading
+import typing as t
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+RunModule = t.Callable[..., dict[str, t.Any]]
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+class Server:
+    """Serves bytes by path; a path may be told to break off, fail or ignore ranges."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.break_after: dict[str, list[int]] = {}
+        self.status: dict[str, list[int]] = {}
+        self.redirect: dict[str, str] = {}
+        self.ignore_range: set[str] = set()
+        self.requests: list[tuple[str, dict[str, str]]] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *args: t.Any) -> None:
+                pass
+
+            def do_GET(self) -> None:
+                outer.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}))
+                if self.path in outer.redirect:
+                    self.send_response(302)
+                    self.send_header("Location", outer.redirect[self.path])
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
+                if outer.status.get(self.path):
+                    self.send_error(outer.status[self.path].pop(0))
+                    return
+                if self.path not in outer.files:
+                    self.send_error(404)
+                    return
+                body, start = outer.files[self.path], 0
+                wanted = self.headers.get("Range")
+                if wanted and self.path not in outer.ignore_range:
+                    start = int(wanted.removeprefix("bytes=").rstrip("-"))
+                    self.send_response(206)
+                    self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
+                else:
+                    self.send_response(200)
+                self.send_header("ETag", f'"{sha256(body)[:16]}"')
+                self.send_header("Content-Length", str(len(body) - start))
+                self.end_headers()
+                stop = len(body)
+                if outer.break_after.get(self.path):
+                    stop = start + outer.break_after[self.path].pop(0)
+                self.wfile.write(body[start:stop])
+                if stop < len(body):
+                    self.close_connection = True
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.base = f"http://127.0.0.1:{self._http.server_address[1]}"
+        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+
+    def put(self, path: str, data: bytes) -> str:
+        self.files[path] = data
+        return self.base + path
+
+    def count(self, path: str) -> int:
+        return sum(1 for asked, _headers in self.requests if asked == path)
+
+    def close(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+
+@pytest.fixture
+def server() -> t.Iterator[Server]:
+    running = Server()
+    yield running
+    running.close()
+
+
+OWNER = {"owner": str(os.getuid()), "group": str(os.getgid())}
+
+
+def plain(name: str, url: str, data: bytes, dest: Path, **more: t.Any) -> dict[str, t.Any]:
+    return {
+        "name": name,
+        "url": url,
+        "checksum": f"sha256:{sha256(data)}",
+        "dest": str(dest),
+        **OWNER,
+        **more,
+    }
+
+
+def options(tmp_path: Path, *files: dict[str, t.Any], **more: t.Any) -> dict[str, t.Any]:
+    return {"files": list(files), "record": str(tmp_path / "state/record.json"), "retries": 0, **more}
+
+
+def tarball(
+    entries: t.Mapping[str, bytes], mode: str = "w:gz", extra: t.Sequence[tarfile.TarInfo] = ()
+) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=mode) as archive:  # type: ignore[call-overload]
+        for name, data in entries.items():
+            info = tarfile.TarInfo(name)
+            info.size, info.mode = len(data), 0o755
+            archive.addfile(info, io.BytesIO(data))
+        for info in extra:
+            archive.addfile(info)
+    return buffer.getvalue()
+
+
+def leftovers(folder: Path) -> list[str]:
+    return [str(path) for path in folder.rglob("*") if ".bmk-artifact-" in path.name]
+
+
+def test_fresh_then_again_then_check(server: Server, tmp_path: Path, run_module: RunModule) -> None:
+    data = os.urandom(300_000)
+    dest = tmp_path / "new/folder/kubelet"
+    args = options(tmp_path, plain("kubelet 1.36.4", server.put("/kubelet", data), data, dest))
+
+    predicted = run_module("artifact", args, check=True)
+    assert predicted["changed"] and not dest.exists() and not (tmp_path / "state").exists()
+
+    real = run_module("artifact", args)
+    assert real["changed"] and dest.read_bytes() == data
+    assert stat.S_IMODE(dest.stat().st_mode) == 0o755
+    assert stat.S_IMODE(dest.parent.stat().st_mode) == 0o755
+    assert predicted["diff"] == real["diff"]
+    owner = pwd.getpwuid(os.getuid()).pw_name
+    assert real["diff"]["before"] == ""
+    assert real["diff"]["after"].startswith(f"{dest} sha256:{sha256(data)} 0755 {owner}:")
+    assert real["files"] == [
+        {
+            "name": "kubelet 1.36.4",
+            "dest": str(dest),
+            "changed": True,
+            "previous_sha256": None,
+            "sha256": sha256(data),
+            "size": len(data),
+            "source": server.base + "/kubelet",
+            "member": None,
+        }
+    ]
+    asked = server.count("/kubelet")
+    again = run_module("artifact", args)
+    assert not again["changed"] and again["diff"] == {"before": "", "after": ""}
+    assert again["files"][0]["sha256"] == sha256(data)
+    assert not run_module("artifact", args, check=True)["changed"]
+    assert server.count("/kubelet") == asked == 1
+    assert leftovers(tmp_path) == []
+
+
+def test_wrong_checksum_installs_nothing_of_the_call(
+    server: Server, tmp_path: Path, run_module: RunModule
+) -> None:
+    old, good, bad = b"old version", b"good", b"tampered"
+    first, second = tmp_path / "first", tmp_path / "second"
+    second.write_bytes(old)
+    wrong = plain("runc 1.4.3", server.put("/runc", bad), b"what was published", second)
+    args = options(tmp_path, plain("good", server.put("/good", good), good, first), wrong, retries=2)
+    result = run_module("artifact", args)
+    assert result["failed"]
+    for part in ("runc 1.4.3", server.base + "/runc", sha256(bad), sha256(b"what was published")):
+        assert part in result["msg"]
+    assert second.read_bytes() == old and not first.exists()
+    assert server.count("/runc") == 1, "other bytes do not become right by asking again"
+    assert leftovers(tmp_path) == []
+
+
+def test_truncated_download_resumes(server: Server, tmp_path: Path, run_module: RunModule) -> None:
+    data = os.urandom(400_000)
+    server.break_after["/f"] = [150_000]
+    dest = tmp_path / "f"
+    result = run_module(
+        "artifact", options(tmp_path, plain("f", server.put("/f", data), data, dest), retries=1)
+    )
+    assert result["changed"] and dest.read_bytes() == data
+    asked = [headers.get("range") for path, headers in server.requests if path == "/f"]
+    assert asked == [None, "bytes=150000-"]
+    assert server.requests[1][1]["if-range"] == f'"{sha256(data)[:16]}"'
+
+
+def test_truncated_download_without_range_support_starts_over(
+    server: Server, tmp_path: Path, run_module: RunModule
+) -> None:
+    data = os.urandom(400_000)
+    server.break_after["/f"] = [150_000]
+    server.ignore_range.add("/f")
+    dest = tmp_path / "f"
+    result = run_module(
+        "artifact", options(tmp_path, plain("f", server.put("/f", data), data, dest), retries=1)
+    )
+    assert result["changed"] and dest.read_bytes() == data
+
+
+def test_truncated_for_good_keeps_the_old_file(server: Server, tmp_path: Path, run_module: RunModule) -> None:
+    data = os.urandom(50_000)
+    server.break_after["/f"] = [10_000, 10_000]
+    dest = tmp_path / "f"
+    dest.write_bytes(b"old")
+    result = run_module(
+        "artifact", options(tmp_path, plain("f", server.put("/f", data), data, dest), retries=1)
+    )
+    assert (
+        result["failed"]
+        and "truncated: 20000 of 50000 bytes" in result["msg"]
+        and "2 attempt(s)" in result["msg"]
+    )
+    assert dest.read_bytes() == b"old" and leftovers(tmp_path) == []
+
+
+def test_unreachable_mirror(tmp_path: Path, run_module: RunModule) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/dl.k8s.io/kubelet"
+    result = run_module("artifact", options(tmp_path, plain("kubelet", url, b"x", tmp_path / "k"), retries=1))
+    assert result["failed"]
+    for part in ("kubelet", url, f"127.0.0.1:{port} is reachable", "refused", "2 attempt(s)"):
+        assert part in result["msg"]
+
+
+@pytest.mark.parametrize(("status", "attempts"), [(404, 1), (403, 1), (500, 3), (503, 3)])
+def test_http_errors(
+    server: Server, tmp_path: Path, run_module: RunModule, status: int, attempts: int
+) -> None:
+    server.status["/f"] = [status] * 5
+    result = run_module(
+        "artifact", options(tmp_path, plain("f", server.put("/f", b"x"), b"x", tmp_path / "f"), retries=2)
+    )
+    assert result["failed"] and f"HTTP {status}" in result["msg"] and server.base + "/f" in result["msg"]
+    assert server.count("/f") == attempts
+    assert not (tmp_path / "f").exists()
+
+
+def test_every_failing_file_is_named(server: Server, tmp_path: Path, run_module: RunModule) -> None:
+    files = [plain(n, f"{server.base}/{n}", n.encode(), tmp_path / n) for n in ("one", "two")]
+    result = run_module("artifact", options(tmp_path, *files))
+    assert result["failed"] and "one" in result["msg"] and "two" in result["msg"]
+    assert [failure["status"] for failure in result["failures"]] == [404, 404]
+
+
+def test_members_are_compared_by_the_record(server: Server, tmp_path: Path, run_module: RunModule) -> None:
+    data = tarball({"./bin/containerd": b"daemon", "bin/ctr": b"client", "bin/other": b"other"})
+    url = server.put("/c.tgz", data)
+    members = [
+        {"source": "bin/containerd", "dest": str(tmp_path / "bin/containerd")},
+        {"source": "./bin/ctr", "dest": str(tmp_path / "bin/ctr"), "mode": "0700"},
+    ]
+    entry = {"name": "c", "url": url, "checksum": f"sha256:{sha256(data)}", "members": members, **OWNER}
+    args = options(tmp_path, entry)
+    predicted, real = run_module("artifact", args, check=True), run_module("artifact", args)
+    assert predicted["changed"] and real["changed"]
+    assert server.count("/c.tgz") == 1, "check mode needs no download when nothing is in place"
+    assert (tmp_path / "bin/containerd").read_bytes() == b"daemon"
+    assert stat.S_IMODE((tmp_path / "bin/ctr").stat().st_mode) == 0o700
+    assert not (tmp_path / "bin/other").exists()
+    assert [item["sha256"] for item in real["files"]] == [sha256(b"daemon"), sha256(b"client")]
+
+    assert not run_module("artifact", args)["changed"]
+    assert server.count("/c.tgz") == 1
+    # Damage one member: only that one is replaced.
+    (tmp_path / "bin/ctr").write_bytes(b"damaged")
+    assert [f["changed"] for f in run_module("artifact", args, check=True)["files"]] == [False, True]
+    repaired = run_module("artifact", args)
+    assert [f["changed"] for f in repaired["files"]] == [False, True]
+    assert (tmp_path / "bin/ctr").read_bytes() == b"client"
+    # Without the record one download tells that nothing changes.
+    (tmp_path / "state/record.json").write_text("not json")
+    asked = server.count("/c.tgz")
+    assert not run_module("artifact", args, check=True)["changed"]
+    assert not run_module("artifact", args)["changed"]
+    assert not run_module("artifact", args)["changed"]
+    assert server.count("/c.tgz") == asked + 2
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+def test_unpack_whole_archive(server: Server, tmp_path: Path, run_module: RunModule, mode: str) -> None:
+    data = tarball({"./loopback": b"lo", "./bridge": b"br", "./LICENSE": b"text"}, mode)
+    entry = {
+        "name": "cni",
+        "url": server.put("/cni", data),
+        "checksum": f"sha512:{hashlib.sha512(data).hexdigest()}",
+        "unpack_to": str(tmp_path / "cni"),
+        "exclude": ["LICENSE"],
+        **OWNER,
+    }
+    args = options(tmp_path, entry)
+    assert run_module("artifact", args, check=True)["changed"]
+    assert run_module("artifact", args)["changed"]
+    assert sorted(path.name for path in (tmp_path / "cni").iterdir()) == ["bridge", "loopback"]
+    assert not run_module("artifact", args)["changed"]
+    (tmp_path / "cni/bridge").unlink()
+    predicted = run_module("artifact", args, check=True)
+    assert [(f["dest"].rpartition("/")[2], f["changed"]) for f in predicted["files"]] == [
+        ("bridge", True),
+        ("loopback", False),
+    ]
+    assert run_module("artifact", args)["diff"] == predicted["diff"]
+
+
+def test_unpack_with_strip_from_zip(server: Server, tmp_path: Path, run_module: RunModule) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("pkg-1/a", b"a")
+        archive.writestr("pkg-1/sub/b", b"b")
+    data = buffer.getvalue()
+    entry = {"name": "z", "url": server.put("/z", data), "checksum": f"sha256:{sha256(data)}", **OWNER}
+    args = options(tmp_path, {**entry, "unpack_to": str(tmp_path / "out"), "strip": 1})
+    assert run_module("artifact", args)["changed"]
+    assert (tmp_path / "out/a").read_bytes() == b"a" and (tmp_path / "out/sub/b").read_bytes() == b"b"
+
+
+def _link(name: str, target: str, kind: bytes) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, target
+    return info
+
+
+@pytest.mark.parametrize(
+    ("data", "word"),
+    [
+        (tarball({"../evil": b"x"}), "leaves the tree"),
+        (tarball({"a/../../evil": b"x"}), "leaves the tree"),
+        (tarball({"/etc/evil": b"x"}), "absolute"),
+        (tarball({"ok": b"1"}, extra=[_link("l", "../../etc/passwd", tarfile.SYMTYPE)]), "outside the tree"),
+        (tarball({"ok": b"1"}, extra=[_link("l", "/etc/passwd", tarfile.SYMTYPE)]), "outside the tree"),
+        (tarball({"ok": b"1"}, extra=[_link("l", "../x", tarfile.LNKTYPE)]), "outside the tree"),
+        (tarball({"ok": b"1"}, extra=[_link("d", "", tarfile.CHRTYPE)]), "device"),
+        (tarball({"ok": b"1"}, extra=[_link("p", "", tarfile.FIFOTYPE)]), "pipe"),
+        (tarball({"ok": b"1", "./ok": b"2"}), "twice"),
+        (tarball({"ok": os.urandom(200_000)})[:-5000], "cannot be read"),
+        (b"no archive at all", "cannot be read"),
+    ],
+)
+def test_hostile_archives(
+    server: Server, tmp_path: Path, run_module: RunModule, data: bytes, word: str
+) -> None:
+    entry = {"name": "bad", "url": server.put("/bad", data), "checksum": f"sha256:{sha256(data)}", **OWNER}
+    dest = tmp_path / "dest/ok"
+    dest.parent.mkdir()
+    dest.write_bytes(b"old")
+    result = run_module(
+        "artifact", options(tmp_path, {**entry, "members": [{"source": "ok", "dest": str(dest)}]})
+    )
+    assert result["failed"] and word in result["msg"] and "bad" in result["msg"]
+    assert dest.read_bytes() == b"old"
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["dest", "ok"]
+
+
+def test_member_that_is_not_there(server: Server, tmp_path: Path, run_module: RunModule) -> None:
+    data = tarball({"bin/ctr": b"x"})
+    entry = {"name": "c", "url": server.put("/c", data), "checksum": f"sha256:{sha256(data)}", **OWNER}
+    result = run_module(
+        "artifact",
+        options(tmp_path, {**entry, "members": [{"source": "ctr", "dest": str(tmp_path / "ctr")}]}),
+    )
+    assert result["failed"] and "no regular file ctr; it has: bin/ctr" in result["msg"]
+
+
+def test_mode_alone_is_set_without_download(server: Server, tmp_path: Path, run_module: RunModule) -> None:
+    data, dest = b"data", tmp_path / "f"
+    dest.write_bytes(data)
+    dest.chmod(0o600)
+    args = options(tmp_path, plain("f", server.put("/f", data), data, dest))
+    predicted, real = run_module("artifact", args, check=True), run_module("artifact", args)
+    assert predicted["changed"] and real["changed"] and predicted["diff"] == real["diff"]
+    assert " 0600 " in real["diff"]["before"] and " 0755 " in real["diff"]["after"]
+    assert stat.S_IMODE(dest.stat().st_mode) == 0o755
+    assert server.requests == []
+
+
+def test_link_is_replaced_and_its_target_kept(server: Server, tmp_path: Path, run_module: RunModule) -> None:
+    target, dest = tmp_path / "target", tmp_path / "f"
+    target.write_bytes(b"keep")
+    dest.symlink_to(target)
+    assert run_module("artifact", options(tmp_path, plain("f", server.put("/f", b"new"), b"new", dest)))[
+        "changed"
+    ]
+    assert target.read_bytes() == b"keep" and dest.read_bytes() == b"new" and not dest.is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"mode": "755"}, "quoted octal"),
+        ({"mode": "493"}, "quoted octal"),
+        ({"checksum": "md5:00"}, "expected sha256"),
+        ({"checksum": "sha256:abc"}, "64 hexadecimal"),
+        ({"url": "ftp://x/y"}, "not of https, http or file"),
+        ({"url": "https://user:secret@x/y"}, "credentials"),
+        ({"dest": "relative"}, "absolute path"),
+        ({"unpack_to": "/x"}, "exactly one of"),
+        ({"owner": "no-such-user-here"}, "no user"),
+    ],
+)
+def test_unusable_entries(tmp_path: Path, run_module: RunModule, change: dict[str, t.Any], word: str) -> None:
+    entry = {**plain("f", "http://127.0.0.1:1/f", b"x", tmp_path / "f"), **change}
+    result = run_module("artifact", options(tmp_path, entry))
+    assert result["failed"] and word in result["msg"] and "secret" not in result["msg"]
+
+
+def test_directory_in_the_way_and_path_given_twice(tmp_path: Path, run_module: RunModule) -> None:
+    (tmp_path / "d").mkdir()
+    result = run_module(
+        "artifact", options(tmp_path, plain("f", "http://127.0.0.1:1/f", b"x", tmp_path / "d"))
+    )
+    assert result["failed"] and "is a directory" in result["msg"]
+    twice = [plain(name, "http://127.0.0.1:1/f", b"x", tmp_path / "f") for name in ("a", "b")]
+    result = run_module("artifact", options(tmp_path, *twice))
+    assert result["failed"] and "asked for by a and again by b" in result["msg"]
+
+
+def test_failed_replacement_puts_the_others_back(
+    server: Server, tmp_path: Path, run_module: RunModule
+) -> None:
+    first, blocker = tmp_path / "first", tmp_path / "blocker"
+    first.write_bytes(b"old")
+    blocker.write_bytes(b"a file where a folder would have to be")
+    args = options(
+        tmp_path,
+        plain("first", server.put("/1", b"new"), b"new", first),
+        plain("second", server.put("/2", b"two"), b"two", blocker / "second"),
+    )
+    result = run_module("artifact", args)
+    assert result["failed"] and "blocker" in result["msg"]
+    assert first.read_bytes() == b"old" and leftovers(tmp_path) == []
+
+
+def test_file_url_and_work_dir(tmp_path: Path, run_module: RunModule) -> None:
+    source = tmp_path / "source file"
+    source.write_bytes(b"local")
+    entry = plain("f", source.as_uri(), b"local", tmp_path / "out/f")
+    args = options(tmp_path, entry, work_dir=str(tmp_path / "work"))
+    assert run_module("artifact", args)["changed"]
+    assert (tmp_path / "out/f").read_bytes() == b"local" and list((tmp_path / "work").iterdir()) == []
+
+
+def test_headers_stay_with_their_host(server: Server, tmp_path: Path, run_module: RunModule) -> None:
+    other = Server()
+    try:
+        server.redirect["/f"] = other.put("/f", b"x").replace("127.0.0.1", "localhost")
+        args = options(
+            tmp_path,
+            plain("f", server.base + "/f", b"x", tmp_path / "f"),
+            headers={"Authorization": "Bearer hidden-value"},
+        )
+        result = run_module("artifact", args)
+    finally:
+        other.close()
+    assert result["changed"] and "hidden-value" not in str(result)
+    assert server.requests[0][1]["authorization"] == "Bearer hidden-value"
+    assert "authorization" not in other.requests[0][1]
+
+
+def test_proxy_of_the_environment_is_used(server: Server, tmp_path: Path, run_module: RunModule) -> None:
+    # A proxy gets the whole URL as path; this one answers it itself.
+    server.files["http://files.example.org/f"] = b"by proxy"
+    entry = plain("f", "http://files.example.org/f", b"by proxy", tmp_path / "f")
+    result = run_module("artifact", options(tmp_path, entry), env={"http_proxy": server.base})
+    assert result["changed"] and server.count("http://files.example.org/f") == 1
