@@ -1,0 +1,278 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release.
+# Do not import it from other collections, playbook-local plugins or scripts.
+
+"""Facts of a host that decide how it becomes a node. Everything is read below a root folder."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import ipaddress
+import os
+import platform
+import re
+import socket
+import subprocess
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import (
+    KubernetesState,
+    observe,
+    read_text,
+    under,
+)
+
+# GOARCH of the kernel's machine names, for those that Kubernetes releases exist for.
+_ARCHITECTURES = {
+    "x86_64": "amd64",
+    "aarch64": "arm64",
+    "ppc64le": "ppc64le",
+    "s390x": "s390x",
+    "riscv64": "riscv64",
+}
+_SEARCH_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/opt/bin")
+_VERSION_COMMANDS = {
+    "kubelet": ("--version",),
+    "kubeadm": ("version", "-o", "short"),
+    "containerd": ("--version",),
+    "runc": ("--version",),
+    "crictl": ("--version",),
+}
+_VERSION = re.compile(r"\bv?(\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?)")
+_COMMAND_SECONDS = 15
+SERVICES = ("kubelet", "containerd")
+
+
+def _run(argv: t.Sequence[str]) -> tuple[int, str]:
+    env = {**os.environ, "LC_ALL": "C"}
+    try:
+        done = subprocess.run(
+            list(argv),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_COMMAND_SECONDS,
+            env=env,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return 127, ""
+    return done.returncode, done.stdout
+
+
+def find_program(root: str, name: str) -> str | None:
+    """Where a program is below C(root)."""
+    for folder in _SEARCH_PATH:
+        path = os.path.join(under(root, folder), name)
+        if os.access(path, os.X_OK) and os.path.isfile(path):
+            return path
+    return None
+
+
+def parse_version(output: str) -> str | None:
+    """The first version number in a program's output, without a leading C(v)."""
+    match = _VERSION.search(output)
+    return match.group(1) if match else None
+
+
+def _version(root: str, name: str) -> str | None:
+    path = find_program(root, name)
+    if path is None:
+        return None
+    status, output = _run([path, *_VERSION_COMMANDS[name]])
+    return parse_version(output) if status == 0 else None
+
+
+def parse_os_release(text: str) -> dict[str, str]:
+    """The assignments of os-release(5)."""
+    fields = {}
+    for line in text.splitlines():
+        key, sep, value = line.strip().partition("=")
+        if sep and re.fullmatch(r"[A-Z_0-9]+", key):
+            if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
+                value = re.sub(r"\\(.)", r"\1", value[1:-1])
+            fields[key] = value
+    return fields
+
+
+def distribution(root: str) -> dict[str, t.Any]:
+    """The distribution by os-release."""
+    text = read_text(root, "/etc/os-release") or read_text(root, "/usr/lib/os-release") or ""
+    fields = parse_os_release(text)
+    return {
+        "id": fields.get("ID", "linux"),
+        "version_id": fields.get("VERSION_ID"),
+        "pretty_name": fields.get("PRETTY_NAME", "Linux"),
+        "like": fields.get("ID_LIKE", "").split(),
+    }
+
+
+def service_manager(root: str) -> str:
+    """C(systemd), C(openrc), C(sysvinit) or C(other).
+
+    The folders under C(/run) are what sd_booted(3) and OpenRC itself look at; process 1 decides the rest, as OpenRC may
+    run below another init.
+    """
+    if os.path.isdir(under(root, "/run/systemd/system")):
+        return "systemd"
+    init = (read_text(root, "/proc/1/comm") or "").strip()
+    if os.path.isdir(under(root, "/run/openrc")) or init == "openrc-init":
+        return "openrc"
+    if init == "systemd":
+        return "systemd"
+    if init == "init" and os.path.exists(under(root, "/etc/inittab")):
+        return "sysvinit"
+    return "other"
+
+
+def services(root: str, manager: str) -> dict[str, dict[str, bool]]:
+    """Whether the node's services start at boot and run now."""
+    states = {name: {"enabled": False, "running": False} for name in SERVICES}
+    if manager == "systemd":
+        program = find_program(root, "systemctl")
+        if program:
+            units = [f"{name}.service" for name in SERVICES]
+            _status, output = _run([program, "show", "--property=Id,ActiveState,UnitFileState", *units])
+            for block in output.split("\n\n"):
+                fields = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+                name = fields.get("Id", "").replace(".service", "")
+                if name in states:
+                    states[name] = {
+                        "enabled": fields.get("UnitFileState", "").startswith("enabled"),
+                        "running": fields.get("ActiveState") == "active",
+                    }
+    elif manager == "openrc":
+        program = find_program(root, "rc-service")
+        for name in SERVICES:
+            states[name]["enabled"] = bool(glob.glob(under(root, f"/etc/runlevels/*/{name}")))
+            if program and os.path.exists(under(root, f"/etc/init.d/{name}")):
+                states[name]["running"] = _run([program, name, "status"])[0] == 0
+    return states
+
+
+def source_address(probe: str | None) -> str | None:
+    """The address that this host would send from; a connected UDP socket asks the kernel and sends nothing.
+
+    :param probe: address to send to. By default one of the documentation ranges (RFC 5737, RFC 3849), which only the
+        default route can reach, IPv4 before IPv6.
+    """
+    for target in [probe] if probe else ["192.0.2.1", "2001:db8::1"]:
+        family = socket.AF_INET6 if ":" in target else socket.AF_INET
+        with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as handle:
+            handle.connect((target, 9))
+            return str(handle.getsockname()[0])
+    return None
+
+
+def addresses(root: str) -> list[str]:
+    """The host's own addresses without loopback and link-local ones, IPv4 before IPv6."""
+    found: set[ipaddress.IPv4Address | ipaddress.IPv6Address] = set()
+    last = ""
+    for line in (read_text(root, "/proc/net/fib_trie") or "").splitlines():
+        words = line.split()
+        if words[:1] == ["|--"] and len(words) > 1:
+            last = words[1]
+        elif words[:3] == ["/32", "host", "LOCAL"] and last:
+            found.add(ipaddress.ip_address(last))
+    for line in (read_text(root, "/proc/net/if_inet6") or "").splitlines():
+        words = line.split()
+        if words:
+            found.add(ipaddress.IPv6Address(int(words[0], 16)))
+    usable = [item for item in found if not item.is_loopback and not item.is_link_local]
+    return [str(item) for item in sorted(usable, key=lambda item: (item.version, int(item)))]
+
+
+def _meminfo(root: str) -> dict[str, int]:
+    """Fields of /proc/meminfo in bytes."""
+    pattern = re.compile(r"^(\w+):\s+(\d+) kB$", re.MULTILINE)
+    return {key: int(value) * 1024 for key, value in pattern.findall(read_text(root, "/proc/meminfo") or "")}
+
+
+def cgroup(root: str) -> dict[str, t.Any]:
+    """Version of the control groups (C(1), C(2) or C(hybrid)) and the controllers that can be used."""
+    kinds: dict[str, set[str]] = {}
+    for line in (read_text(root, "/proc/mounts") or "").splitlines():
+        words = line.split()
+        if len(words) > 2:
+            kinds.setdefault(words[2], set()).add(words[1])
+    if "/sys/fs/cgroup" in kinds.get("cgroup2", set()):
+        unified = read_text(root, "/sys/fs/cgroup/cgroup.controllers") or ""
+        return {"version": "2", "controllers": sorted(unified.split())}
+    controllers = []
+    for line in (read_text(root, "/proc/cgroups") or "").splitlines():
+        words = line.split()
+        if len(words) == 4 and not line.startswith("#") and words[3] == "1":
+            controllers.append(words[0])
+    return {"version": "hybrid" if kinds.get("cgroup2") else "1", "controllers": sorted(controllers)}
+
+
+def root_propagation(root: str) -> str:
+    """C(shared) or C(private): how mounts below C(/) reach other mount namespaces (mount_namespaces(7))."""
+    text = read_text(root, "/proc/1/mountinfo") or read_text(root, "/proc/self/mountinfo") or ""
+    state = "private"
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) > 6 and words[4] == "/":
+            optional = words[6 : words.index("-")] if "-" in words else []
+            state = "shared" if any(item.startswith("shared:") for item in optional) else "private"
+    return state
+
+
+def _hostname(root: str) -> str:
+    if root == "/":
+        return socket.gethostname()
+    return (read_text(root, "/etc/hostname") or "").strip() or socket.gethostname()
+
+
+def kubernetes_facts(state: KubernetesState) -> dict[str, t.Any]:
+    """The state of a host towards its cluster as return value."""
+    return {
+        "state": state.membership.state,
+        "role": state.membership.role,
+        "missing": list(state.membership.missing),
+        "cluster_id": state.cluster_id,
+        "api_server": state.api_server,
+        "files": list(state.files),
+        "static_pods": list(state.static_pods),
+    }
+
+
+def collect(root: str = "/", probe: str | None = None) -> dict[str, t.Any]:
+    """All facts of the host.
+
+    :param root: folder that stands for C(/). :param probe: see L(source_address).
+    """
+    with ThreadPoolExecutor(len(_VERSION_COMMANDS)) as pool:
+        pending = {name: pool.submit(_version, root, name) for name in _VERSION_COMMANDS}
+        manager = service_manager(root)
+        running = services(root, manager)
+        state = observe(root)
+        memory = _meminfo(root)
+        hostname = _hostname(root)
+        uuid = (read_text(root, "/sys/class/dmi/id/product_uuid") or "").strip().lower()
+        return {
+            "hostname": hostname,
+            "node_name": state.node_name or hostname.lower(),
+            "node_name_source": "certificate" if state.node_name else "hostname",
+            "machine_id": (read_text(root, "/etc/machine-id") or "").strip() or None,
+            "product_uuid": uuid or None,
+            "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),
+            "kernel": (read_text(root, "/proc/sys/kernel/osrelease") or platform.release()).strip(),
+            "distribution": distribution(root),
+            "service_manager": manager,
+            "python_version": platform.python_version(),
+            "address": source_address(probe),
+            "addresses": addresses(root),
+            "memory_bytes": memory.get("MemTotal", 0),
+            "swap_bytes": memory.get("SwapTotal", 0),
+            "cgroup": cgroup(root),
+            "root_propagation": root_propagation(root),
+            "kubernetes": kubernetes_facts(state),
+            "versions": {name: job.result() for name, job in pending.items()},
+            **running,
+        }

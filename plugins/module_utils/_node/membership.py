@@ -1,0 +1,176 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release.
+# Do not import it from other collections, playbook-local plugins or scripts.
+
+"""What kubeadm left on a host, and what that makes of it. Reads below a root folder; decides purely."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.baremetal.kubernetes.plugins.module_utils import _kubeconfig, _x509
+
+CONFIG_DIR = "/etc/kubernetes"
+KUBELET_CONF = f"{CONFIG_DIR}/kubelet.conf"
+BOOTSTRAP_CONF = f"{CONFIG_DIR}/bootstrap-kubelet.conf"
+ADMIN_CONF = f"{CONFIG_DIR}/admin.conf"
+CA_CERT = f"{CONFIG_DIR}/pki/ca.crt"
+CA_KEY = f"{CONFIG_DIR}/pki/ca.key"
+MANIFESTS = f"{CONFIG_DIR}/manifests"
+ETCD_DATA = "/var/lib/etcd/member"
+ETCD_MANIFEST = f"{MANIFESTS}/etcd.yaml"
+CONTROL_PLANE_MANIFESTS = tuple(
+    f"{MANIFESTS}/{name}.yaml" for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+)
+
+# What kubeadm 1.35 to 1.37 writes (cmd/kubeadm/app/constants/constants.go), control planes only.
+CONTROL_PLANE_FILES = (
+    ADMIN_CONF,
+    f"{CONFIG_DIR}/super-admin.conf",
+    f"{CONFIG_DIR}/controller-manager.conf",
+    f"{CONFIG_DIR}/scheduler.conf",
+    *CONTROL_PLANE_MANIFESTS,
+    ETCD_MANIFEST,
+    CA_KEY,
+    f"{CONFIG_DIR}/pki/apiserver.crt",
+    f"{CONFIG_DIR}/pki/sa.key",
+    f"{CONFIG_DIR}/pki/front-proxy-ca.crt",
+    f"{CONFIG_DIR}/pki/etcd/ca.crt",
+    ETCD_DATA,
+)
+# The same, every node.
+NODE_FILES = (
+    KUBELET_CONF,
+    BOOTSTRAP_CONF,
+    CA_CERT,
+    "/var/lib/kubelet/config.yaml",
+    "/var/lib/kubelet/kubeadm-flags.env",
+)
+KNOWN_FILES = (*NODE_FILES, *CONTROL_PLANE_FILES)
+
+
+@dataclass(frozen=True)
+class Membership:
+    """What a host is to a cluster.
+
+    :param state: C(fresh) (nothing of kubeadm), C(partial) (something, but no complete node) or C(member).
+    :param role: C(control_plane), C(worker), or C(None) when the files do not tell.
+    :param missing: what a member of this role would have, and this host has not.
+    """
+
+    state: str
+    role: str | None
+    missing: tuple[str, ...] = ()
+
+
+def classify(files: t.Collection[str]) -> Membership:
+    """Decide from the known files that exist.
+
+    A member has C(kubelet.conf); a control plane also C(admin.conf) and the manifests of API server, controller manager
+    and scheduler, and of etcd when etcd's data is there (an external etcd leaves neither).
+    """
+    own = set(files)
+    if not own:
+        return Membership("fresh", None)
+    if own & set(CONTROL_PLANE_FILES):
+        wanted = [KUBELET_CONF, ADMIN_CONF, CA_CERT, *CONTROL_PLANE_MANIFESTS]
+        if ETCD_DATA in own:
+            wanted.append(ETCD_MANIFEST)
+        missing = tuple(path for path in wanted if path not in own)
+        return Membership("partial" if missing else "member", "control_plane", missing)
+    if KUBELET_CONF in own:
+        missing = () if CA_CERT in own else (CA_CERT,)
+        return Membership("partial" if missing else "member", "worker", missing)
+    return Membership("partial", "worker" if BOOTSTRAP_CONF in own else None, (KUBELET_CONF,))
+
+
+@dataclass(frozen=True)
+class KubernetesState:
+    """Everything that the host's files tell of its cluster.
+
+    :param cluster_id: C(sha256:<hex>) of the cluster CA's public key, as in kubeadm's discovery.
+    :param node_name: from the kubelet's client certificate, C(None) before the node joined.
+    :param static_pods: names of the manifests.
+    """
+
+    membership: Membership
+    files: tuple[str, ...]
+    cluster_id: str | None
+    api_server: str | None
+    node_name: str | None
+    static_pods: tuple[str, ...]
+
+
+def read_text(root: str, path: str) -> str | None:
+    """A text file below C(root), C(None) when it cannot be read."""
+    try:
+        with open(under(root, path), encoding="utf-8", errors="replace") as handle:
+            return handle.read()
+    except OSError:
+        return None
+
+
+def under(root: str, path: str) -> str:
+    """C(path) below C(root)."""
+    return os.path.join(root, path.lstrip("/"))
+
+
+def _certificate(text: str | None) -> _x509.Certificate | None:
+    try:
+        return _x509.parse_pem(text) if text else None
+    except _x509.CertificateError:
+        return None
+
+
+def _kubelet_certificate(root: str, config: _kubeconfig.Kubeconfig) -> _x509.Certificate | None:
+    if config.client_cert:
+        return _certificate(config.client_cert.decode("ascii", "replace"))
+    if not config.client_cert_path:
+        return None
+    path = under(root, config.client_cert_path)
+    if os.path.islink(path):
+        # The kubelet links to its newest certificate by an absolute path, which below a root leads elsewhere.
+        return _certificate(
+            read_text(root, os.path.join(os.path.dirname(config.client_cert_path), os.readlink(path)))
+        )
+    return _certificate(read_text(root, config.client_cert_path))
+
+
+def observe(root: str = "/") -> KubernetesState:
+    """Read the host's files.
+
+    :param root: folder that stands for C(/).
+    """
+    files = tuple(path for path in KNOWN_FILES if os.path.exists(under(root, path)))
+    config: _kubeconfig.Kubeconfig | None = None
+    text = read_text(root, KUBELET_CONF)
+    if text:
+        try:
+            config = _kubeconfig.parse(text)
+        except _kubeconfig.KubeconfigError:
+            config = None
+    ca = _certificate(read_text(root, CA_CERT))
+    identity = _kubelet_certificate(root, config) if config else None
+    prefix = "system:node:"
+    name = None
+    if identity is not None and identity.common_name.startswith(prefix):
+        name = identity.common_name[len(prefix) :]
+    try:
+        pods = sorted(
+            entry[: -len(".yaml")] for entry in os.listdir(under(root, MANIFESTS)) if entry.endswith(".yaml")
+        )
+    except OSError:
+        pods = []
+    return KubernetesState(
+        membership=classify(files),
+        files=files,
+        cluster_id=ca.public_key_hash if ca else None,
+        api_server=config.server if config else None,
+        node_name=name,
+        static_pods=tuple(pods),
+    )

@@ -1,0 +1,349 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""node_info and what it is made of, on host trees made for the purpose."""
+
+from __future__ import annotations
+
+import datetime
+import subprocess
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.baremetal.kubernetes.plugins.module_utils import _kubeconfig, _x509
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import facts, membership
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509.oid import NameOID
+
+RunModule = t.Callable[..., dict[str, t.Any]]
+
+
+def certificate(common_name: str, key: t.Any = None, organization: str | None = None) -> x509.Certificate:
+    own = key or ec.generate_private_key(ec.SECP256R1())
+    names = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization)] if organization else []
+    subject = x509.Name([*names, x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    now = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "issuer")]))
+        .public_key(own.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(now + datetime.timedelta(days=365))
+    )
+    return builder.sign(own, None if isinstance(own, ed25519.Ed25519PrivateKey) else hashes.SHA256())
+
+
+def pem(cert: x509.Certificate) -> str:
+    return cert.public_bytes(serialization.Encoding.PEM).decode()
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        rsa.generate_private_key(65537, 2048),
+        ec.generate_private_key(ec.SECP256R1()),
+        ec.generate_private_key(ec.SECP384R1()),
+        ed25519.Ed25519PrivateKey.generate(),
+    ],
+    ids=["rsa", "p256", "p384", "ed25519"],
+)
+def test_public_key_hash_equals_cryptography(key: t.Any) -> None:
+    cert = certificate("kubernetes", key)
+    digest = hashes.Hash(hashes.SHA256())
+    digest.update(
+        cert.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+    )
+    parsed = _x509.parse_pem("leading text\n" + pem(cert))
+    assert parsed.public_key_hash == "sha256:" + digest.finalize().hex()
+    assert parsed.common_name == "kubernetes"
+
+
+def test_subject_of_a_node() -> None:
+    parsed = _x509.parse_pem(pem(certificate("system:node:w1", organization="system:nodes")))
+    assert (parsed.common_name, parsed.organizations) == ("system:node:w1", ("system:nodes",))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----",
+        "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----",
+        "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
+        "-----BEGIN CERTIFICATE-----\nMIAAAA==\n-----END CERTIFICATE-----",
+    ],
+)
+def test_no_certificate(text: str) -> None:
+    with pytest.raises(_x509.CertificateError):
+        _x509.parse_pem(text)
+
+
+def test_kubeconfig_of_a_joined_kubelet() -> None:
+    config = _kubeconfig.parse(KUBELET_CONF)
+    assert config.server == "https://192.0.2.11:6443"
+    assert config.ca == b"ca"
+    assert config.client_cert_path == "/var/lib/kubelet/pki/kubelet-client-current.pem"
+
+
+@pytest.mark.parametrize("text", ["", "server: a\nserver: b\n", "server: a\nclient-key-data: '%%'\n"])
+def test_no_kubeconfig(text: str) -> None:
+    with pytest.raises(_kubeconfig.KubeconfigError):
+        _kubeconfig.parse(text)
+
+
+def test_private_key_is_not_shown() -> None:
+    config = _kubeconfig.parse("server: a\nclient-key-data: c2VjcmV0\n")
+    assert config.client_key == b"secret"
+    assert "secret" not in repr(config)
+
+
+M = membership
+COMPLETE = (M.KUBELET_CONF, M.ADMIN_CONF, M.CA_CERT, *M.CONTROL_PLANE_MANIFESTS)
+
+
+@pytest.mark.parametrize(
+    ("files", "state", "role", "missing"),
+    [
+        ((), "fresh", None, ()),
+        ((M.KUBELET_CONF, M.CA_CERT), "member", "worker", ()),
+        ((M.KUBELET_CONF,), "partial", "worker", (M.CA_CERT,)),
+        ((M.BOOTSTRAP_CONF, M.CA_CERT), "partial", "worker", (M.KUBELET_CONF,)),
+        ((M.CA_CERT,), "partial", None, (M.KUBELET_CONF,)),
+        (("/var/lib/kubelet/config.yaml",), "partial", None, (M.KUBELET_CONF,)),
+        (COMPLETE, "member", "control_plane", ()),
+        ((*COMPLETE, M.ETCD_DATA, M.ETCD_MANIFEST), "member", "control_plane", ()),
+        ((*COMPLETE, M.ETCD_DATA), "partial", "control_plane", (M.ETCD_MANIFEST,)),
+        (COMPLETE[:-1], "partial", "control_plane", (M.CONTROL_PLANE_MANIFESTS[-1],)),
+        ((M.CA_KEY, *COMPLETE[:1]), "partial", "control_plane", COMPLETE[1:]),
+        ((M.ETCD_DATA,), "partial", "control_plane", (*COMPLETE, M.ETCD_MANIFEST)),
+    ],
+)
+def test_classify(files: tuple[str, ...], state: str, role: str | None, missing: tuple[str, ...]) -> None:
+    assert membership.classify(files) == membership.Membership(state, role, missing)
+
+
+KUBELET_CONF = """apiVersion: v1
+clusters:
+- cluster:
+    certificate-authority-data: Y2E=
+    server: https://192.0.2.11:6443
+  name: default-cluster
+contexts:
+- context:
+    cluster: default-cluster
+    namespace: default
+    user: default-auth
+  name: default-context
+current-context: default-context
+kind: Config
+preferences: {}
+users:
+- name: default-auth
+  user:
+    client-certificate: /var/lib/kubelet/pki/kubelet-client-current.pem
+    client-key: /var/lib/kubelet/pki/kubelet-client-current.pem
+"""
+
+FIB_TRIE = """Main:
+  +-- 0.0.0.0/0 3 0 5
+     |-- 0.0.0.0
+        /0 universe UNICAST
+Local:
+     +-- 127.0.0.0/8 2 0 2
+        |-- 127.0.0.1
+           /32 host LOCAL
+     |-- 192.0.2.11
+        /32 host LOCAL
+     |-- 192.0.2.255
+        /32 link BROADCAST
+"""
+
+
+class Tree:
+    """A host as files."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def write(self, path: str, text: str, mode: int = 0o644) -> Tree:
+        target = self.root / path.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+        target.chmod(mode)
+        return self
+
+    def program(self, path: str, body: str) -> Tree:
+        return self.write(path, f"#!/bin/sh\n{body}\n", 0o755)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    host = Tree(tmp_path / "host")
+    host.write("/etc/hostname", "W2.example.org\n")
+    host.write("/etc/os-release", 'ID=gentoo\nPRETTY_NAME="Gentoo Linux"\nVERSION_ID="2.18"\n')
+    host.write("/etc/machine-id", "4c4c4544004a3910804ac4c04f4d3332\n")
+    host.write("/proc/1/comm", "openrc-init\n")
+    host.write("/proc/meminfo", "MemTotal:        2048 kB\nSwapTotal:          16 kB\n")
+    host.write("/proc/mounts", "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n")
+    host.write("/sys/fs/cgroup/cgroup.controllers", "memory cpu pids\n")
+    host.write(
+        "/proc/1/mountinfo", "1 0 0:1 / / rw - ext4 /dev/a rw\n2 1 0:2 / / rw shared:1 - ext4 /dev/b rw\n"
+    )
+    host.write("/proc/net/fib_trie", FIB_TRIE)
+    host.write(
+        "/proc/net/if_inet6",
+        "20010db8000000000000000000000011 02 40 00 80 eth0\n"
+        "fe800000000000000000000000000001 02 40 20 80 eth0\n"
+        "00000000000000000000000000000001 01 80 10 80 lo\n",
+    )
+    return host
+
+
+def test_fresh_openrc_host(tree: Tree, run_module: RunModule) -> None:
+    result = run_module("node_info", {"root": str(tree.root), "address_probe": "127.0.0.1"})
+    node = result["node"]
+    assert result["changed"] is False
+    assert node["hostname"] == "W2.example.org"
+    assert (node["node_name"], node["node_name_source"]) == ("w2.example.org", "hostname")
+    assert node["distribution"] == {
+        "id": "gentoo",
+        "version_id": "2.18",
+        "pretty_name": "Gentoo Linux",
+        "like": [],
+    }
+    assert node["service_manager"] == "openrc"
+    assert node["address"] == "127.0.0.1"
+    assert node["addresses"] == ["192.0.2.11", "2001:db8::11"]
+    assert (node["memory_bytes"], node["swap_bytes"]) == (2048 * 1024, 16 * 1024)
+    assert node["cgroup"] == {"version": "2", "controllers": ["cpu", "memory", "pids"]}
+    assert node["root_propagation"] == "shared"
+    assert node["product_uuid"] is None
+    assert node["kubernetes"]["state"] == "fresh"
+    assert node["kubernetes"]["cluster_id"] is None
+    assert set(node["versions"].values()) == {None}
+    assert node["kubelet"] == {"enabled": False, "running": False}
+
+
+def test_joined_worker(tree: Tree, run_module: RunModule) -> None:
+    ca = certificate("kubernetes")
+    tree.write("/etc/kubernetes/pki/ca.crt", pem(ca)).write("/etc/kubernetes/kubelet.conf", KUBELET_CONF)
+    tree.write("/var/lib/kubelet/pki/kubelet-client-2026.pem", pem(certificate("system:node:worker-2")))
+    link = tree.root / "var/lib/kubelet/pki/kubelet-client-current.pem"
+    link.symlink_to("/var/lib/kubelet/pki/kubelet-client-2026.pem")
+    tree.program("/usr/local/bin/kubelet", "echo Kubernetes v1.36.4")
+    tree.program("/usr/local/bin/kubeadm", 'test "$*" = "version -o short" && echo v1.36.4')
+    tree.program("/usr/bin/containerd", "echo containerd github.com/containerd/containerd/v2 v2.3.4 abc")
+    tree.program("/usr/bin/runc", "exit 1")
+    tree.program("/sbin/rc-service", 'test "$*" = "containerd status"')
+    tree.write("/etc/init.d/kubelet", "").write("/etc/init.d/containerd", "")
+    tree.write("/etc/runlevels/default/kubelet", "")
+    node = run_module("node_info", {"root": str(tree.root)})["node"]
+    assert (node["node_name"], node["node_name_source"]) == ("worker-2", "certificate")
+    assert node["kubernetes"]["state"] == "member"
+    assert node["kubernetes"]["role"] == "worker"
+    assert node["kubernetes"]["cluster_id"] == _x509.parse_pem(pem(ca)).public_key_hash
+    assert node["kubernetes"]["api_server"] == "https://192.0.2.11:6443"
+    assert node["versions"] == {
+        "kubelet": "1.36.4",
+        "kubeadm": "1.36.4",
+        "containerd": "2.3.4",
+        "runc": None,
+        "crictl": None,
+    }
+    assert node["kubelet"] == {"enabled": True, "running": False}
+    assert node["containerd"] == {"enabled": False, "running": True}
+
+
+def test_systemd_services(tree: Tree) -> None:
+    (tree.root / "run/systemd/system").mkdir(parents=True)
+    tree.program(
+        "/usr/bin/systemctl",
+        r"printf 'Id=kubelet.service\nActiveState=activating\nUnitFileState=enabled\n\n"
+        r"Id=containerd.service\nActiveState=active\nUnitFileState=disabled\n'",
+    )
+    root = str(tree.root)
+    assert facts.service_manager(root) == "systemd"
+    assert facts.services(root, "systemd") == {
+        "kubelet": {"enabled": True, "running": False},
+        "containerd": {"enabled": False, "running": True},
+    }
+
+
+@pytest.mark.parametrize(
+    ("comm", "folders", "inittab", "manager"),
+    [
+        ("systemd", ("run/systemd/system",), False, "systemd"),
+        ("init", ("run/openrc",), True, "openrc"),
+        ("openrc-init", (), False, "openrc"),
+        ("init", (), True, "sysvinit"),
+        ("bash", (), False, "other"),
+    ],
+)
+def test_service_manager(
+    tmp_path: Path, comm: str, folders: tuple[str, ...], inittab: bool, manager: str
+) -> None:
+    host = Tree(tmp_path).write("/proc/1/comm", comm + "\n")
+    for folder in folders:
+        (tmp_path / folder).mkdir(parents=True)
+    if inittab:
+        host.write("/etc/inittab", "")
+    assert facts.service_manager(str(tmp_path)) == manager
+
+
+@pytest.mark.parametrize(
+    ("mounts", "version"),
+    [
+        ("cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n", "2"),
+        (
+            "cgroup /sys/fs/cgroup/cpu cgroup rw,cpu 0 0\ncgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n",
+            "hybrid",
+        ),
+        ("cgroup /sys/fs/cgroup/cpu cgroup rw,cpu 0 0\n", "1"),
+    ],
+)
+def test_cgroup_version(tmp_path: Path, mounts: str, version: str) -> None:
+    Tree(tmp_path).write("/proc/mounts", mounts).write(
+        "/proc/cgroups", "#subsys h n e\ncpu 1 1 1\nrdma 2 1 0\n"
+    )
+    seen = facts.cgroup(str(tmp_path))
+    assert seen["version"] == version
+    assert seen["controllers"] == ([] if version == "2" else ["cpu"])
+
+
+@pytest.mark.parametrize(
+    ("output", "version"),
+    [
+        ("Kubernetes v1.36.4", "1.36.4"),
+        ("runc version 1.4.3\ncommit: v1.4.3-0-gdeadbeef\ngo: go1.26.8", "1.4.3"),
+        ("containerd github.com/containerd/containerd/v2 v2.3.4 abc", "2.3.4"),
+        ("v1.37.0-rc.1", "1.37.0-rc.1"),
+        ("unknown", None),
+    ],
+)
+def test_parse_version(output: str, version: str | None) -> None:
+    assert facts.parse_version(output) == version
+
+
+def test_this_machine(run_module: RunModule) -> None:
+    """The real host gives plausible values, the same in check mode."""
+    node = run_module("node_info", {})["node"]
+    assert node == run_module("node_info", {}, check=True)["node"]
+    assert (
+        node["kernel"]
+        == subprocess.run(["uname", "-r"], capture_output=True, text=True, check=True).stdout.strip()
+    )
+    assert node["memory_bytes"] > 1 << 28
+
+
+def test_root_must_exist(tmp_path: Path, run_module: RunModule) -> None:
+    result = run_module("node_info", {"root": str(tmp_path / "absent")})
+    assert result["failed"]
+    assert "is not a directory" in result["msg"]
