@@ -92,13 +92,15 @@ options:
         type: str
         default: "0755"
       owner:
-        description: Owner of what is placed, by name or number.
+        description:
+          - Owner of what is placed, by name or number.
+          - By default root, or the user that the module runs as when that is not root.
         type: str
-        default: root
       group:
-        description: Group of what is placed, by name or number.
+        description:
+          - Group of what is placed, by name or number.
+          - By default root, or the group that the module runs as when it does not run as root.
         type: str
-        default: root
   ca_path:
     description:
       - PEM file on the host with authorities that are trusted beside the system's.
@@ -264,8 +266,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "strip": {"type": "int", "default": 0},
             "exclude": {"type": "list", "elements": "str", "default": []},
             "mode": {"type": "str", "default": "0755"},
-            "owner": {"type": "str", "default": "root"},
-            "group": {"type": "str", "default": "root"},
+            "owner": {"type": "str"},
+            "group": {"type": "str"},
         },
     },
     "ca_path": {"type": "path"},
@@ -293,8 +295,15 @@ def specs_from(params: t.Mapping[str, t.Any]) -> tuple[FileSpec, ...]:
     return tuple(
         parse_file(
             raw,
-            _number(raw["owner"], "user", lambda name: pwd.getpwnam(name).pw_uid, raw["name"]),
-            _number(raw["group"], "group", lambda name: grp.getgrnam(name).gr_gid, raw["name"]),
+            _number(
+                raw["owner"] or str(os.geteuid()), "user", lambda name: pwd.getpwnam(name).pw_uid, raw["name"]
+            ),
+            _number(
+                raw["group"] or str(os.getegid()),
+                "group",
+                lambda name: grp.getgrnam(name).gr_gid,
+                raw["name"],
+            ),
         )
         for raw in params["files"]
     )

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import os
+import re
 import typing as t
 from dataclasses import dataclass
 
@@ -68,18 +69,20 @@ class Membership:
     missing: tuple[str, ...] = ()
 
 
-def classify(files: t.Collection[str]) -> Membership:
+def classify(files: t.Collection[str], local_etcd: bool = False) -> Membership:
     """Decide from the known files that exist.
 
     A member has C(kubelet.conf); a control plane also C(admin.conf) and the manifests of API server, controller manager
-    and scheduler, and of etcd when etcd's data is there (an external etcd leaves neither).
+    and scheduler, and of etcd unless that is external.
+
+    :param local_etcd: whether the API server is told to use an etcd on its own host.
     """
     own = set(files)
     if not own:
         return Membership("fresh", None)
     if own & set(CONTROL_PLANE_FILES):
         wanted = [KUBELET_CONF, ADMIN_CONF, CA_CERT, *CONTROL_PLANE_MANIFESTS]
-        if ETCD_DATA in own:
+        if local_etcd or ETCD_DATA in own:
             wanted.append(ETCD_MANIFEST)
         missing = tuple(path for path in wanted if path not in own)
         return Membership("partial" if missing else "member", "control_plane", missing)
@@ -104,6 +107,12 @@ class KubernetesState:
     api_server: str | None
     node_name: str | None
     static_pods: tuple[str, ...]
+
+
+def uses_local_etcd(apiserver_manifest: str | None) -> bool:
+    """Whether the API server's manifest names an etcd on the loopback interface, as kubeadm writes it."""
+    match = re.search(r"--etcd-servers=(\S+)", apiserver_manifest or "")
+    return bool(match and re.search(r"//(127\.|\[::1\]|localhost)", match.group(1)))
 
 
 def read_text(root: str, path: str) -> str | None:
@@ -167,7 +176,7 @@ def observe(root: str = "/") -> KubernetesState:
     except OSError:
         pods = []
     return KubernetesState(
-        membership=classify(files),
+        membership=classify(files, uses_local_etcd(read_text(root, CONTROL_PLANE_MANIFESTS[0]))),
         files=files,
         cluster_id=ca.public_key_hash if ca else None,
         api_server=config.server if config else None,

@@ -1,0 +1,92 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Filters of the collection; each is documented in the YAML file of its name."""
+
+from __future__ import annotations
+
+import importlib
+import typing as t
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cluster import select
+
+
+def release_file(
+    releases: t.Any,
+    component: str,
+    version: str,
+    arch: str,
+    files_url: str = "",
+    checksums: t.Any = None,
+) -> dict[str, str]:
+    """See C(release_file.yml).
+
+    :raises AnsibleFilterError: without such a component, or a checksum for version and architecture.
+    """
+    if not isinstance(releases, t.Mapping):
+        raise AnsibleFilterError(
+            f"release_file takes a dictionary of releases, found {type(releases).__name__}."
+        )
+    try:
+        return select.release_file(releases, component, version, arch, files_url, checksums)
+    except select.SelectionError as exc:
+        raise AnsibleFilterError(str(exc)) from exc
+
+
+def bootstrap_host(observations: t.Any) -> dict[str, t.Any]:
+    """See C(bootstrap_host.yml).
+
+    :raises AnsibleFilterError: when the observations do not allow a choice.
+    """
+    if not isinstance(observations, t.Sequence) or isinstance(observations, str):
+        raise AnsibleFilterError(f"bootstrap_host takes a list, found {type(observations).__name__}.")
+    try:
+        return select.bootstrap_host(observations)
+    except select.SelectionError as exc:
+        raise AnsibleFilterError(str(exc)) from exc
+
+
+def _plain(value: t.Any) -> t.Any:
+    """Plain containers and scalars: tomli_w looks at exact types, and Ansible tags its own."""
+    if isinstance(value, t.Mapping):
+        return {str(key): _plain(item) for key, item in value.items() if item is not None}
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, t.Sequence):
+        return [_plain(item) for item in value]
+    return value
+
+
+def to_toml(value: t.Any) -> str:
+    """See C(to_toml.yml).
+
+    :raises AnsibleFilterError: without tomli_w on the controller, or for a value that TOML cannot hold.
+    """
+    try:
+        tomli_w = importlib.import_module("tomli_w")
+    except ImportError as exc:
+        raise AnsibleFilterError(
+            "to_toml needs the Python library tomli_w on the controller. Install it with: pip install tomli-w"
+        ) from exc
+    if not isinstance(value, t.Mapping):
+        raise AnsibleFilterError(f"to_toml takes a dictionary, found {type(value).__name__}.")
+    try:
+        return str(tomli_w.dumps(_plain(value)))
+    except (TypeError, ValueError) as exc:
+        raise AnsibleFilterError(f"to_toml cannot write the value: {exc}") from exc
+
+
+class FilterModule:
+    """The filters by name."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        """Name -> function."""
+        return {"release_file": release_file, "bootstrap_host": bootstrap_host, "to_toml": to_toml}

@@ -1,0 +1,159 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The filters and the choices behind them."""
+
+from __future__ import annotations
+
+import tomllib
+import typing as t
+
+import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.baremetal.kubernetes.plugins.filter import filters
+
+RELEASES = {
+    "kubelet": {
+        "url": "https://dl.k8s.io/release/v{version}/bin/linux/{arch}/kubelet",
+        "checksums": {"1.36.4": {"amd64": "sha256:aa", "arm64": "sha256:bb"}},
+    },
+    "cilium_chart": {
+        "url": "https://helm.cilium.io/cilium-{version}.tgz",
+        "checksums": {"1.19.5": {"noarch": "sha256:cc"}},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("args", "more", "expected"),
+    [
+        (
+            ("kubelet", "1.36.4", "arm64"),
+            {},
+            {
+                "name": "kubelet 1.36.4",
+                "url": "https://dl.k8s.io/release/v1.36.4/bin/linux/arm64/kubelet",
+                "checksum": "sha256:bb",
+            },
+        ),
+        (
+            ("kubelet", "1.36.4", "amd64"),
+            {
+                "files_url": "https://192.0.2.1:8443/",
+                "checksums": {"kubelet": {"1.36.4": {"amd64": "sha256:own"}}},
+            },
+            {
+                "name": "kubelet 1.36.4",
+                "url": "https://192.0.2.1:8443/dl.k8s.io/release/v1.36.4/bin/linux/amd64/kubelet",
+                "checksum": "sha256:own",
+            },
+        ),
+        (
+            ("cilium_chart", "1.19.5", "amd64"),
+            {},
+            {
+                "name": "cilium_chart 1.19.5",
+                "url": "https://helm.cilium.io/cilium-1.19.5.tgz",
+                "checksum": "sha256:cc",
+            },
+        ),
+        (
+            ("kubelet", "1.36.5", "amd64"),
+            {"checksums": {"kubelet": {"1.36.5": {"amd64": "sha256:new"}}}},
+            {
+                "name": "kubelet 1.36.5",
+                "url": "https://dl.k8s.io/release/v1.36.5/bin/linux/amd64/kubelet",
+                "checksum": "sha256:new",
+            },
+        ),
+    ],
+)
+def test_release_file(args: tuple[str, str, str], more: dict[str, t.Any], expected: dict[str, str]) -> None:
+    assert filters.release_file(RELEASES, *args, **more) == expected
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("kubelt", "1.36.4", "amd64"), ("kubelt", "cilium_chart, kubelet")),
+        (("kubelet", "1.36.5", "amd64"), ("1.36.5", "versions 1.36.4", "cluster_checksums")),
+        (("kubelet", "1.36.4", "s390x"), ("s390x", "architectures amd64, arm64", "cluster_checksums")),
+        (("kubelet", "v1.36.4", "amd64"), ("leading v",)),
+    ],
+)
+def test_release_file_refuses(args: tuple[str, str, str], words: tuple[str, ...]) -> None:
+    with pytest.raises(AnsibleFilterError) as caught:
+        filters.release_file(RELEASES, *args)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def seen(
+    host: str, state: str = "fresh", cluster_id: str | None = None, role: str | None = None
+) -> dict[str, t.Any]:
+    kubernetes = {"state": state, "role": role, "cluster_id": cluster_id}
+    return {"host": host, "reachable": True, "node": {"kubernetes": kubernetes}}
+
+
+def gone(host: str) -> dict[str, t.Any]:
+    return {"host": host, "reachable": False, "node": None}
+
+
+CP = "control_plane"
+
+
+@pytest.mark.parametrize(
+    ("observations", "expected"),
+    [
+        ([seen("a"), seen("b")], ("a", False, None)),
+        ([seen("a"), seen("b", "member", "id", CP)], ("b", True, "id")),
+        ([gone("a"), seen("b", "member", "id", CP)], ("b", True, "id")),
+        ([seen("a"), seen("b", "partial", "id", CP)], ("b", False, "id")),
+        ([seen("a", "partial", "other", CP), seen("b", "member", "id", CP)], ("b", True, "id")),
+        ([seen("a", "member", "id", "worker"), seen("b", "member", "id", CP)], ("b", True, "id")),
+        ([seen("a", "partial")], ("a", False, None)),
+    ],
+)
+def test_bootstrap_host(observations: list[dict[str, t.Any]], expected: tuple[str, bool, str | None]) -> None:
+    host, initialised, cluster_id = expected
+    assert filters.bootstrap_host(observations) == {
+        "host": host,
+        "initialised": initialised,
+        "cluster_id": cluster_id,
+    }
+
+
+@pytest.mark.parametrize(
+    ("observations", "words"),
+    [
+        ([], ("no control plane", "Add a host")),
+        ([seen("a", "member", "one", CP), seen("b", "member", "two", CP)], ("a in one", "b in two", "reset")),
+        ([seen("a"), gone("b"), gone("c")], ("b, c did not answer", "second one is not made")),
+        ([gone("a")], ("a did not answer",)),
+        ([{"host": "a", "reachable": True}, seen("b")], ("a did not answer",)),
+    ],
+)
+def test_bootstrap_host_refuses(observations: list[dict[str, t.Any]], words: tuple[str, ...]) -> None:
+    with pytest.raises(AnsibleFilterError) as caught:
+        filters.bootstrap_host(observations)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_to_toml_round_trip() -> None:
+    value = {
+        "version": 3,
+        "plugins": {"io.containerd.cri.v1.runtime": {"restrict_oom_score_adj": True, "sandbox": "x:1"}},
+        "list": [1, 2.5, "three", {"deep": False}],
+        "empty": None,
+    }
+    parsed = tomllib.loads(filters.to_toml(value))
+    value.pop("empty")
+    assert parsed == value
+
+
+@pytest.mark.parametrize("value", ["text", {"key": object()}])
+def test_to_toml_refuses(value: t.Any) -> None:
+    with pytest.raises(AnsibleFilterError, match="to_toml"):
+        filters.to_toml(value)
