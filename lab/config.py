@@ -206,7 +206,9 @@ def settings(environment: Mapping[str, str] | None = None) -> Settings:
     try:
         subnet = ipaddress.IPv4Network(subnet_text)
     except ValueError as exc:
-        raise LabError(f"BMK_LAB_SUBNET is {subnet_text!r}: {exc}", "give an IPv4 network such as 10.62.0.0/24") from exc
+        raise LabError(
+            f"BMK_LAB_SUBNET is {subnet_text!r}: {exc}", "give an IPv4 network such as 10.62.0.0/24"
+        ) from exc
     if subnet.prefixlen > 27 or not subnet.is_private:
         raise LabError(
             f"BMK_LAB_SUBNET is {subnet}; expected a private IPv4 network of /27 or wider",
@@ -279,7 +281,9 @@ def parse_hosts(entries: Sequence[Any], network: Network, source: str = "hosts")
     if not entries:
         problems.append("no host in the list")
     if problems:
-        raise LabError(f"{source}: " + "; ".join(problems), "correct the hosts file and run the command again")
+        raise LabError(
+            f"{source}: " + "; ".join(problems), "correct the hosts file and run the command again"
+        )
     return tuple(specs)
 
 

@@ -72,12 +72,20 @@ def run(
                     check=False,
                 )
     except FileNotFoundError as exc:
-        raise LabError(f"{args[0]}: program not found", "run `lab up`, which installs what the lab needs") from exc
+        raise LabError(
+            f"{args[0]}: program not found", "run `lab up`, which installs what the lab needs"
+        ) from exc
     except subprocess.TimeoutExpired as exc:
         raise LabError(f"`{shlex.join(args)}` did not end within {timeout:g} s", _see(log)) from exc
     if check and done.returncode != 0:
-        output = tail(log) if log is not None else "\n".join((done.stdout + done.stderr).splitlines()[-TAIL_LINES:])
-        raise LabError(f"`{shlex.join(args)}` ended with code {done.returncode}:\n{output.strip()}", _see(log))
+        output = (
+            tail(log)
+            if log is not None
+            else "\n".join((done.stdout + done.stderr).splitlines()[-TAIL_LINES:])
+        )
+        raise LabError(
+            f"`{shlex.join(args)}` ended with code {done.returncode}:\n{output.strip()}", _see(log)
+        )
     return done
 
 

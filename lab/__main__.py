@@ -1,0 +1,11 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``python -m lab``."""
+
+from __future__ import annotations
+
+from lab.cli import app
+
+if __name__ == "__main__":
+    app(prog_name="lab")

@@ -1,0 +1,279 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Root file systems that the hosts share: Debian trixie, one with systemd, one with OpenRC.
+
+A base is a folder in the cache, named after a hash of its recipe, and read-only for its users: each host lays its
+own files over it (overlayfs).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import glob
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from lab.config import Kind, LabError, Paths
+from lab.run import run, write_atomic
+
+SUITE = "trixie"
+#: Where Debian's package debian-archive-keyring puts the keys of all suites.
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+#: Room for one base while it is built (packages, unpacked tree); measured 0.25 GB when done.
+BYTES_PER_BASE = 700_000_000
+
+#: What an ordinary server has that will become a Kubernetes node. Installing packages on a host is not possible
+#: in the lab (there is no way out), so what the roles require of a distribution is here.
+COMMON_PACKAGES = (
+    "ca-certificates conntrack cron-daemon-common curl e2fsprogs ethtool iproute2 ipset iptables "
+    "iputils-ping kmod less libseccomp2 logrotate mount netbase nftables openssh-server procps psmisc python3 python3-apt "
+    "socat sudo tzdata util-linux xz-utils zstd"
+).split()
+
+_NOTHING = """#!/usr/sbin/openrc-run
+# The machine below takes care of this; other services only need to find the name.
+description="Nothing to do in the lab"
+depend() {
+  # Debian's scripts name what they need without the ending.
+  case $RC_SVCNAME in
+    checkroot.sh) provide checkroot mtab ;;
+    *.sh) provide "${RC_SVCNAME%.sh}" ;;
+  esac
+}
+start() { return 0; }
+stop() { return 0; }
+"""
+
+#: OpenRC sysinit services of Debian that touch hardware, mount over what the lab's init prepared, or wait for
+#: either.
+_NEUTRAL_SERVICES = (
+    "brightness checkfs.sh checkroot-bootclean.sh checkroot.sh hwclock.sh kmod mount-configfs mountall.sh "
+    "mountall-bootclean.sh mountdevsubfs.sh mountkernfs.sh mountnfs.sh mountnfs-bootclean.sh udev urandom"
+).split()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a base is made; its hash names the result.
+
+    :param packages: on top of Debian's essential ones and apt.
+    :param files: text files by path; executable when they start with ``#!``.
+    :param links: symbolic links by path.
+    :param remove: shell patterns of paths to delete.
+    :param commands: run in the new root, in this order, after all else.
+    """
+
+    kind: Kind
+    packages: tuple[str, ...]
+    files: Mapping[str, str] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
+    remove: tuple[str, ...] = ()
+    commands: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def name(self) -> str:
+        text = json.dumps([SUITE, asdict(self)], sort_keys=True)
+        return f"{self.kind}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+_COMMON_FILES = {
+    "etc/ssh/sshd_config.d/lab.conf": "PermitRootLogin prohibit-password\nPasswordAuthentication no\nUseDNS no\n",
+    # Hosts have no way out; an apt that fails at once is better than one that waits for a server.
+    "etc/apt/sources.list": "",
+    "etc/hostname": "unset\n",
+}
+_COMMON_REMOVE = (
+    "etc/ssh/ssh_host_*",
+    "etc/machine-id",
+    "var/lib/dbus/machine-id",
+    "etc/apt/sources.list.d/*",
+)
+
+RECIPES: dict[Kind, Recipe] = {
+    "systemd": Recipe(
+        kind="systemd",
+        packages=(*COMMON_PACKAGES, "dbus", "libpam-systemd", "systemd", "systemd-sysv"),
+        files={
+            **_COMMON_FILES,
+            # Kept over a power cycle, as on a server, but small.
+            "etc/systemd/journald.conf.d/lab.conf": "[Journal]\nStorage=persistent\nSystemMaxUse=64M\n",
+        },
+        links={
+            f"etc/systemd/system/{unit}": "/dev/null"
+            for unit in (
+                "console-getty.service",
+                "apt-daily.timer",
+                "apt-daily-upgrade.timer",
+                "e2scrub_all.timer",
+                "e2scrub_reap.service",
+                "systemd-networkd-wait-online.service",
+            )
+        },
+        remove=_COMMON_REMOVE,
+        commands=(("systemctl", "enable", "ssh.service"), ("systemctl", "set-default", "multi-user.target")),
+    ),
+    "openrc": Recipe(
+        kind="openrc",
+        packages=(
+            *COMMON_PACKAGES,
+            "initscripts",
+            "openrc",
+            "sysvinit-core",
+            # openssh-server and cron need one that creates users; this one brings no systemd along.
+            "systemd-standalone-sysusers",
+        ),
+        files={
+            **_COMMON_FILES,
+            **{f"etc/init.d/{name}": _NOTHING for name in _NEUTRAL_SERVICES},
+            "etc/rc.conf": 'rc_sys="systemd-nspawn"\nrc_parallel="NO"\nrc_logger="YES"\nrc_cgroup_mode="none"\n',
+            # Debian's commands talk to sysvinit; with OpenRC as PID 1 (as on Gentoo) these are OpenRC's.
+            "usr/local/sbin/reboot": "#!/bin/sh\nexec openrc-shutdown --reboot now\n",
+            "usr/local/sbin/poweroff": "#!/bin/sh\nexec openrc-shutdown --poweroff now\n",
+        },
+        links={},
+        remove=(
+            *_COMMON_REMOVE,
+            "etc/runlevels/*/cgroups",
+            "etc/runlevels/*/bootlogs",
+            "etc/runlevels/*/sudo",
+        ),
+        commands=(("rc-update", "add", "ssh", "default"),),
+    ),
+}
+
+
+def path(paths: Paths, kind: Kind) -> Path:
+    """Where the base of a kind is, or will be."""
+    return paths.bases / RECIPES[kind].name
+
+
+def ensure(paths: Paths, kind: Kind) -> Path:
+    """The base of a kind, built when it is not in the cache yet.
+
+    :raises LabError: mmdebstrap failed; the message has the end of its output.
+    """
+    target = path(paths, kind)
+    if not target.is_dir():
+        with _building(paths):
+            # Another lab may have built it meanwhile.
+            if not target.is_dir():
+                _build(paths, RECIPES[kind], target)
+    return target
+
+
+@contextlib.contextmanager
+def _building(paths: Paths) -> Iterator[None]:
+    """Let one process at a time build bases: the cache is shared by all labs."""
+    paths.bases.mkdir(parents=True, exist_ok=True)
+    with open(paths.bases / ".lock", "a", encoding="utf-8") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _build(paths: Paths, recipe: Recipe, target: Path) -> None:
+    if not KEYRING.exists():
+        raise LabError(f"{KEYRING} is missing", "install the package debian-archive-keyring")
+    partial = paths.bases / f".{recipe.name}.partial"
+    log = paths.bases / f"{recipe.name}.log"
+    _discard(partial)
+    log.unlink(missing_ok=True)
+    try:
+        run(mmdebstrap_command(recipe, partial, debian_mirror()), log=log)
+        customise(recipe, partial)
+        for command in recipe.commands:
+            run(["chroot", partial, *command], log=log)
+    except LabError as exc:
+        _discard(partial)
+        raise LabError(
+            f"base {recipe.kind}: {exc.message}",
+            "check that the Debian mirror in apt's configuration is reachable and that the package "
+            f"debian-archive-keyring is current; the whole output is in {log}",
+        ) from exc
+    os.replace(partial, target)
+
+
+def mmdebstrap_command(recipe: Recipe, target: Path, mirror: str | None) -> list[str]:
+    """The command that unpacks a recipe's packages into a folder."""
+    command = [
+        "mmdebstrap",
+        "--mode=root",
+        "--variant=minbase",
+        f"--include={','.join(recipe.packages)}",
+        f"--keyring={KEYRING}",
+        '--aptopt=Acquire::Retries "3"',
+        "--dpkgopt=path-exclude=/usr/share/man/*",
+        "--dpkgopt=path-exclude=/usr/share/locale/*",
+        "--dpkgopt=path-exclude=/usr/share/doc/*",
+        "--dpkgopt=path-include=/usr/share/doc/*/copyright",
+        SUITE,
+        str(target),
+    ]
+    return [*command, mirror] if mirror else command
+
+
+def debian_mirror() -> str | None:
+    """The archive this machine's apt takes Debian from, None when it has none."""
+    done = run(
+        ["apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(COMPONENT)|$(REPO_URI)"], check=False
+    )
+    return parse_mirror(done.stdout) if done.returncode == 0 else None
+
+
+def parse_mirror(listing: str) -> str | None:
+    """The first address of Debian's main archive (not the security one) in apt's list of indexes."""
+    for line in listing.splitlines():
+        origin, label, component, address = line.split("|", 3)
+        if (origin, label, component) == ("Debian", "Debian", "main"):
+            return address.rstrip("/")
+    return None
+
+
+def customise(recipe: Recipe, root: Path) -> None:
+    """Put a recipe's own files, links and removals into an unpacked root."""
+    for pattern in recipe.remove:
+        # Not Path.glob, which passes over links that lead nowhere as seen from outside the root.
+        for found in glob.glob(pattern, root_dir=root):
+            (root / found).unlink()
+    for name, text in recipe.files.items():
+        file = root / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(file, text, mode=0o755 if text.startswith("#!") else 0o644)
+    for name, destination in recipe.links.items():
+        link = root / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(destination)
+
+
+def prune(paths: Paths, keep: Sequence[Path] = ()) -> list[Path]:
+    """Remove bases of older recipes and what interrupted builds left.
+
+    :param keep: bases in use besides those of the current recipes.
+    """
+    current = {path(paths, kind) for kind in RECIPES} | set(keep)
+    removed = []
+    for entry in paths.bases.iterdir() if paths.bases.is_dir() else ():
+        if entry.is_dir() and entry not in current:
+            _discard(entry)
+            removed.append(entry)
+    return removed
+
+
+def _discard(folder: Path) -> None:
+    if not folder.exists():
+        return
+    # mmdebstrap mounts /proc, /sys and devices into the tree while it works, and may have been killed.
+    points = [
+        line.split()[4] for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
+    ]
+    for point in reversed(points):
+        if Path(point).is_relative_to(folder) and Path(point) != folder:
+            run(["umount", "--lazy", point])
+    shutil.rmtree(folder)

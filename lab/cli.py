@@ -1,0 +1,164 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command `lab`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, ParamSpec
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from lab import config, host, inventory, lifecycle
+from lab.config import KINDS, ROLES, LabError, Settings
+from lab.preconditions import gib
+from lab.report import Reporter
+
+app = typer.Typer(
+    name="lab",
+    help="Bare-metal-like hosts and an air-gap mirror on this machine.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+out = Console(highlight=False, soft_wrap=True)
+P = ParamSpec("P")
+
+
+def _told(command: Callable[P, None]) -> Callable[P, None]:
+    """Turn the lab's errors into a message and exit code 1."""
+
+    @wraps(command)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except LabError as exc:
+            print(f"lab: {exc}", file=sys.stderr)
+            raise typer.Exit(1) from exc
+
+    return wrapper
+
+
+@app.command()
+@_told
+def up(
+    hosts: Annotated[
+        Path | None, typer.Option(help="YAML file with the hosts to have; see lab/README.md.")
+    ] = None,
+    artifacts: Annotated[bool, typer.Option(help="Provide Kubernetes software and its mirror.")] = True,
+) -> None:
+    """Make what is missing and boot the hosts that are off; does nothing when all runs."""
+    settings = config.settings()
+    specs = config.load_hosts(hosts, settings.network) if hosts else None
+    lifecycle.up(settings, specs, artifacts, Reporter(out))
+    _reach(settings)
+
+
+def _reach(settings: Settings) -> None:
+    for row in lifecycle.status(settings):
+        out.print(
+            f"{row.record.name:12} {row.record.address:15} {row.record.kind:8} {row.record.role}",
+            markup=False,
+        )
+    out.print(
+        f"Shell on a host: lab ssh NAME. Ansible inventory: {inventory.hosts_file(settings)}", markup=False
+    )
+
+
+@app.command()
+@_told
+def down() -> None:
+    """Remove the hosts and all that belongs to them; the cache stays."""
+    lifecycle.down(config.settings(), Reporter(out))
+
+
+@app.command()
+@_told
+def status() -> None:
+    """Show hosts, services, and what they take."""
+    settings = config.settings()
+    table = Table("host", "address", "init", "role", "power", "memory", "disk", title=f"lab {settings.name}")
+    for row in lifecycle.status(settings):
+        memory = gib(row.memory) if row.on and row.memory is not None else "-"
+        table.add_row(
+            row.record.name,
+            row.record.address,
+            row.record.kind,
+            row.record.role,
+            "on" if row.on else "off",
+            memory,
+            gib(row.disk),
+        )
+    out.print(table)
+    for name, alive in lifecycle.services(settings).items():
+        out.print(f"{name}: {'running' if alive else 'not running; `lab up` starts it'}", markup=False)
+    out.print(f"state {settings.paths.state}, cache {settings.paths.cache}", markup=False)
+
+
+@app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@_told
+def ssh(
+    name: Annotated[str, typer.Argument(help="Host.")],
+    command: Annotated[list[str] | None, typer.Argument(help="Command to run instead of a shell.")] = None,
+) -> None:
+    """Log in to a host as root, or run a command there."""
+    settings = config.settings()
+    record = lifecycle.find_host(settings, name)
+    sys.stdout.flush()
+    argv = host.ssh_command(settings, record, command or [])
+    os.execvp(argv[0], argv)
+
+
+@app.command()
+@_told
+def add(
+    name: Annotated[str, typer.Argument(help="New host's name.")],
+    kind: Annotated[str, typer.Option(help=f"Init system: {' or '.join(KINDS)}.")] = "systemd",
+    role: Annotated[str, typer.Option(help=f"Inventory group: {' or '.join(ROLES)}.")] = "worker",
+) -> None:
+    """Boot one more host and write it into the inventory."""
+    settings = config.settings()
+    lifecycle.add(settings, name, kind, role, Reporter(out))
+    _reach(settings)
+
+
+@app.command()
+@_told
+def stop(name: Annotated[str, typer.Argument(help="Host.")]) -> None:
+    """Power loss: all processes of the host are killed at once; its disk stays as it is."""
+    lifecycle.stop(config.settings(), name)
+
+
+@app.command()
+@_told
+def start(name: Annotated[str, typer.Argument(help="Host.")]) -> None:
+    """Switch a host on and wait until ssh answers."""
+    lifecycle.start(config.settings(), name, Reporter(out))
+
+
+@app.command()
+@_told
+def artifacts() -> None:
+    """List the Kubernetes software the lab serves: what there is, from where, how large."""
+    from lab import artifacts as module
+
+    table = Table("component", "version", "source", "size", "present")
+    for row in module.status(config.settings().paths):
+        size = f"{row.size / 2**20:.1f} MiB" if row.size else "-"
+        table.add_row(row.name, row.version, row.source or "-", size, "yes" if row.present else "no")
+    out.print(table)
+
+
+@app.command()
+@_told
+def free() -> None:
+    """Empty the cache (artifacts, build caches, base root file systems); the next `up` makes it again."""
+    freed = lifecycle.free(config.settings())
+    out.print(f"{gib(freed)} freed", markup=False)

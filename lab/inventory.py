@@ -1,0 +1,148 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Ansible inventory of the lab: its hosts, and the facts about the lab that a real site does not have."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shlex
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lab import host
+from lab.config import FILES_PORT, REGISTRY_PORT, ROLES, Settings
+from lab.run import write_atomic
+from lab.state import HostRecord
+
+Checksums = Mapping[str, Mapping[str, Mapping[str, str]]]
+
+_NOTE = "# Written by `lab up` and removed by `lab down`; changes made here are lost.\n"
+
+
+def hosts_file(settings: Settings) -> Path:
+    return settings.paths.inventory / "hosts.yml"
+
+
+def variables_file(settings: Settings) -> Path:
+    return settings.paths.inventory / "group_vars" / "all.yml"
+
+
+def files(settings: Settings) -> tuple[Path, ...]:
+    """The files that the lab writes outside its state folder."""
+    return (hosts_file(settings), variables_file(settings))
+
+
+def _checksums_file(settings: Settings) -> Path:
+    return settings.paths.state / "checksums.json"
+
+
+def current_checksums(settings: Settings) -> Checksums | None:
+    """The checksums of the last `up` with artifacts, None when there was none."""
+    with contextlib.suppress(FileNotFoundError):
+        result: Checksums = json.loads(_checksums_file(settings).read_text(encoding="utf-8"))
+        return result
+    return None
+
+
+def write(settings: Settings, records: Iterable[HostRecord], checksums: Checksums | None) -> None:
+    """Write both files.
+
+    :param checksums: component, version, architecture -> digest of what the lab's mirror serves; the lab's own
+        builds differ from upstream's bytes. None when there are no artifacts: then no mirror is named either.
+    """
+    if checksums is not None:
+        write_atomic(_checksums_file(settings), json.dumps(checksums))
+    write_atomic(hosts_file(settings), _yaml(hosts(settings, records)))
+    write_atomic(variables_file(settings), _yaml(variables(settings, checksums)))
+
+
+def remove(settings: Settings) -> None:
+    """Remove what :func:`write` wrote, and the credentials of the cluster that is gone."""
+    folder = settings.paths.inventory
+    for file in files(settings):
+        file.unlink(missing_ok=True)
+    shutil.rmtree(folder / "credentials", ignore_errors=True)
+    for empty in (folder / "group_vars", folder):
+        with contextlib.suppress(OSError):
+            empty.rmdir()
+
+
+def _yaml(data: Any) -> str:
+    return "---\n" + _NOTE + yaml.safe_dump(data, sort_keys=False, width=120)
+
+
+def hosts(settings: Settings, records: Iterable[HostRecord]) -> dict[str, Any]:
+    """Groups and connection data."""
+    groups: dict[str, Any] = {role: {"hosts": {}} for role in ROLES}
+    for record in records:
+        groups[record.role]["hosts"][record.name] = {"ansible_host": record.address}
+    return {
+        "all": {
+            "vars": {
+                "ansible_user": "root",
+                "ansible_ssh_private_key_file": str(host.key_file(settings)),
+                "ansible_ssh_common_args": shlex.join(
+                    [
+                        *("-o", f"UserKnownHostsFile={settings.paths.known_hosts}"),
+                        *("-o", "GlobalKnownHostsFile=none"),
+                        *("-o", "StrictHostKeyChecking=yes"),
+                        *("-o", "IdentitiesOnly=yes"),
+                    ]
+                ),
+            },
+            "children": groups,
+        }
+    }
+
+
+def variables(settings: Settings, checksums: Checksums | None) -> dict[str, Any]:
+    """What the roles have to be told because the hosts are containers on one machine.
+
+    Sources: containerd's docs/cri/config.md (configuration version 3) and pkg/kubelet/apis/config of Kubernetes.
+    """
+    network = settings.network
+    mirror: dict[str, Any] = {}
+    if checksums is not None:
+        mirror = {
+            "cluster_files_url": f"https://{network.gateway}:{FILES_PORT}",
+            "cluster_registry": f"{network.gateway}:{REGISTRY_PORT}",
+            "cluster_ca_file": str(settings.paths.pki / "ca.crt"),
+            "cluster_checksums": {name: dict(versions) for name, versions in checksums.items()},
+        }
+    return {
+        **mirror,
+        # kubeadm looks for the kernel's configuration as a module or in /boot, and for swap, which is the machine's.
+        "cluster_ignore_preflight_errors": ["SystemVerification", "Swap"],
+        # Host groups come from a cgroup v1 machine, where systemd no longer offers its driver.
+        "container_runtime_cgroup_driver": "cgroupfs",
+        # The machine may allow no more open files than this.
+        "container_runtime_limit_nofile": 20000,
+        "container_runtime_config": {
+            "plugins": {
+                # The machine may forbid scores below its own.
+                "io.containerd.cri.v1.runtime": {"restrict_oom_score_adj": True},
+                "io.containerd.cri.v1.images": {"discard_unpacked_layers": True},
+            }
+        },
+        "kubelet_config": {
+            "failCgroupV1": False,
+            # All hosts share one disk, which may be nearly full for reasons that are not theirs.
+            "evictionHard": {
+                "memory.available": "100Mi",
+                "nodefs.available": "500Mi",
+                "nodefs.inodesFree": "1%",
+                "imagefs.available": "500Mi",
+                "imagefs.inodesFree": "1%",
+            },
+            "imageGCHighThresholdPercent": 100,
+            "imageGCLowThresholdPercent": 99,
+        },
+        # The host's init mounted the hierarchies; Cilium must not mount its own.
+        "network_values": {"cgroup": {"autoMount": {"enabled": False}, "hostRoot": "/sys/fs/cgroup/unified"}},
+    }

@@ -1,0 +1,384 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab's commands: what is done, in which order, and how everything is found again.
+
+Each step first looks whether its result is there, so that `up` only adds what is missing, whether it never ran,
+ran before, or died half-way. `down` trusts names, not records.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import bases, cgroups, host, inventory, network, preconditions, state
+from lab.config import (
+    DEFAULT_HOSTS,
+    FILES_PORT,
+    REGISTRY_PORT,
+    HostSpec,
+    Kind,
+    LabError,
+    Settings,
+    allocate,
+    parse_hosts,
+)
+from lab.report import Reporter
+from lab.run import run, write_atomic
+from lab.state import HostRecord, Process, State
+
+#: Limits of the machine that all hosts share and that three nodes exceed. The only settings of the machine that
+#: the lab changes; `down` puts them back. (Each systemd, kubelet and containerd takes several inotify instances,
+#: and 128 is the kernel's default for the whole user root.)
+MACHINE_SYSCTLS = {"fs.inotify.max_user_instances": 1024, "fs.inotify.max_user_watches": 524288}
+
+
+def up(settings: Settings, specs: Sequence[HostSpec] | None, artifacts: bool, report: Reporter) -> State:
+    """Make everything that the hosts need and boot those that are off.
+
+    :param specs: the hosts to have; those the lab has (else the default ones) when None. Hosts that the lab has
+        and that are not in the list stay.
+    :param artifacts: whether to provide the Kubernetes software and its mirror too.
+    :raises LabError: the first thing that cannot be done.
+    """
+    with state.lock(settings):
+        record = state.load(settings.paths)
+        wanted = list(specs) if specs is not None else ([] if record.hosts else list(DEFAULT_HOSTS))
+        plan = merge(settings, record, wanted)
+        with report.step("preconditions"):
+            preconditions.ensure(settings, kinds_of(plan), artifacts=artifacts, hosts=len(plan))
+        checksums: inventory.Checksums | None = inventory.current_checksums(settings)
+        if artifacts:
+            checksums = _artifacts(settings, report)
+        for kind in sorted(kinds_of(plan)):
+            with report.step(f"base {kind}"):
+                bases.ensure(settings.paths, kind)
+        record.hosts = plan
+        settings.paths.state.mkdir(parents=True, exist_ok=True)
+        settings.paths.state.chmod(0o755)
+        state.save(settings.paths, record)
+        _machine_sysctls(settings, record)
+        with report.step("network"):
+            network.ensure(settings)
+            _resolver(settings, record)
+        if artifacts:
+            with report.step("mirror"):
+                _mirror(settings, record)
+        _hosts(settings, record, list(record.hosts), report)
+        inventory.write(settings, list(record.hosts.values()), checksums)
+    return record
+
+
+def merge(settings: Settings, record: State, wanted: Sequence[HostSpec]) -> dict[str, HostRecord]:
+    """The lab's hosts with the wanted ones added.
+
+    :raises LabError: a host exists with another init system or role, or there is no address left.
+    """
+    problems = [
+        f"{spec.name} exists as {old.kind} {old.role}, not {spec.kind} {spec.role}"
+        for spec in wanted
+        if (old := record.hosts.get(spec.name)) and (old.kind, old.role) != (spec.kind, spec.role)
+    ]
+    if problems:
+        raise LabError("; ".join(problems), "run `lab down` first, or choose another name")
+    taken = {name: old.address for name, old in record.hosts.items()}
+    addresses = allocate([*taken, *(spec.name for spec in wanted)], taken, settings.network)
+    hosts = dict(record.hosts)
+    for spec in wanted:
+        hosts.setdefault(
+            spec.name,
+            HostRecord(spec.name, spec.kind, spec.role, addresses[spec.name], bases.RECIPES[spec.kind].name),
+        )
+    return hosts
+
+
+def kinds_of(hosts: dict[str, HostRecord]) -> set[Kind]:
+    return {record.kind for record in hosts.values()}
+
+
+def add(settings: Settings, name: str, kind: str, role: str, report: Reporter) -> State:
+    """Add one host to a running lab and boot it.
+
+    :raises LabError: the name is not possible or taken, or the lab is not up.
+    """
+    (spec,) = parse_hosts(
+        [{"name": name, "kind": kind, "role": role}], settings.network, source=f"host {name}"
+    )
+    record = state.load(settings.paths)
+    if name in record.hosts:
+        raise LabError(f"host {name} exists already", "choose another name; `lab status` lists them")
+    if not network.mounted(network.namespace(settings.paths)):
+        raise LabError("the lab is not up", "run `lab up` first")
+    return up(settings, [spec], artifacts=False, report=report)
+
+
+def stop(settings: Settings, name: str) -> None:
+    """Power loss of one host.
+
+    :raises LabError: there is no such host, or its processes do not end.
+    """
+    with state.lock(settings):
+        _known(settings, name)
+        host.power_off(settings, name)
+
+
+def start(settings: Settings, name: str, report: Reporter) -> None:
+    """Switch one host on and wait for ssh; nothing happens when it is on.
+
+    :raises LabError: there is no such host, the lab's network is gone, or the host does not come up.
+    """
+    with state.lock(settings):
+        record = state.load(settings.paths)
+        _known(settings, name)
+        if not network.mounted(network.namespace(settings.paths)):
+            raise LabError("the lab's network is gone", "run `lab up`, which also starts the hosts")
+        _hosts(settings, record, [name], report)
+
+
+def find_host(settings: Settings, name: str) -> HostRecord:
+    """:raises LabError: there is no such host."""
+    return _known(settings, name)
+
+
+def _known(settings: Settings, name: str) -> HostRecord:
+    hosts = state.load(settings.paths).hosts
+    if name not in hosts:
+        raise LabError(f"there is no host {name}", f"the lab has: {', '.join(hosts) or 'none; run `lab up`'}")
+    return hosts[name]
+
+
+def _hosts(settings: Settings, record: State, names: Sequence[str], report: Reporter) -> None:
+    host.ensure_key(host.key_file(settings), f"{settings.name}-lab")
+    for name in record.hosts:
+        host.prepare(settings, record.hosts[name])
+    write_atomic(settings.paths.known_hosts, host.known_hosts(settings, record.hosts.values()))
+    network.write_records(settings, [(h.name, h.address) for h in record.hosts.values()])
+    off = [name for name in names if not host.running(settings, name)]
+    for name in off:
+        # One after the other: moving between control groups concerns the whole process. It takes milliseconds.
+        host.boot(settings, record.hosts[name])
+
+    def ready(name: str) -> None:
+        with report.step(f"host {name}"):
+            host.wait_ready(settings, record.hosts[name])
+
+    _each(ready, names)
+
+
+def _each(action: Callable[[str], None], names: Sequence[str]) -> None:
+    """Do something for all names at once; every failure is reported, not only the first."""
+    with ThreadPoolExecutor(max_workers=max(1, len(names))) as pool:
+        failures = []
+        for future in [pool.submit(action, name) for name in names]:
+            try:
+                future.result()
+            except LabError as exc:
+                failures.append(exc)
+    if failures:
+        raise LabError("\n".join(f.message for f in failures), failures[0].hint)
+
+
+def _artifacts(settings: Settings, report: Reporter) -> inventory.Checksums:
+    from lab import artifacts
+
+    return artifacts.ensure(settings.paths, report.console).checksums
+
+
+def _service_groups(settings: Settings) -> list[Path]:
+    return cgroups.create(cgroups.caller_parents(), cgroups.lab_group(settings.name), cgroups.SERVICES)
+
+
+def _alive(record: State, service: str) -> bool:
+    processes = record.services.get(service, [])
+    return bool(processes) and all(p.alive() for p in processes)
+
+
+def _stop_service(record: State, service: str) -> None:
+    for process in record.services.pop(service, []):
+        state.kill(process)
+
+
+def _resolver(settings: Settings, record: State) -> None:
+    if not _alive(record, "resolver"):
+        _stop_service(record, "resolver")
+        pid = network.start_resolver(settings, _service_groups(settings))
+        record.services["resolver"] = _identified([pid])
+        state.save(settings.paths, record)
+
+
+def _mirror(settings: Settings, record: State) -> None:
+    from lab import mirror
+
+    if not _alive(record, "mirror"):
+        _stop_service(record, "mirror")
+        with cgroups.entered(_service_groups(settings)):
+            pids = mirror.start(settings.paths, settings.network.gateway, FILES_PORT, REGISTRY_PORT)
+        record.services["mirror"] = _identified(pids)
+        state.save(settings.paths, record)
+
+
+def _identified(pids: Sequence[int]) -> list[Process]:
+    return [process for pid in pids if (process := state.identify(pid)) is not None]
+
+
+def _machine_sysctls(settings: Settings, record: State) -> None:
+    """Raise limits that hosts share; noted before the change so that `down` can undo it."""
+    changes = {}
+    for name, least in MACHINE_SYSCTLS.items():
+        file = _sysctl_file(name)
+        if file.exists() and int(file.read_text()) < least:
+            changes[name] = least
+            record.sysctls.setdefault(name, file.read_text().strip())
+    if changes:
+        state.save(settings.paths, record)
+        for name, value in changes.items():
+            _sysctl_file(name).write_text(str(value))
+
+
+def _sysctl_file(name: str) -> Path:
+    return Path("/proc/sys", *name.split("."))
+
+
+@dataclass(frozen=True)
+class Leftovers:
+    """What of a lab is on the machine, found by names and paths.
+
+    :param groups: control groups.
+    :param pids: processes in them.
+    :param mounts: mount points below the state folder, innermost last.
+    :param interfaces: network interfaces.
+    :param paths: folders and files.
+    """
+
+    groups: tuple[Path, ...]
+    pids: tuple[int, ...]
+    mounts: tuple[str, ...]
+    interfaces: tuple[str, ...]
+    paths: tuple[Path, ...]
+
+    def __bool__(self) -> bool:
+        return any((self.groups, self.pids, self.mounts, self.interfaces, self.paths))
+
+
+def leftovers(
+    settings: Settings, mountinfo: str | None = None, links: Sequence[str] | None = None
+) -> Leftovers:
+    """Look for everything the lab may have made.
+
+    :param mountinfo: text of /proc/self/mountinfo; the machine's own when None.
+    :param links: names of the machine's interfaces; the machine's own when None.
+    """
+    text = Path("/proc/self/mountinfo").read_text(encoding="utf-8") if mountinfo is None else mountinfo
+    names = [entry.name for entry in Path("/sys/class/net").iterdir()] if links is None else links
+    groups = cgroups.find(settings.name, text)
+    state_folder = settings.paths.state
+    return Leftovers(
+        groups=tuple(groups),
+        pids=tuple(sorted(cgroups.members(groups))),
+        mounts=tuple(p for p in network.mount_points(text) if Path(p).is_relative_to(state_folder)),
+        interfaces=tuple(network.interfaces(settings.network, names)),
+        paths=tuple(p for p in (state_folder, *inventory.files(settings)) if p.exists()),
+    )
+
+
+def down(settings: Settings, report: Reporter) -> None:
+    """Remove all of the lab but its cache.
+
+    :raises LabError: something resists; the message names it.
+    """
+    with state.lock(settings):
+        try:
+            record = state.load(settings.paths)
+        except LabError:
+            record = State()
+        with report.step("processes and control groups"):
+            cgroups.remove(cgroups.find(settings.name))
+            for service in list(record.services):
+                _stop_service(record, service)
+        with report.step("network"):
+            network.remove(settings)
+        for name, value in record.sysctls.items():
+            with contextlib.suppress(OSError):
+                _sysctl_file(name).write_text(value)
+        with report.step("files"):
+            for point in reversed(leftovers(settings).mounts):
+                run(["umount", "--lazy", point])
+            inventory.remove(settings)
+            if settings.paths.state.exists():
+                # Set aside first: a removal that dies half-way must not look like a lab with half its files.
+                shutil.rmtree(settings.paths.state)
+        left = leftovers(settings)
+        if left:
+            raise LabError(f"after removal there still is: {left}", "run `lab down` again")
+
+
+@dataclass(frozen=True)
+class HostStatus:
+    """A host as it is now.
+
+    :param on: whether any of its processes runs.
+    :param memory: bytes charged to its control group, None when unknown.
+    :param disk: bytes of its own files.
+    """
+
+    record: HostRecord
+    on: bool
+    memory: int | None
+    disk: int
+
+
+def status(settings: Settings) -> list[HostStatus]:
+    """All hosts of the lab."""
+    result = []
+    for record in state.load(settings.paths).hosts.values():
+        groups = host.all_groups(settings, record.name)
+        result.append(
+            HostStatus(
+                record=record,
+                on=bool(cgroups.members(groups)),
+                memory=cgroups.memory_usage(groups),
+                disk=disk_usage(host.folder(settings, record.name)),
+            )
+        )
+    return result
+
+
+def services(settings: Settings) -> dict[str, bool]:
+    """Whether the resolver and the mirror run, for those that were started."""
+    record = state.load(settings.paths)
+    return {name: _alive(record, name) for name in record.services}
+
+
+def disk_usage(folder: Path) -> int:
+    """Bytes that a folder takes on disk."""
+    if not folder.exists():
+        return 0
+    return int(run(["du", "-s", "--block-size=1", folder], check=False).stdout.split()[0])
+
+
+def free(settings: Settings) -> int:
+    """Remove what only saves time: the whole cache. Not while the lab is up, which uses it.
+
+    :return: bytes freed.
+    :raises LabError: the lab is up.
+    """
+    with state.lock(settings):
+        if cgroups.find(settings.name) or settings.paths.state.exists():
+            raise LabError("the lab is up and uses its cache", "run `lab down` first")
+        before = disk_usage(settings.paths.cache)
+        for entry in settings.paths.cache.iterdir():
+            if entry.suffix == ".lock":
+                continue
+            if entry == settings.paths.go_mod_cache:
+                # Go makes its module cache read-only; root may remove it all the same.
+                shutil.rmtree(entry)
+            elif entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+        return before - disk_usage(settings.paths.cache)
