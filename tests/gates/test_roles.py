@@ -1,0 +1,232 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rules for roles: what is specified, what is used, what is forbidden."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from jinja2 import Environment, TemplateSyntaxError, meta
+
+from tests.gates import repo
+
+TYPES: dict[str, tuple[type, ...]] = {
+    "bool": (bool,),
+    "dict": (dict,),
+    "float": (float, int),
+    "int": (int,),
+    "list": (list,),
+    "path": (str,),
+    "raw": (object,),
+    "str": (str,),
+}
+#: Keywords whose value is an expression without braces.
+CONDITIONS = ("changed_when", "failed_when", "that", "until", "when")
+#: What Ansible itself provides to expressions.
+PROVIDED = {
+    "ansible_check_mode",
+    "ansible_facts",
+    "ansible_managed",
+    "ansible_play_hosts",
+    "ansible_play_hosts_all",
+    "group_names",
+    "groups",
+    "hostvars",
+    "inventory_dir",
+    "inventory_hostname",
+    "item",
+    "lookup",
+    "now",
+    "omit",
+    "query",
+    "range",
+    "role_path",
+}
+FORBIDDEN_KEYWORDS = ("ignore_errors", "vars_prompt", "local_action", "with_items", "with_dict", "action")
+
+every_role = pytest.mark.parametrize("role", repo.roles())
+every_entry_point = pytest.mark.parametrize(
+    ("role", "entry_point"), [(role, name) for role in repo.roles() for name in repo.specifications(role)]
+)
+
+
+@every_role
+def test_role_has_a_specification_for_each_variable(role: str) -> None:
+    specifications = repo.specifications(role)
+    assert "main" in specifications, f"roles/{role}/meta/argument_specs.yml has no entry point main"
+    specified = set(specifications["main"].get("options", {}))
+    missing = sorted(set(repo.defaults(role)) - specified)
+    assert not missing, (
+        f"roles/{role}/defaults/main.yml sets what the specification lacks: {', '.join(missing)}"
+    )
+
+
+@every_entry_point
+def test_defaults_equal_the_specification(role: str, entry_point: str) -> None:
+    found = repo.defaults(role)
+    wrong = []
+    for name, option in repo.specifications(role)[entry_point].get("options", {}).items():
+        if option.get("required", False):
+            if name in found or "default" in option:
+                wrong.append(f"{name}: required, so it must have no default")
+        elif ("default" in option) != (name in found):
+            wrong.append(
+                f"{name}: has a default in {'the specification' if 'default' in option else 'defaults'} only"
+            )
+        elif "default" in option and option["default"] != found[name]:
+            wrong.append(f"{name}: specification says {option['default']!r}, defaults say {found[name]!r}")
+    assert not wrong, "\n".join(wrong)
+
+
+def _type_errors(name: str, option: dict[str, Any], value: Any) -> Iterator[str]:
+    kind = option.get("type", "str")
+    if kind not in TYPES:
+        yield f"{name}: unknown type {kind!r}"
+        return
+    if isinstance(value, str) and "{{" in value:
+        return
+    if not isinstance(value, TYPES[kind]) or (kind in {"int", "float"} and isinstance(value, bool)):
+        yield f"{name}: default {value!r} is not of type {kind}"
+        return
+    allowed = option.get("choices")
+    if allowed is not None and any(entry not in allowed for entry in (value if kind == "list" else [value])):
+        yield f"{name}: default {value!r} is none of {allowed}"
+    if kind == "list" and "elements" not in option:
+        yield f"{name}: a list must say what its elements are"
+    if kind == "list":
+        for entry in value:
+            yield from _type_errors(f"{name}[]", {"type": option.get("elements", "raw")}, entry)
+            if isinstance(entry, dict) and "options" in option:
+                yield from (f"{name}[]: unknown key {key}" for key in entry if key not in option["options"])
+
+
+@every_entry_point
+def test_specified_types_fit_and_are_described(role: str, entry_point: str) -> None:
+    wrong = []
+    specification = repo.specifications(role)[entry_point]
+    if not specification.get("short_description"):
+        wrong.append("no short_description")
+    for name, option in specification.get("options", {}).items():
+        if not option.get("description"):
+            wrong.append(f"{name}: no description")
+        if "type" not in option:
+            wrong.append(f"{name}: no type")
+        if "default" in option:
+            wrong += _type_errors(name, option, option["default"])
+    assert not wrong, "\n".join(wrong)
+    assert (repo.REPO / "roles" / role / "tasks" / f"{entry_point}.yml").exists(), (
+        "the entry point has no task file"
+    )
+
+
+@every_role
+def test_variables_carry_the_prefix_of_their_role(role: str) -> None:
+    wrong = [f"defaults: {name}" for name in repo.defaults(role) if not name.startswith(f"{role}_")]
+    for path, content in repo.role_yaml(role):
+        if path.parts[2] == "vars":
+            wrong += [f"{path}: {name}" for name in content or {} if not name.startswith(f"__{role}_")]
+        if path.parts[2] in {"tasks", "handlers"}:
+            for task in repo.tasks(content):
+                named = task.get("register", f"__{role}_")
+                wrong += [] if named.startswith(f"__{role}_") else [f"{path}: register {named}"]
+    assert not wrong, (
+        f"expected {role}_* for public and __{role}_* for internal variables: {', '.join(wrong)}"
+    )
+
+
+@every_role
+def test_tasks_use_no_forbidden_keyword(role: str) -> None:
+    wrong = []
+    for path, content in repo.role_yaml(role):
+        for task in repo.tasks(content) if path.parts[2] in {"tasks", "handlers"} else ():
+            wrong += [f"{path}: {task.get('name')}: {key}" for key in FORBIDDEN_KEYWORDS if key in task]
+            facts = task.get("ansible.builtin.set_fact", {})
+            wrong += [f"{path}: set_fact over the input {key}" for key in facts if not key.startswith("__")]
+            if "no_log" not in task and {"token", "certificate_key"} & set(
+                str(task.get("register", "")).split("_")
+            ):
+                wrong.append(f"{path}: {task.get('name')}: a secret is registered without no_log")
+    assert not wrong, "\n".join(wrong)
+
+
+def _expressions(node: Any, key: str = "") -> Iterator[str]:
+    """Everything below a node of a YAML file that Ansible evaluates, as template text."""
+    if isinstance(node, dict):
+        for name, value in node.items():
+            yield from _expressions(value, str(name))
+    elif isinstance(node, list):
+        for value in node:
+            yield from _expressions(value, key)
+    elif isinstance(node, str):
+        if "{{" in node or "{%" in node:
+            yield node
+        elif key in CONDITIONS:
+            yield "{{ " + node + " }}"
+
+
+class _AnyPlugin(dict[str, Any]):
+    """Knows a filter or test of every name, for Ansible's are not looked up here."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return super().get(key, lambda value: value)
+
+
+def _role_names(role: str) -> dict[str, set[str]]:
+    """Variables that a role reads, with the files that read them."""
+    environment = Environment(autoescape=False)  # noqa: S701 - only parsed, never rendered
+    environment.filters, environment.tests = _AnyPlugin(), _AnyPlugin()
+    names: dict[str, set[str]] = {}
+    texts = [(str(path), text) for path, content in repo.role_yaml(role) for text in _expressions(content)]
+    texts += [
+        (str(path), (repo.REPO / path).read_text(encoding="utf-8"))
+        for path in repo.role_files(role, "templates")
+    ]
+    for path, text in texts:
+        try:
+            found = meta.find_undeclared_variables(environment.parse(text))
+        except TemplateSyntaxError as exc:
+            raise AssertionError(f"{path}: {exc}: {text}") from exc
+        for name in found:
+            names.setdefault(name, set()).add(path)
+    return names
+
+
+def _defined() -> set[str]:
+    """Variables that roles and playbooks make: in vars, by register, by set_fact, for an included role."""
+    defined: set[str] = set()
+    for role in repo.roles():
+        for path, content in repo.role_yaml(role):
+            if path.parts[2] == "vars":
+                defined |= set(content or {})
+                continue
+            for task in repo.tasks(content):
+                defined |= set(task.get("vars", {})) | {task.get("register", "")}
+                defined |= set(task.get("ansible.builtin.set_fact", {}))
+                defined |= {task.get("loop_control", {}).get("loop_var", "")}
+    return defined
+
+
+@every_role
+def test_every_variable_that_a_role_reads_exists(role: str) -> None:
+    known = PROVIDED | set(repo.public_variables()) | _defined()
+    unknown = {name: sorted(paths) for name, paths in _role_names(role).items() if name not in known}
+    assert not unknown, f"neither specified nor made anywhere: {unknown}"
+
+
+def test_every_variable_is_read() -> None:
+    read: set[str] = set()
+    for role in repo.roles():
+        read |= set(_role_names(role))
+        for path in repo.role_files(role, "tasks", "vars", "templates"):
+            # hostvars[...].name and ['name'] are reads, too
+            text = (repo.REPO / path).read_text(encoding="utf-8")
+            read |= {name for name in repo.public_variables() if f".{name}" in text or f"'{name}'" in text}
+    for playbook in (repo.REPO / "playbooks").glob("*.yml"):
+        read |= repo.words(playbook.read_text(encoding="utf-8"))
+    unused = sorted(
+        (set(repo.public_variables()) | {name for name in _defined() if name.startswith("__")}) - read
+    )
+    assert not unused, f"specified or made, but never read: {', '.join(unused)}"
