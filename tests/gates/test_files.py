@@ -13,8 +13,8 @@ from tests.gates import repo
 
 LICENCE = "SPDX-License-Identifier: GPL-3.0-or-later"
 
-# Names that must not occur, in pieces so that this file does not hold them itself: hosts of package registries (which one
-# a machine uses is its own affair), and folders of the machines on which the project is written.
+# Names that must not occur, in pieces so that this file does not hold them itself: hosts of package registries
+# (which one a machine uses is its own affair), and folders of the machines on which the project is written.
 UNWANTED = (
     "pypi" + ".org",
     "pythonhosted" + ".org",
@@ -88,9 +88,10 @@ def test_links_in_the_documents_lead_somewhere() -> None:
     for path in repo.files():
         if path.suffix != ".md":
             continue
-        for target in re.findall(
-            r"\]\(([^)#]+)(?:#[^)]*)?\)", (repo.REPO / path).read_text(encoding="utf-8")
-        ):
-            if "://" not in target and not (repo.REPO / path.parent / target).exists():
-                broken.append(f"{path}: {target}")
+        targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", (repo.REPO / path).read_text(encoding="utf-8"))
+        broken += [
+            f"{path}: {target}"
+            for target in targets
+            if "://" not in target and not (repo.REPO / path.parent / target).exists()
+        ]
     assert not broken, "\n".join(broken)
