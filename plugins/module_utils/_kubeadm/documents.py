@@ -1,0 +1,188 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release.
+# Do not import it from other collections, playbook-local plugins or scripts.
+
+"""The documents that kubeadm reads, with what the module adds. Pure."""
+
+from __future__ import annotations
+
+import copy
+import json
+import typing as t
+
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import Desired, KubeadmError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import ADMIN_CONF
+
+API_VERSION = "kubeadm.k8s.io/v1beta4"
+Document = dict[str, t.Any]
+
+
+def find(documents: t.Sequence[t.Mapping[str, t.Any]], kind: str) -> Document:
+    """The document of a kind, empty when there is none.
+
+    :raises KubeadmError: when there are several.
+    """
+    own = [document for document in documents if document.get("kind") == kind]
+    if len(own) > 1:
+        raise KubeadmError(f"There are {len(own)} documents of kind {kind}, expected one.", "Merge them.")
+    return dict(own[0]) if own else {}
+
+
+def check(documents: t.Sequence[t.Mapping[str, t.Any]]) -> None:
+    """Refuse documents that kubeadm could not tell apart, or that hold secrets which belong into options.
+
+    :raises KubeadmError: when a document has no kind or version, or holds a token or key.
+    """
+    for document in documents:
+        if not document.get("kind") or not document.get("apiVersion"):
+            raise KubeadmError(
+                f"A document has kind {document.get('kind')!r} and apiVersion {document.get('apiVersion')!r}.",
+                "Give both in each document.",
+            )
+    discovery = find(documents, "JoinConfiguration").get("discovery") or {}
+    if (discovery.get("bootstrapToken") or {}).get("token") or discovery.get("tlsBootstrapToken"):
+        raise KubeadmError("The JoinConfiguration holds a token, which logs would show.", "Give it in token.")
+
+
+def desired_from(
+    operation: str,
+    role: str,
+    documents: t.Sequence[t.Mapping[str, t.Any]],
+    cluster_ids: t.Sequence[str],
+    ignore_preflight_errors: t.Sequence[str],
+    skip_phases: t.Sequence[str],
+) -> Desired:
+    """What the host shall be, with the port and folder that the documents set."""
+    if operation == "init":
+        local = find(documents, "InitConfiguration").get("localAPIEndpoint") or {}
+    else:
+        control_plane = find(documents, "JoinConfiguration").get("controlPlane") or {}
+        local = control_plane.get("localAPIEndpoint") or {}
+    etcd = (find(documents, "ClusterConfiguration").get("etcd") or {}).get("local") or {}
+    return Desired(
+        operation=operation,
+        role=role,
+        cluster_ids=tuple(cluster_ids),
+        ignore_preflight_errors=tuple(ignore_preflight_errors),
+        skip_phases=tuple(skip_phases),
+        bind_port=int(local.get("bindPort") or 6443),
+        etcd_dir=str(etcd.get("dataDir") or "/var/lib/etcd"),
+    )
+
+
+def wants_dns(documents: t.Sequence[t.Mapping[str, t.Any]]) -> bool:
+    """Whether kubeadm installs CoreDNS."""
+    return not (find(documents, "ClusterConfiguration").get("dns") or {}).get("disabled", False)
+
+
+def _merged(
+    documents: t.Sequence[t.Mapping[str, t.Any]], kind: str, change: t.Callable[[Document], None]
+) -> list[Document]:
+    result = [copy.deepcopy(dict(document)) for document in documents]
+    own = next((document for document in result if document.get("kind") == kind), None)
+    if own is None:
+        own = {"apiVersion": API_VERSION, "kind": kind}
+        result.insert(0, own)
+    change(own)
+    return result
+
+
+def init_documents(
+    documents: t.Sequence[t.Mapping[str, t.Any]], token: str, patches: str | None = None
+) -> list[Document]:
+    """The documents of C(kubeadm init).
+
+    Without any token of the site's own, kubeadm would make one that lets nodes join for 24 hours. It is given one instead
+    that can only sign, lives for five minutes and is deleted at the end.
+
+    :param token: for that purpose.
+    """
+
+    def change(own: Document) -> None:
+        if not own.get("bootstrapTokens"):
+            own["bootstrapTokens"] = [
+                {
+                    "token": token,
+                    "ttl": "5m0s",
+                    "usages": ["signing"],
+                    "description": "made and deleted by kubeadm init",
+                }
+            ]
+        if patches:
+            own["patches"] = {"directory": patches}
+
+    return _merged(documents, "InitConfiguration", change)
+
+
+def join_documents(
+    documents: t.Sequence[t.Mapping[str, t.Any]],
+    role: str,
+    token: str | None,
+    ca_cert_hashes: t.Sequence[str],
+    api_server_endpoint: str | None,
+    certificate_key: str | None,
+    patches: str | None = None,
+) -> list[Document]:
+    """The documents of C(kubeadm join).
+
+    :raises KubeadmError: when something to join with is missing, or a worker's document has C(controlPlane).
+    """
+    existing = find(documents, "JoinConfiguration")
+    if role == "worker" and existing.get("controlPlane") is not None:
+        raise KubeadmError(
+            "The JoinConfiguration has controlPlane, but the role is worker.", "Correct one of them."
+        )
+    lacking = [
+        name
+        for name, value in (
+            ("token", token),
+            ("ca_cert_hashes", ca_cert_hashes),
+            ("api_server_endpoint", api_server_endpoint),
+            ("certificate_key", certificate_key if role == "control_plane" else "not needed"),
+        )
+        if not value
+    ]
+    if lacking:
+        raise KubeadmError(
+            f"To join, kubeadm needs {', '.join(lacking)}.",
+            "Make them with baremetal.kubernetes.bootstrap_token.",
+        )
+
+    def change(own: Document) -> None:
+        own["discovery"] = {
+            **(own.get("discovery") or {}),
+            "bootstrapToken": {
+                "token": token,
+                "apiServerEndpoint": api_server_endpoint,
+                "caCertHashes": list(ca_cert_hashes),
+            },
+            "tlsBootstrapToken": token,
+        }
+        if role == "control_plane":
+            own["controlPlane"] = {**(own.get("controlPlane") or {}), "certificateKey": certificate_key}
+        if patches:
+            own["patches"] = {"directory": patches}
+
+    return _merged(documents, "JoinConfiguration", change)
+
+
+def mark_documents(documents: t.Sequence[t.Mapping[str, t.Any]]) -> list[Document]:
+    """The documents of C(kubeadm join phase control-plane-join mark-control-plane), which needs no token."""
+
+    def change(own: Document) -> None:
+        own["discovery"] = {"file": {"kubeConfigPath": ADMIN_CONF}}
+        own["controlPlane"] = own.get("controlPlane") or {}
+
+    return _merged(documents, "JoinConfiguration", change)
+
+
+def render(documents: t.Sequence[t.Mapping[str, t.Any]], raw: t.Sequence[str] = ()) -> bytes:
+    """A YAML stream; each document is JSON, which is YAML.
+
+    :param raw: further documents that are YAML text already.
+    """
+    texts = [json.dumps(document, indent=1, sort_keys=True) for document in documents]
+    return "".join(f"---\n{text.strip()}\n" for text in [*texts, *raw]).encode()

@@ -1,0 +1,297 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release.
+# Do not import it from other collections, playbook-local plugins or scripts.
+
+"""Run kubeadm, and look at the host before and after."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import shutil
+import signal
+import socket
+import string
+import subprocess
+import tempfile
+import time
+import typing as t
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.api import (
+    Api,
+    Unreachable,
+    private_dir,
+)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import (
+    KUBELET_CONFIG,
+    Desired,
+    KubeadmError,
+    Observation,
+    expected_objects,
+    needs_look,
+)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.redact import redact
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
+
+CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
+_POLL_SECONDS = 1.0
+_FAILED_PHASE = re.compile(r"error execution phase ([\w/-]+)")
+_PHASE_LINE = re.compile(r"^\[([a-z][a-z0-9-]*)\]", re.MULTILINE)
+_HEALTHZ_PORT = re.compile(r"^healthzPort:\s*(\d+)", re.MULTILINE)
+_HEALTHZ_ADDRESS = re.compile(r"^healthzBindAddress:\s*[\"']?([0-9a-fA-F.:]+)", re.MULTILINE)
+_SHOWN_LINES = 12
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a command printed, without secrets. C(raw) is the standard output as it was."""
+
+    stdout: str
+    stderr: str
+    raw: str
+
+
+def fresh_token() -> str:
+    """A bootstrap token: six and sixteen characters of a-z and 0-9 (k8s.io/cluster-bootstrap/token/api)."""
+    letters = string.ascii_lowercase + string.digits
+    return (
+        "".join(secrets.choice(letters) for _ in range(6))
+        + "."
+        + "".join(secrets.choice(letters) for _ in range(16))
+    )
+
+
+def hostname() -> str:
+    """What messages call this host."""
+    return socket.gethostname()
+
+
+def failed_phase(stdout: str, stderr: str) -> str:
+    """The phase of kubeadm in which it stopped."""
+    match = _FAILED_PHASE.search(stderr) or _FAILED_PHASE.search(stdout)
+    if match:
+        return match.group(1)
+    seen = _PHASE_LINE.findall(stdout + "\n" + stderr)
+    return seen[-1] if seen else "start"
+
+
+def last_errors(stdout: str, stderr: str) -> str:
+    """The lines that say why, without kubeadm's general advice."""
+    noise = ("To see the stack trace", "[preflight] If you know what you are doing")
+    lines = [line.strip() for line in stderr.splitlines() if line.strip() and not line.startswith(noise)]
+    if not lines:
+        lines = [line.strip() for line in stdout.splitlines() if line.strip()]
+    return " | ".join(lines[-_SHOWN_LINES:])
+
+
+def next_step(phase: str) -> str:
+    """What to do about a failure in a phase."""
+    return {
+        "preflight": "Correct what the checks name, or add the check's name to ignore_preflight_errors if it cannot matter.",
+        "wait-control-plane": "Look at the control plane's containers (crictl ps -a, crictl logs) and at the kubelet's log.",
+        "kubelet-start": "Look at the kubelet's log (journalctl -u kubelet, or its file below /var/log).",
+        "kubelet-wait-bootstrap": "Look at the kubelet's log, and whether this host reaches the API server.",
+        "control-plane-prepare/download-certs": "Run again; the uploaded certificates are replaced at each join.",
+    }.get(phase, "Correct the cause and run again; what is done is kept.")
+
+
+class Host:
+    """The host that kubeadm works on.
+
+    :param root: folder that stands for C(/) where files are looked at. :param kubeadm: path or name of the program.
+    """
+
+    def __init__(self, root: str = "/", kubeadm: str = "kubeadm") -> None:
+        self.root = root
+        self.kubeadm = kubeadm
+        self.name = hostname()
+
+    def observe(self, desired: Desired) -> Observation:
+        """What the files tell."""
+        state = node.observe(self.root)
+        return Observation(
+            host=self.name,
+            membership=state.membership,
+            files=state.files,
+            cluster_id=state.cluster_id,
+            etcd_data=os.path.isdir(node.under(self.root, desired.etcd_dir + "/member")),
+        )
+
+    def node_name(self) -> str | None:
+        """The name of the node that this host is."""
+        return node.observe(self.root).node_name
+
+    def missing_objects(self, desired: Desired, dns: bool, node_name: str | None) -> tuple[str, ...]:
+        """What a finished run would have left in the cluster and is not there. The API server must answer."""
+        api = Api(self.root)
+        try:
+            missing = [
+                path
+                for path in expected_objects(desired.operation, desired.skip_phases, dns)
+                if api.get(path) is None
+            ]
+            if node_name is not None:
+                path = f"/api/v1/nodes/{node_name}"
+                own = api.get(path)
+                labels = ((own or {}).get("metadata") or {}).get("labels") or {}
+                marked = CONTROL_PLANE_LABEL in labels or "mark-control-plane" in desired.skip_phases
+                if own is None or (desired.role == "control_plane" and not marked):
+                    missing.append(path)
+        except Unreachable as exc:
+            raise self._silent(api.server, str(exc)) from exc
+        return tuple(missing)
+
+    def _silent(self, server: str, reason: str) -> KubeadmError:
+        return KubeadmError(
+            f"{self.name}: the API server {server} does not answer: {reason}.",
+            "Look at its container (crictl ps -a, crictl logs) and at the kubelet's log.",
+        )
+
+    def wait_ready(self, seconds: float) -> None:
+        """Wait until the local API server is ready.
+
+        :param seconds: longest wait. :raises KubeadmError: with the last answer, when it is not.
+        """
+        api = Api(self.root)
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                status, body = api.request("/readyz?verbose")
+                if status == 200:
+                    return
+                failed = [line.strip() for line in body.splitlines() if line.startswith("[-]")]
+                reason = f"answered {status}: " + ("; ".join(failed) or body.strip()[:200] or "no body")
+            except Unreachable as exc:
+                reason = f"does not answer: {exc}"
+            if time.monotonic() >= deadline:
+                raise KubeadmError(
+                    f"{self.name}: the API server {api.server} is not ready after {seconds:.0f} s; it {reason}.",
+                    "Look at the control plane's containers (crictl ps -a, crictl logs) and at the kubelet's log.",
+                )
+            time.sleep(_POLL_SECONDS)
+
+    def wait_kubelet(self, seconds: float) -> None:
+        """Wait until the kubelet has its credentials and is healthy.
+
+        :raises KubeadmError: when it is not after C(seconds).
+        """
+        text = node.read_text(self.root, KUBELET_CONFIG) or ""
+        port = _HEALTHZ_PORT.search(text)
+        address = _HEALTHZ_ADDRESS.search(text)
+        host = address.group(1) if address else "127.0.0.1"
+        url = f"http://{f'[{host}]' if ':' in host else host}:{port.group(1) if port else 10248}/healthz"
+        deadline = time.monotonic() + seconds
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        while True:
+            reason = f"{node.KUBELET_CONF} is not there"
+            if os.path.exists(node.under(self.root, node.KUBELET_CONF)):
+                try:
+                    with opener.open(url, timeout=5):
+                        return
+                except (urllib.error.URLError, OSError) as exc:
+                    reason = f"{url}: {getattr(exc, 'reason', exc)}"
+            if time.monotonic() >= deadline:
+                raise KubeadmError(
+                    f"{self.name}: the kubelet is not healthy after {seconds:.0f} s: {reason}.",
+                    "Look at the kubelet's log (journalctl -u kubelet, or its file below /var/log).",
+                )
+            time.sleep(_POLL_SECONDS)
+
+    @contextlib.contextmanager
+    def config_file(self, content: bytes) -> t.Iterator[str]:
+        """A file that only root can read, for as long as kubeadm needs it."""
+        folder = tempfile.mkdtemp(prefix="bmk-kubeadm-", dir=private_dir())
+        try:
+            path = os.path.join(folder, "config.yaml")
+            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as handle:
+                handle.write(content)
+            yield path
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def run(self, argv: t.Sequence[str], seconds: float, hide: t.Sequence[str | None] = ()) -> Output:
+        """Run kubeadm.
+
+        :param argv: arguments; none may be a secret. :param seconds: longest run. :param hide: secrets to take out of
+            what is shown.
+        :raises KubeadmError: when it fails or takes too long; its children are ended then.
+        """
+        command = [self.kubeadm, *argv]
+        shown = " ".join(word for word in argv if re.fullmatch("[a-z-]+", word) and not word.startswith("-"))
+        env = {**os.environ, "LC_ALL": "C"}
+        # kubeadm looks for kubelet, crictl, mount and others; a module's PATH may lack these.
+        env["PATH"] = ":".join(
+            [env.get("PATH", ""), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
+        )
+        try:
+            process = subprocess.Popen(
+                command,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            )
+        except OSError as exc:
+            raise KubeadmError(
+                f"{self.name}: {self.kubeadm} cannot be run: {exc.strerror or exc}.",
+                "Install kubeadm, or set kubeadm_path.",
+            ) from exc
+        late = False
+        try:
+            stdout, stderr = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            late = True
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            stdout, stderr = process.communicate()
+        output = Output(redact(stdout, hide), redact(stderr, hide), stdout)
+        if late or process.returncode:
+            phase = failed_phase(output.stdout, output.stderr)
+            how = (
+                f"did not end within {seconds:.0f} s" if late else f"failed (exit code {process.returncode})"
+            )
+            raise KubeadmError(
+                f"{self.name}: kubeadm {shown} {how} in the phase {phase}: {last_errors(output.stdout, output.stderr)}.",
+                next_step(phase),
+                phase=phase,
+                stdout=output.stdout,
+                stderr=output.stderr,
+            )
+        return output
+
+    def delete_token(self, token: str) -> None:
+        """Delete a bootstrap token that this run made. It ends by itself soon, so that a failure does not matter."""
+        path = f"/api/v1/namespaces/kube-system/secrets/bootstrap-token-{token.partition('.')[0]}"
+        with contextlib.suppress(Unreachable, KubeadmError):
+            Api(self.root).delete(path)
+
+
+def flags(ignore_preflight_errors: t.Sequence[str], skip_phases: t.Sequence[str]) -> list[str]:
+    """The flags that kubeadm allows beside C(--config)."""
+    argv = []
+    if ignore_preflight_errors:
+        argv.append("--ignore-preflight-errors=" + ",".join(ignore_preflight_errors))
+    if skip_phases:
+        argv.append("--skip-phases=" + ",".join(skip_phases))
+    return argv
+
+
+def look_further(
+    host: Host, observation: Observation, desired: Desired, dns: bool, seconds: float
+) -> tuple[str, ...] | None:
+    """Ask the cluster how far an earlier run came, when the files alone do not tell."""
+    if not needs_look(observation):
+        return None
+    host.wait_ready(seconds)
+    return host.missing_objects(desired, dns, host.node_name())
