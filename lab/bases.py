@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Root file systems that the hosts share: Debian trixie, one with systemd, one with OpenRC.
 
-A base is a folder in the cache, named after a hash of its recipe, and read-only for its users: each host lays its
-own files over it (overlayfs).
+A base is a folder in the cache, named after a hash of its recipe, and read-only for its users: each host lays
+its own files over it (overlayfs).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -29,13 +29,38 @@ KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 #: Room for one base while it is built (packages, unpacked tree); measured 0.25 GB when done.
 BYTES_PER_BASE = 700_000_000
 
-#: What an ordinary server has that will become a Kubernetes node. Installing packages on a host is not possible
-#: in the lab (there is no way out), so what the roles require of a distribution is here.
+#: What an ordinary server has that will become a Kubernetes node. Installing packages on a host is not
+#: possible in the lab (there is no way out), so what the roles require of a distribution is here.
 COMMON_PACKAGES = (
-    "ca-certificates conntrack cron-daemon-common curl e2fsprogs ethtool iproute2 ipset iptables "
-    "iputils-ping kmod less libseccomp2 logrotate mount netbase nftables openssh-server procps psmisc python3 python3-apt "
-    "socat sudo tzdata util-linux xz-utils zstd"
-).split()
+    "ca-certificates",
+    "conntrack",
+    "cron-daemon-common",
+    "curl",
+    "e2fsprogs",
+    "ethtool",
+    "iproute2",
+    "ipset",
+    "iptables",
+    "iputils-ping",
+    "kmod",
+    "less",
+    "libseccomp2",
+    "logrotate",
+    "mount",
+    "netbase",
+    "nftables",
+    "openssh-server",
+    "procps",
+    "psmisc",
+    "python3",
+    "python3-apt",
+    "socat",
+    "sudo",
+    "tzdata",
+    "util-linux",
+    "xz-utils",
+    "zstd",
+)
 
 _NOTHING = """#!/usr/sbin/openrc-run
 # The machine below takes care of this; other services only need to find the name.
@@ -54,9 +79,22 @@ stop() { return 0; }
 #: OpenRC sysinit services of Debian that touch hardware, mount over what the lab's init prepared, or wait for
 #: either.
 _NEUTRAL_SERVICES = (
-    "brightness checkfs.sh checkroot-bootclean.sh checkroot.sh hwclock.sh kmod mount-configfs mountall.sh "
-    "mountall-bootclean.sh mountdevsubfs.sh mountkernfs.sh mountnfs.sh mountnfs-bootclean.sh udev urandom"
-).split()
+    "brightness",
+    "checkfs.sh",
+    "checkroot-bootclean.sh",
+    "checkroot.sh",
+    "hwclock.sh",
+    "kmod",
+    "mount-configfs",
+    "mountall.sh",
+    "mountall-bootclean.sh",
+    "mountdevsubfs.sh",
+    "mountkernfs.sh",
+    "mountnfs.sh",
+    "mountnfs-bootclean.sh",
+    "udev",
+    "urandom",
+)
 
 
 @dataclass(frozen=True)
@@ -84,7 +122,9 @@ class Recipe:
 
 
 _COMMON_FILES = {
-    "etc/ssh/sshd_config.d/lab.conf": "PermitRootLogin prohibit-password\nPasswordAuthentication no\nUseDNS no\n",
+    "etc/ssh/sshd_config.d/lab.conf": (
+        "PermitRootLogin prohibit-password\nPasswordAuthentication no\nUseDNS no\n"
+    ),
     # Hosts have no way out; an apt that fails at once is better than one that waits for a server.
     "etc/apt/sources.list": "",
     "etc/hostname": "unset\n",
@@ -132,7 +172,9 @@ RECIPES: dict[Kind, Recipe] = {
         files={
             **_COMMON_FILES,
             **{f"etc/init.d/{name}": _NOTHING for name in _NEUTRAL_SERVICES},
-            "etc/rc.conf": 'rc_sys="systemd-nspawn"\nrc_parallel="NO"\nrc_logger="YES"\nrc_cgroup_mode="none"\n',
+            "etc/rc.conf": (
+                'rc_sys="systemd-nspawn"\nrc_parallel="NO"\nrc_logger="YES"\nrc_cgroup_mode="none"\n'
+            ),
             # Debian's commands talk to sysvinit; with OpenRC as PID 1 (as on Gentoo) these are OpenRC's.
             "usr/local/sbin/reboot": "#!/bin/sh\nexec openrc-shutdown --reboot now\n",
             "usr/local/sbin/poweroff": "#!/bin/sh\nexec openrc-shutdown --poweroff now\n",
@@ -252,16 +294,39 @@ def customise(recipe: Recipe, root: Path) -> None:
         link.symlink_to(destination)
 
 
-def prune(paths: Paths, keep: Sequence[Path] = ()) -> list[Path]:
-    """Remove bases of older recipes and what interrupted builds left.
+def use(paths: Paths, base: str, user: str, folder: Path) -> None:
+    """Note that a host lies on a base.
 
-    :param keep: bases in use besides those of the current recipes.
+    :param base: the base's name.
+    :param user: the host, unique among all labs.
+    :param folder: the host's own files; the note counts as long as they exist.
     """
-    current = {path(paths, kind) for kind in RECIPES} | set(keep)
+    write_atomic(paths.bases / "users" / base / user, f"{folder}\n")
+
+
+def users(paths: Paths, base: str = "*") -> list[Path]:
+    """Folders of existing hosts, of all labs, that lie on a base (or on any)."""
+    notes = sorted((paths.bases / "users").glob(f"{base}/*"))
+    folders = [Path(note.read_text(encoding="utf-8").strip()) for note in notes]
+    return [folder for folder in folders if folder.is_dir()]
+
+
+def prune(paths: Paths) -> list[Path]:
+    """Remove bases of older recipes on which no host lies, and what interrupted builds left.
+
+    :return: what was removed.
+    """
+    current = {recipe.name for recipe in RECIPES.values()}
     removed = []
-    for entry in paths.bases.iterdir() if paths.bases.is_dir() else ():
-        if entry.is_dir() and entry not in current:
-            _discard(entry)
+    with _building(paths):
+        for entry in sorted(paths.bases.iterdir()):
+            name = entry.name.removesuffix(".log")
+            if name in (".lock", "users") or name in current or users(paths, name):
+                continue
+            if entry.is_dir():
+                _discard(entry)
+            else:
+                entry.unlink()
             removed.append(entry)
     return removed
 

@@ -3,14 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A control group per host, in every hierarchy of the machine.
 
-Two kubelets that share a hierarchy's root both manage ``/kubepods`` there and remove each other's pods. So each
-host gets a child of its own in every hierarchy: v1 controllers, named v1 hierarchies, and v2. The children are
-made below the group the caller is in, and groups of others are left as they are.
+Two kubelets that share a hierarchy's root both manage ``/kubepods`` there and remove each other's pods. So
+each host gets a child of its own in every hierarchy: v1 controllers, named v1 hierarchies, and v2. The
+children are made below the group the caller is in, and groups of others are left as they are.
 
 On a machine with cgroup v2 alone the caller's group holds processes and can therefore hand no controller to
 children (the kernel's "no internal processes" rule, Documentation/admin-guide/cgroup-v2.rst). There the lab
-goes below the nearest ancestor without processes, at worst the root, which the rule exempts. That way has unit
-tests for its planning; it has not been run on such a machine.
+goes below the nearest ancestor without processes, at worst the root, which the rule exempts. That way has
+unit tests for its planning; it has not been run on such a machine.
 """
 
 from __future__ import annotations
@@ -331,7 +331,8 @@ def remove(groups: Sequence[Path], timeout: float = 20.0) -> None:
                 except FileNotFoundError:
                     break
                 except OSError as exc:
-                    # EBUSY: tasks on their way out still count; ENOTEMPTY does not occur on a cgroup file system.
+                    # EBUSY: tasks on their way out still count; ENOTEMPTY does not occur on a cgroup file
+                    # system.
                     if exc.errno != errno.EBUSY or time.monotonic() > deadline:
                         raise LabError(
                             f"control group {inner}: {exc.strerror}", "run the command again"

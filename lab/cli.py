@@ -86,7 +86,7 @@ def status() -> None:
     settings = config.settings()
     table = Table("host", "address", "init", "role", "power", "memory", "disk", title=f"lab {settings.name}")
     for row in lifecycle.status(settings):
-        memory = gib(row.memory) if row.on and row.memory is not None else "-"
+        memory = f"{row.memory / 2**20:.0f} MiB" if row.on and row.memory is not None else "-"
         table.add_row(
             row.record.name,
             row.record.address,
@@ -94,7 +94,7 @@ def status() -> None:
             row.record.role,
             "on" if row.on else "off",
             memory,
-            gib(row.disk),
+            f"{row.disk / 2**20:.0f} MiB",
         )
     out.print(table)
     for name, alive in lifecycle.services(settings).items():
@@ -113,7 +113,7 @@ def ssh(
     record = lifecycle.find_host(settings, name)
     sys.stdout.flush()
     argv = host.ssh_command(settings, record, command or [])
-    os.execvp(argv[0], argv)
+    os.execvp(argv[0], argv)  # noqa: S606 - the terminal becomes ssh's
 
 
 @app.command()

@@ -296,7 +296,8 @@ def spec_problems(entry: Mapping[str, Any], network: Network) -> list[str]:
         problems.append(f"name {name!r} must be lower-case letters, digits and inner hyphens")
     elif len(name) > longest:
         problems.append(
-            f"name {name!r} has {len(name)} characters; at most {longest} fit in the interface {network.interface_prefix}NAME"
+            f"name {name!r} has {len(name)} characters; at most {longest} fit in an interface's name "
+            f"after {network.interface_prefix}"
         )
     elif name in _RESERVED_HOST_NAMES:
         problems.append(f"name {name!r} is reserved")

@@ -6,10 +6,11 @@
 A host shares the machine's kernel. What that means for it:
 
 * Network settings (``/proc/sys/net``), IPC limits and the host name are its own, by the kernel's namespaces.
-* Other kernel settings belong to the machine. Those that Kubernetes sets are private copies: the host reads back
-  what it wrote, and the machine never notices. All others are read-only, so that an attempt fails aloud.
+* Other kernel settings belong to the machine. Those that Kubernetes sets are private copies: the host reads
+  back what it wrote, and the machine never notices. All others are read-only, so that an attempt fails aloud.
 * ``/sys`` is read-only but for control groups and the eBPF file system.
-* The DMI product UUID is the machine's for every host; ``/etc/machine-id`` and the boot id are the host's own.
+* The DMI product UUID is the machine's for every host; ``/etc/machine-id`` and the boot id are the host's
+  own.
 """
 
 from __future__ import annotations
@@ -25,14 +26,15 @@ import uuid
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from lab import cgroups, network
-from lab.config import HostSpec, LabError, Settings
+from lab import bases, cgroups, network
+from lab.cgroups import Parent
+from lab.config import LabError, Settings
 from lab.run import run, spawn, tail, write_atomic
 from lab.state import HostRecord, Process, identify
 from lab.supervisor import Boot
 
-#: Folders that are real ones and not part of the host's overlay: containerd's snapshotter cannot lay an overlay
-#: over an overlay, and etcd and logs are better off without one.
+#: Folders that are real ones and not part of the host's overlay: containerd's snapshotter cannot lay an
+#: overlay over an overlay, and etcd and logs are better off without one.
 DATA = {
     "containerd": "/var/lib/containerd",
     "kubelet": "/var/lib/kubelet",
@@ -83,7 +85,8 @@ NAMESPACED_SYSCTLS = (
 
 INIT_PATH = "/usr/lib/lab/init"
 
-# Prepares in a container what the kernel and firmware prepare on a server, then becomes the distribution's init.
+# Prepares in a container what the kernel and firmware prepare on a server, then becomes the distribution's
+# init.
 _INIT = """#!/bin/sh
 set -e
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
@@ -91,8 +94,8 @@ export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 # Cut all ties between mounts first: a bind mount onto one of a group of peers appears in all of them.
 mount --make-rprivate /
 
-# A sysfs of the host's own network namespace, with every hierarchy of control groups. nspawn's own arrangement
-# is a tmpfs with parts of sysfs, over which OpenRC would mount a sysfs without control groups.
+# A sysfs of the host's own network namespace, with every hierarchy of control groups. nspawn's own
+# arrangement is a tmpfs with parts of sysfs, over which OpenRC would mount a sysfs without control groups.
 mount -t sysfs sysfs /sys
 if grep -qv '^0::' /proc/self/cgroup; then
   mount -t tmpfs -o mode=755,size=1m tmpfs /sys/fs/cgroup
@@ -169,6 +172,7 @@ def init_script(settings: Settings, record: HostRecord) -> str:
 
 
 def folder(settings: Settings, name: str) -> Path:
+    """Where a host's files are."""
     return settings.paths.hosts / name
 
 
@@ -199,6 +203,7 @@ def prepare(settings: Settings, record: HostRecord) -> None:
     net = settings.network
     for part in ("upper", "work", "root", *(f"data/{name}" for name in DATA)):
         (base / part).mkdir(parents=True, exist_ok=True)
+    bases.use(settings.paths, record.base, f"{settings.name}-{record.name}", base)
     upper = base / "upper"
     # An overlay's root folder has the upper one's mode.
     upper.chmod(0o755)
@@ -247,7 +252,8 @@ def known_hosts(settings: Settings, records: Iterable[HostRecord]) -> str:
             (folder(settings, record.name) / "ssh_host_ed25519_key.pub").read_text(encoding="utf-8").split()
         )
         lines.append(
-            f"{record.address},{record.name},{record.name}.{settings.network.domain} {public[0]} {public[1]}\n"
+            f"{record.address},{record.name},{record.name}.{settings.network.domain} "
+            f"{public[0]} {public[1]}\n"
         )
     return "".join(lines)
 
@@ -262,16 +268,16 @@ def running(settings: Settings, name: str) -> bool:
     return bool(cgroups.members(all_groups(settings, name)))
 
 
-def boot(settings: Settings, record: HostRecord) -> Process:
+def boot(settings: Settings, record: HostRecord, parents: Sequence[Parent]) -> Process:
     """Switch a host on.
 
+    :param parents: where the lab's control groups go.
     :return: its supervisor.
     :raises LabError: groups cannot be made, or the supervisor does not start.
     """
     name = record.name
     base = folder(settings, name)
     cgroups.remove(all_groups(settings, name))
-    parents = cgroups.caller_parents()
     lab = cgroups.lab_group(settings.name)
     supervisor = cgroups.create(parents, lab, name, "supervisor")
     payload = cgroups.create(parents, lab, name, "payload")
@@ -316,11 +322,14 @@ def wait_ready(settings: Settings, record: HostRecord, timeout: float = 90.0) ->
     :raises LabError: the host ended, or did not get there in time.
     """
     deadline = time.monotonic() + timeout
+    look_again = time.monotonic() + 1
     while time.monotonic() < deadline:
-        if not running(settings, record.name):
-            break
         if _banner(record.address) and ssh_run(settings, record, ["true"], timeout=20).returncode == 0:
             return
+        if time.monotonic() > look_again:
+            if not running(settings, record.name):
+                break
+            look_again = time.monotonic() + 1
         time.sleep(0.1)
     log = console(settings, record.name)
     raise LabError(

@@ -26,10 +26,12 @@ _NOTE = "# Written by `lab up` and removed by `lab down`; changes made here are 
 
 
 def hosts_file(settings: Settings) -> Path:
+    """Groups, addresses and keys."""
     return settings.paths.inventory / "hosts.yml"
 
 
 def variables_file(settings: Settings) -> Path:
+    """Facts about the lab for the roles."""
     return settings.paths.inventory / "group_vars" / "all.yml"
 
 
@@ -53,8 +55,9 @@ def current_checksums(settings: Settings) -> Checksums | None:
 def write(settings: Settings, records: Iterable[HostRecord], checksums: Checksums | None) -> None:
     """Write both files.
 
-    :param checksums: component, version, architecture -> digest of what the lab's mirror serves; the lab's own
-        builds differ from upstream's bytes. None when there are no artifacts: then no mirror is named either.
+    :param checksums: component, version, architecture -> digest of what the lab's mirror serves; the lab's
+        own builds differ from upstream's bytes. None when there are no artifacts: then no mirror is named
+        either.
     """
     if checksums is not None:
         write_atomic(_checksums_file(settings), json.dumps(checksums))
@@ -104,7 +107,8 @@ def hosts(settings: Settings, records: Iterable[HostRecord]) -> dict[str, Any]:
 def variables(settings: Settings, checksums: Checksums | None) -> dict[str, Any]:
     """What the roles have to be told because the hosts are containers on one machine.
 
-    Sources: containerd's docs/cri/config.md (configuration version 3) and pkg/kubelet/apis/config of Kubernetes.
+    Sources: containerd's docs/cri/config.md (configuration version 3) and pkg/kubelet/apis/config of
+    Kubernetes.
     """
     network = settings.network
     mirror: dict[str, Any] = {}
@@ -117,7 +121,8 @@ def variables(settings: Settings, checksums: Checksums | None) -> dict[str, Any]
         }
     return {
         **mirror,
-        # kubeadm looks for the kernel's configuration as a module or in /boot, and for swap, which is the machine's.
+        # kubeadm looks for the kernel's configuration as a module or in /boot, and for swap, which is the
+        # machine's.
         "cluster_ignore_preflight_errors": ["SystemVerification", "Swap"],
         # Host groups come from a cgroup v1 machine, where systemd no longer offers its driver.
         "container_runtime_cgroup_driver": "cgroupfs",

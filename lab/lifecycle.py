@@ -3,20 +3,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The lab's commands: what is done, in which order, and how everything is found again.
 
-Each step first looks whether its result is there, so that `up` only adds what is missing, whether it never ran,
-ran before, or died half-way. `down` trusts names, not records.
+Each step first looks whether its result is there, so that `up` only adds what is missing, whether it never
+ran, ran before, or died half-way. `down` trusts names, not records.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab import bases, cgroups, host, inventory, network, preconditions, state
+from lab.cgroups import Parent
 from lab.config import (
     DEFAULT_HOSTS,
     FILES_PORT,
@@ -32,26 +34,45 @@ from lab.report import Reporter
 from lab.run import run, write_atomic
 from lab.state import HostRecord, Process, State
 
-#: Limits of the machine that all hosts share and that three nodes exceed. The only settings of the machine that
-#: the lab changes; `down` puts them back. (Each systemd, kubelet and containerd takes several inotify instances,
-#: and 128 is the kernel's default for the whole user root.)
+#: Limits of the machine that all hosts share and that three nodes exceed. The only settings of the machine
+#: that the lab changes; `down` puts them back. (Each systemd, kubelet and containerd takes several inotify
+#: instances, and 128 is the kernel's default for the whole user root.)
 MACHINE_SYSCTLS = {"fs.inotify.max_user_instances": 1024, "fs.inotify.max_user_watches": 524288}
+
+
+#: Group of a command that changes the lab, so that `down` also ends what a killed one leaves running
+#: (builds).
+COMMAND = "command"
+
+
+@contextlib.contextmanager
+def _changing(settings: Settings) -> Iterator[list[Parent]]:
+    """Hold the lab's lock, in a control group of the lab.
+
+    :return: the places below which the lab's groups go; inside the block the caller's own group is another.
+    """
+    with state.lock(settings):
+        parents = cgroups.caller_parents()
+        with cgroups.entered(cgroups.create(parents, cgroups.lab_group(settings.name), COMMAND)):
+            yield parents
 
 
 def up(settings: Settings, specs: Sequence[HostSpec] | None, artifacts: bool, report: Reporter) -> State:
     """Make everything that the hosts need and boot those that are off.
 
-    :param specs: the hosts to have; those the lab has (else the default ones) when None. Hosts that the lab has
-        and that are not in the list stay.
+    :param specs: the hosts to have; those the lab has (else the default ones) when None. Hosts that the lab
+        has and that are not in the list stay.
     :param artifacts: whether to provide the Kubernetes software and its mirror too.
     :raises LabError: the first thing that cannot be done.
     """
-    with state.lock(settings):
+    expected = merge(settings, state.load(settings.paths), specs)
+    preconditions.check(settings, kinds_of(expected), artifacts=artifacts, hosts=len(expected))
+    with _changing(settings) as parents:
+        # Another command may have added hosts before this one got the lock.
         record = state.load(settings.paths)
-        wanted = list(specs) if specs is not None else ([] if record.hosts else list(DEFAULT_HOSTS))
-        plan = merge(settings, record, wanted)
-        with report.step("preconditions"):
-            preconditions.ensure(settings, kinds_of(plan), artifacts=artifacts, hosts=len(plan))
+        plan = merge(settings, record, specs)
+        with report.step("packages"):
+            preconditions.install(artifacts)
         checksums: inventory.Checksums | None = inventory.current_checksums(settings)
         if artifacts:
             checksums = _artifacts(settings, report)
@@ -65,20 +86,23 @@ def up(settings: Settings, specs: Sequence[HostSpec] | None, artifacts: bool, re
         _machine_sysctls(settings, record)
         with report.step("network"):
             network.ensure(settings)
-            _resolver(settings, record)
+            _resolver(settings, record, parents)
         if artifacts:
             with report.step("mirror"):
-                _mirror(settings, record)
-        _hosts(settings, record, list(record.hosts), report)
+                _mirror(settings, record, parents)
+        _hosts(settings, record, list(record.hosts), parents, report)
+        bases.prune(settings.paths)
         inventory.write(settings, list(record.hosts.values()), checksums)
     return record
 
 
-def merge(settings: Settings, record: State, wanted: Sequence[HostSpec]) -> dict[str, HostRecord]:
+def merge(settings: Settings, record: State, specs: Sequence[HostSpec] | None) -> dict[str, HostRecord]:
     """The lab's hosts with the wanted ones added.
 
+    :param specs: the wanted ones; when None, the default ones if there is no host yet.
     :raises LabError: a host exists with another init system or role, or there is no address left.
     """
+    wanted = list(specs) if specs is not None else ([] if record.hosts else list(DEFAULT_HOSTS))
     problems = [
         f"{spec.name} exists as {old.kind} {old.role}, not {spec.kind} {spec.role}"
         for spec in wanted
@@ -98,6 +122,7 @@ def merge(settings: Settings, record: State, wanted: Sequence[HostSpec]) -> dict
 
 
 def kinds_of(hosts: dict[str, HostRecord]) -> set[Kind]:
+    """The init systems that occur."""
     return {record.kind for record in hosts.values()}
 
 
@@ -123,7 +148,7 @@ def stop(settings: Settings, name: str) -> None:
     :raises LabError: there is no such host, or its processes do not end.
     """
     with state.lock(settings):
-        _known(settings, name)
+        find_host(settings, name)
         host.power_off(settings, name)
 
 
@@ -132,27 +157,28 @@ def start(settings: Settings, name: str, report: Reporter) -> None:
 
     :raises LabError: there is no such host, the lab's network is gone, or the host does not come up.
     """
-    with state.lock(settings):
+    with _changing(settings) as parents:
         record = state.load(settings.paths)
-        _known(settings, name)
+        find_host(settings, name)
         if not network.mounted(network.namespace(settings.paths)):
             raise LabError("the lab's network is gone", "run `lab up`, which also starts the hosts")
-        _hosts(settings, record, [name], report)
+        _hosts(settings, record, [name], parents, report)
 
 
 def find_host(settings: Settings, name: str) -> HostRecord:
-    """:raises LabError: there is no such host."""
-    return _known(settings, name)
+    """The record of a host.
 
-
-def _known(settings: Settings, name: str) -> HostRecord:
+    :raises LabError: there is no such host.
+    """
     hosts = state.load(settings.paths).hosts
     if name not in hosts:
         raise LabError(f"there is no host {name}", f"the lab has: {', '.join(hosts) or 'none; run `lab up`'}")
     return hosts[name]
 
 
-def _hosts(settings: Settings, record: State, names: Sequence[str], report: Reporter) -> None:
+def _hosts(
+    settings: Settings, record: State, names: Sequence[str], parents: Sequence[Parent], report: Reporter
+) -> None:
     host.ensure_key(host.key_file(settings), f"{settings.name}-lab")
     for name in record.hosts:
         host.prepare(settings, record.hosts[name])
@@ -160,8 +186,9 @@ def _hosts(settings: Settings, record: State, names: Sequence[str], report: Repo
     network.write_records(settings, [(h.name, h.address) for h in record.hosts.values()])
     off = [name for name in names if not host.running(settings, name)]
     for name in off:
-        # One after the other: moving between control groups concerns the whole process. It takes milliseconds.
-        host.boot(settings, record.hosts[name])
+        # One after the other: moving between control groups concerns the whole process. It takes
+        # milliseconds.
+        host.boot(settings, record.hosts[name], parents)
 
     def ready(name: str) -> None:
         with report.step(f"host {name}"):
@@ -189,8 +216,8 @@ def _artifacts(settings: Settings, report: Reporter) -> inventory.Checksums:
     return artifacts.ensure(settings.paths, report.console).checksums
 
 
-def _service_groups(settings: Settings) -> list[Path]:
-    return cgroups.create(cgroups.caller_parents(), cgroups.lab_group(settings.name), cgroups.SERVICES)
+def _service_groups(settings: Settings, parents: Sequence[Parent]) -> list[Path]:
+    return cgroups.create(parents, cgroups.lab_group(settings.name), cgroups.SERVICES)
 
 
 def _alive(record: State, service: str) -> bool:
@@ -203,23 +230,49 @@ def _stop_service(record: State, service: str) -> None:
         state.kill(process)
 
 
-def _resolver(settings: Settings, record: State) -> None:
-    if not _alive(record, "resolver"):
-        _stop_service(record, "resolver")
-        pid = network.start_resolver(settings, _service_groups(settings))
-        record.services["resolver"] = _identified([pid])
-        state.save(settings.paths, record)
+def _stop_unrecorded(settings: Settings, record: State) -> None:
+    """End services that a command started and did not live to note; they would keep their ports."""
+    sessions = {p.pid for service in record.services.values() for p in service if p.alive()}
+    groups = [group / cgroups.SERVICES for group in cgroups.find(settings.name)]
+    for pid in cgroups.members(groups):
+        with contextlib.suppress(ProcessLookupError):
+            process = state.identify(pid)
+            if process is not None and os.getsid(pid) not in sessions:
+                state.kill(process)
 
 
-def _mirror(settings: Settings, record: State) -> None:
+def _start_service(
+    settings: Settings, record: State, parents: Sequence[Parent], name: str, begin: Callable[[], list[int]]
+) -> None:
+    """Start a service unless all its processes run.
+
+    :param begin: starts it and gives its processes.
+    """
+    if _alive(record, name):
+        return
+    _stop_service(record, name)
+    _stop_unrecorded(settings, record)
+    with cgroups.entered(_service_groups(settings, parents)):
+        pids = begin()
+    record.services[name] = _identified(pids)
+    state.save(settings.paths, record)
+
+
+def _resolver(settings: Settings, record: State, parents: Sequence[Parent]) -> None:
+    _start_service(settings, record, parents, "resolver", lambda: [network.start_resolver(settings)])
+
+
+def _mirror(settings: Settings, record: State, parents: Sequence[Parent]) -> None:
     from lab import mirror
 
-    if not _alive(record, "mirror"):
-        _stop_service(record, "mirror")
-        with cgroups.entered(_service_groups(settings)):
-            pids = mirror.start(settings.paths, settings.network.gateway, FILES_PORT, REGISTRY_PORT)
-        record.services["mirror"] = _identified(pids)
-        state.save(settings.paths, record)
+    address = settings.network.gateway
+    _start_service(
+        settings,
+        record,
+        parents,
+        "mirror",
+        lambda: mirror.start(settings.paths, address, FILES_PORT, REGISTRY_PORT),
+    )
 
 
 def _identified(pids: Sequence[int]) -> list[Process]:
@@ -370,6 +423,11 @@ def free(settings: Settings) -> int:
     with state.lock(settings):
         if cgroups.find(settings.name) or settings.paths.state.exists():
             raise LabError("the lab is up and uses its cache", "run `lab down` first")
+        used = bases.users(settings.paths)
+        if used:
+            raise LabError(
+                f"hosts of another lab use the cache: {', '.join(map(str, used))}", "take it down first"
+            )
         before = disk_usage(settings.paths.cache)
         for entry in settings.paths.cache.iterdir():
             if entry.suffix == ".lock":

@@ -3,13 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The hosts' network: a bridge in a network namespace of its own, one cable to the machine, a resolver.
 
-The bridge does not stand in the machine's own namespace because br_netfilter sends bridged packets through the
-machine's FORWARD chain, whose policy other software (Docker, a firewall) may have set to DROP; changing foreign
-rules is out of the question. In a namespace of its own there are no rules. It also makes removal sure: when the
-namespace goes, the bridge and every cable go with it.
+The bridge does not stand in the machine's own namespace because br_netfilter sends bridged packets through
+the machine's FORWARD chain, whose policy other software (Docker, a firewall) may have set to DROP; changing
+foreign rules is out of the question. In a namespace of its own there are no rules. It also makes removal
+sure: when the namespace goes, the bridge and every cable go with it.
 
-The machine's end of its cable is called like the lab's bridge would be, and carries the gateway's address. There
-is no forwarding and no address translation: hosts reach the mirror and each other, nothing else.
+The machine's end of its cable is called like the lab's bridge would be, and carries the gateway's address.
+There is no forwarding and no address translation: hosts reach the mirror and each other, nothing else.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from lab import cgroups, state
+from lab import state
 from lab.config import LabError, Network, Paths, Settings
 from lab.run import run, spawn, tail, write_atomic
 
@@ -113,7 +113,8 @@ def dnsmasq_config(network: Network, records: Path, log: Path) -> str:
     """The resolver's configuration.
 
     It knows the hosts and the mirror, and denies every other name at once: a name that is merely not answered
-    costs kubeadm 40 s and hides which upstream name a run asked for. Queries are logged so that a test can tell.
+    costs kubeadm 40 s and hides which upstream name a run asked for. Queries are logged so that a test can
+    tell.
     """
     lines = [
         "keep-in-foreground",
@@ -156,10 +157,9 @@ def queries_log(paths: Paths) -> Path:
     return paths.logs / "resolver-queries.log"
 
 
-def start_resolver(settings: Settings, groups: list[Path]) -> int:
+def start_resolver(settings: Settings) -> int:
     """Start dnsmasq in the lab's namespace.
 
-    :param groups: control groups it is born in.
     :return: its pid.
     :raises LabError: it does not answer within 5 s; the message has its log's end.
     """
@@ -169,8 +169,7 @@ def start_resolver(settings: Settings, groups: list[Path]) -> int:
     write_atomic(config, dnsmasq_config(settings.network, _records(paths), queries_log(paths)))
     log = paths.logs / "resolver.log"
     paths.logs.mkdir(parents=True, exist_ok=True)
-    with cgroups.entered(groups):
-        pid = spawn(inside(paths, "dnsmasq", f"--conf-file={config}"), log=log)
+    pid = spawn(inside(paths, "dnsmasq", f"--conf-file={config}"), log=log)
     address = resolver_address(settings.network)
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:

@@ -18,7 +18,8 @@ from lab import bases, cgroups
 from lab.config import Kind, LabError, Settings
 from lab.run import run
 
-#: Packages of the machine that the lab itself uses. dnsmasq-base and not dnsmasq: the latter starts a service.
+#: Packages of the machine that the lab itself uses. dnsmasq-base and not dnsmasq: the latter starts a
+#: service.
 PACKAGES = (
     "debian-archive-keyring",
     "dnsmasq-base",
@@ -50,8 +51,8 @@ MEMORY_PER_HOST = 1_600_000_000
 STALE_LISTS = 7 * 24 * 3600
 
 
-def ensure(settings: Settings, kinds: Iterable[Kind], artifacts: bool, hosts: int) -> None:
-    """Check the machine and install packages it lacks.
+def check(settings: Settings, kinds: Iterable[Kind], artifacts: bool, hosts: int) -> None:
+    """Look at user, kernel, control groups, disk and memory.
 
     :param kinds: init systems of the hosts to be.
     :param artifacts: whether Kubernetes software will be provided too.
@@ -59,18 +60,16 @@ def ensure(settings: Settings, kinds: Iterable[Kind], artifacts: bool, hosts: in
     :raises LabError: with all that is not met.
     """
     problems = [*system_problems(), *kernel_problems(_file_systems(), kernel_config())]
-    with contextlib.suppress(LabError):
-        problems += _space_problems(settings, kinds, artifacts, hosts)
     try:
         cgroups.caller_parents()
     except LabError as exc:
         problems.append(exc.message)
+    problems += _space_problems(settings, kinds, artifacts, hosts)
     if problems:
         raise LabError(
             "this machine cannot run the lab:\n" + "\n".join(f"  - {p}" for p in problems),
             "put these right and run the command again; lab/README.md says what the lab needs and why",
         )
-    install([*PACKAGES, *(artifact_packages() if artifacts else ())])
 
 
 def system_problems() -> list[str]:
@@ -105,7 +104,7 @@ def kernel_config() -> dict[str, str] | None:
 def parse_kernel_config(text: str) -> dict[str, str]:
     """Options that are set, with their values."""
     pairs = (line.split("=", 1) for line in text.splitlines() if line.startswith("CONFIG_"))
-    return {name: value for name, value in pairs}
+    return dict(pairs)
 
 
 def kernel_problems(file_systems: str, config: Mapping[str, str] | None) -> list[str]:
@@ -122,9 +121,10 @@ def kernel_problems(file_systems: str, config: Mapping[str, str] | None) -> list
         built = config is not None and option is not None and option in config
         if name not in known and not built:
             problems.append(f"kernel: file system {name} is not in /proc/filesystems")
-    for option, purpose in OPTIONS.items() if config is not None else ():
-        if option not in config:
-            problems.append(f"kernel: {option} is not set ({purpose})")
+    if config is not None:
+        problems += [
+            f"kernel: {option} is not set ({why})" for option, why in OPTIONS.items() if option not in config
+        ]
     return problems
 
 
@@ -171,7 +171,8 @@ def disk_problems(needed: Mapping[str, int], cache: tuple[int, int], state: tupl
     problems = []
     if hosts + others > MOST_DISK:
         problems.append(
-            f"disk: {gib(hosts + others)} needed, more than the {gib(MOST_DISK)} the lab may take; use fewer hosts"
+            f"disk: {gib(hosts + others)} needed, more than the {gib(MOST_DISK)} the lab may take; "
+            "use fewer hosts"
         )
     for name, need, free in demands:
         if need > free:
@@ -191,10 +192,12 @@ def memory_problems(meminfo: str, hosts: int) -> list[str]:
 
 
 def gib(size: int) -> str:
+    """Bytes for a person to read."""
     return f"{size / 2**30:.1f} GiB"
 
 
 def artifact_packages() -> tuple[str, ...]:
+    """Packages that providing the Kubernetes software takes."""
     from lab import artifacts
 
     return tuple(artifacts.DEBIAN_PACKAGES)
@@ -209,11 +212,14 @@ def missing_packages(names: Iterable[str], listing: str) -> list[str]:
     return [name for name in dict.fromkeys(names) if name not in installed]
 
 
-def install(names: Iterable[str]) -> None:
-    """Install packages that are missing.
+def install(artifacts: bool) -> None:
+    """Install the packages that are missing.
+
+    :param artifacts: whether Kubernetes software will be provided too.
 
     :raises LabError: apt failed.
     """
+    names = [*PACKAGES, *(artifact_packages() if artifacts else ())]
     listing = run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n"]).stdout
     missing = missing_packages(names, listing)
     if not missing:

@@ -108,6 +108,7 @@ def load(paths: Paths) -> State:
 
 
 def save(paths: Paths, state: State) -> None:
+    """Replace the record."""
     write_atomic(path(paths), state.dump())
 
 

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The process that holds one host: puts its root together, boots it, and boots it again when it asks to.
 
-It runs in the lab's network namespace and in a mount namespace of its own. So the host's mounts exist for this
-process and its children alone: when they die, however they die, the mounts are gone, and the machine never saw
-them.
+It runs in the lab's network namespace and in a mount namespace of its own. So the host's mounts exist for
+this process and its children alone: when they die, however they die, the mounts are gone, and the machine
+never saw them.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ class Boot:
 def nspawn_command(boot: Boot) -> list[str]:
     """How the host is started.
 
-    All capabilities and the few system calls beyond nspawn's list that container runtimes and Cilium make. The
-    console goes to the log through a terminal of its own, as an init expects one.
+    All capabilities and the few system calls beyond nspawn's list that container runtimes and Cilium make.
+    The console goes to the log through a terminal of its own, as an init expects one.
     """
     binds = [f"--bind={source}:{target}" for source, target in boot.binds]
     return [
@@ -127,6 +127,7 @@ def supervise(boot: Boot) -> int:
 
 
 def main() -> int:
+    """``python -m lab.supervisor FILE``, FILE being a :class:`Boot`."""
     boot = Boot.load(Path(sys.argv[1]))
     os.chdir("/")
     try:
