@@ -17,6 +17,8 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import ADMIN_CONF
 
 API_VERSION = "kubeadm.k8s.io/v1beta4"
+# kubeadm binds the right to join to system:bootstrappers:kubeadm:default-node-token, and nothing to this group.
+POWERLESS_GROUP = "system:bootstrappers:baremetal-kubernetes:unused"
 Document = dict[str, t.Any]
 
 
@@ -95,8 +97,9 @@ def init_documents(
 ) -> list[Document]:
     """The documents of C(kubeadm init).
 
-    Without any token of the site's own, kubeadm would make one that lets nodes join for 24 hours. It is given one instead
-    that can only sign, lives for five minutes and is deleted at the end.
+    Without any token of the site's own, kubeadm would make one that lets nodes join for 24 hours. It is given one
+    instead whose group may do nothing, that lives for five minutes and is deleted at the end. (kubeadm takes no token
+    without usages and groups.)
 
     :param token: for that purpose.
     """
@@ -107,7 +110,8 @@ def init_documents(
                 {
                     "token": token,
                     "ttl": "5m0s",
-                    "usages": ["signing"],
+                    "usages": ["authentication"],
+                    "groups": [POWERLESS_GROUP],
                     "description": "made and deleted by kubeadm init",
                 }
             ]

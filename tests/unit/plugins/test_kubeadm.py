@@ -543,7 +543,8 @@ def test_init_fresh_then_again(cluster: Cluster, tmp_path: Path, run_module: Run
     assert "--skip-token-print" in cluster.argv
     cluster.config_was_private_and_is_gone()
     (token,) = cluster.config[0]["bootstrapTokens"]
-    assert token["usages"] == ["signing"]
+    assert token["groups"] == ["system:bootstrappers:baremetal-kubernetes:unused"]
+    assert token["ttl"] == "5m0s"
     assert token["token"] not in " ".join(cluster.argv) + str(result)
     assert cluster.config[0]["nodeRegistration"] == {"name": "node1"}
     assert "LC_ALL=C\n" in (cluster.log / "env").read_text()
