@@ -53,6 +53,7 @@ class RunModule(t.Protocol):
         *,
         check: bool = False,
         env: t.Mapping[str, str] | None = None,
+        path: t.Sequence[str] = (),
     ) -> dict[str, t.Any]: ...
 
 
@@ -66,10 +67,11 @@ def run_module() -> RunModule:
         *,
         check: bool = False,
         env: t.Mapping[str, str] | None = None,
+        path: t.Sequence[str] = (),
     ) -> dict[str, t.Any]:
         payload = {"ANSIBLE_MODULE_ARGS": {**args, "_ansible_check_mode": check, "_ansible_diff": True}}
         environment = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
-        environment["PYTHONPATH"] = os.pathsep.join(entry for entry in sys.path if entry)
+        environment["PYTHONPATH"] = os.pathsep.join(entry for entry in [*path, *sys.path] if entry)
         environment.update(env or {})
         done = subprocess.run(
             [sys.executable, "-m", f"ansible_collections.baremetal.kubernetes.plugins.modules.{name}"],
