@@ -98,7 +98,11 @@ def phases() -> tuple[Phase, ...]:
         _pytest("unit", "unit", "--numprocesses=2", "tests/unit", "tests/templates"),
         _pytest("lab", "lab", "tests/integration"),
         _molecule("destroy"),
-        _molecule("create", "destroy"),
+        # Ahead of molecule's create, which shows nothing until it is done: a first build takes its time.
+        Phase(
+            "molecule lab up", "molecule", (sys.executable, "-m", "lab", "up"), needs=("molecule destroy",)
+        ),
+        _molecule("create", "lab up"),
         _molecule("converge", "create"),
         _molecule("idempotence", "converge"),
         _molecule("verify", "converge", report=True),
@@ -178,6 +182,7 @@ def environment() -> None:
     os.environ["MOLECULE_GLOB"] = "molecule/*/molecule.yml"
     from lab.config import settings
 
+    os.environ.setdefault("BMK_ANSIBLE_LOG", str(OUTPUT / "ansible.log"))
     os.environ.setdefault("BMK_LAB_INVENTORY", str(settings().paths.inventory))
 
 

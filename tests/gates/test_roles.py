@@ -92,12 +92,13 @@ def _type_errors(name: str, option: dict[str, Any], value: Any) -> Iterator[str]
         yield f"{name}: default {value!r} is not of type {kind}"
         return
     allowed = option.get("choices")
-    if allowed is not None and any(entry not in allowed for entry in (value if kind == "list" else [value])):
+    entries: list[Any] = value if isinstance(value, list) else [value]
+    if allowed is not None and any(entry not in allowed for entry in entries):
         yield f"{name}: default {value!r} is none of {allowed}"
     if kind == "list" and "elements" not in option:
         yield f"{name}: a list must say what its elements are"
     if kind == "list":
-        for entry in value:
+        for entry in entries:
             yield from _type_errors(f"{name}[]", {"type": option.get("elements", "raw")}, entry)
             if isinstance(entry, dict) and "options" in option:
                 yield from (f"{name}[]: unknown key {key}" for key in entry if key not in option["options"])

@@ -1,0 +1,109 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a cluster is for: nodes, pods that reach each other, Services, names, policies."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import pytest
+
+from tests.infra.cluster import Cluster, Probes, policy, running_and_ready
+from tests.infra.hosts import Host
+from tests.infra.waiting import wait_for
+
+NODES = ("cp1", "w1", "w2")
+
+
+def test_lab_has_the_hosts_that_these_tests_name(hosts: dict[str, Host]) -> None:
+    assert set(hosts) == set(NODES)
+    assert {name: host.init for name, host in hosts.items()} == {
+        "cp1": "systemd",
+        "w1": "systemd",
+        "w2": "openrc",
+    }
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_node_is_ready_with_the_wanted_version(
+    node: str, cluster: Cluster, hosts: dict[str, Host], variables: dict[str, str]
+) -> None:
+    wait_for(f"node {node} is ready", lambda: cluster.ready(node), seconds=60, evidence=hosts[node].logs)
+    info = cluster.nodes()[node].status.node_info
+    assert info.kubelet_version == f"v{variables['cluster_kubernetes_version']}"
+    assert info.container_runtime_version.startswith("containerd://2.")
+
+
+def test_cluster_has_no_other_node(cluster: Cluster) -> None:
+    assert set(cluster.nodes()) == set(NODES)
+
+
+def test_control_plane_is_tainted_and_workers_are_not(cluster: Cluster) -> None:
+    taints = {name: {taint.key for taint in node.spec.taints or []} for name, node in cluster.nodes().items()}
+    assert taints == {"cp1": {"node-role.kubernetes.io/control-plane"}, "w1": set(), "w2": set()}
+
+
+def test_system_pods_run(cluster: Cluster) -> None:
+    def waiting() -> list[str]:
+        return [name for name, pod in cluster.pods("kube-system").items() if not running_and_ready(pod)]
+
+    wait_for(
+        "every pod of kube-system runs",
+        lambda: not waiting(),
+        seconds=120,
+        evidence=lambda: f"waiting for {waiting()}\n{cluster.events('kube-system')}",
+    )
+    names = " ".join(cluster.pods("kube-system"))
+    assert "kube-proxy" not in names, "Cilium replaces kube-proxy"
+    for part in ("cilium-", "coredns-", "etcd-cp1", "kube-apiserver-cp1"):
+        assert part in names
+
+
+@pytest.mark.parametrize(("source", "target"), list(permutations(NODES, 2)))
+def test_pods_reach_each_other(source: str, target: str, running: Probes) -> None:
+    running.wait_connects(source, running.address(target))
+
+
+@pytest.mark.parametrize("source", NODES)
+def test_service_answers_by_address(source: str, running: Probes) -> None:
+    service = running.cluster.core.read_namespaced_service("probes", running.namespace)
+    running.wait_connects(source, f"{service.spec.cluster_ip}:80")
+
+
+@pytest.mark.parametrize("source", NODES)
+@pytest.mark.parametrize(
+    "name",
+    ["probes:80", "probes.{namespace}.svc.{domain}:80", "kubernetes.default:443"],
+    ids=lambda name: name[:12],
+)
+def test_service_answers_by_name(source: str, name: str, running: Probes, variables: dict[str, str]) -> None:
+    target = name.format(namespace=running.namespace, domain=variables["cluster_dns_domain"])
+    running.wait_connects(source, target)
+
+
+def test_unknown_name_is_no_service(running: Probes) -> None:
+    assert not running.connects("w1", "no-such-service:80")
+
+
+def test_network_policy_denies_and_allows(running: Probes) -> None:
+    api, namespace = running.cluster.networking, running.namespace
+    server, friend, stranger = "w1", "w2", "cp1"
+    address = running.address(server)
+    for source in (friend, stranger):
+        running.wait_connects(source, address)
+    try:
+        api.create_namespaced_network_policy(namespace, policy("closed", {"node": server}))
+        running.wait_refused(friend, address)
+        running.wait_refused(stranger, address)
+        # The other direction and the other pods stay open: it is the policy that closes, not a broken network.
+        running.wait_connects(server, running.address(friend))
+        running.wait_connects(stranger, running.address(friend))
+
+        api.create_namespaced_network_policy(namespace, policy("friend", {"node": server}, {"node": friend}))
+        running.wait_connects(friend, address)
+        running.wait_refused(stranger, address)
+    finally:
+        for entry in api.list_namespaced_network_policy(namespace).items:
+            api.delete_namespaced_network_policy(entry.metadata.name, namespace)
+    running.wait_connects(stranger, address)

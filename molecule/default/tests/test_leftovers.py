@@ -1,0 +1,152 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run leaves behind: no open door, no readable secret, no request that left the site, nothing to change."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lab.config import Settings
+from lab.network import queries_log
+from tests.infra.cluster import Cluster
+from tests.infra.hosts import Host
+
+ROOT_ONLY = 0o600
+#: Files and folders with secrets: who has them, shell pattern, widest permission bits.
+SECRETS = (
+    ("control_plane", "/etc/kubernetes/*.conf", ROOT_ONLY),
+    ("control_plane", "/etc/kubernetes/pki/*.key", ROOT_ONLY),
+    ("control_plane", "/etc/kubernetes/pki/etcd/*.key", ROOT_ONLY),
+    ("control_plane", "/var/lib/etcd", 0o700),
+    ("worker", "/etc/kubernetes/kubelet.conf", ROOT_ONLY),
+    ("all", "/var/lib/kubelet", 0o750),
+    ("all", "/var/lib/kubelet/pki/*.pem", ROOT_ONLY),
+    ("all", "/etc/kubernetes/manifests", 0o700),
+)
+SECRET_WORDS = "PRIVATE KEY-----|client-key-data:|^ *token:|certificateKey:|certificate-key"
+#: Where Kubernetes software comes from when there is no mirror.
+UPSTREAM = (
+    "cdn.dl.k8s.io",
+    "dl.k8s.io",
+    "docker.io",
+    "gcr.io",
+    "get.helm.sh",
+    "ghcr.io",
+    "github.com",
+    "githubusercontent.com",
+    "helm.cilium.io",
+    "pkg.dev",
+    "quay.io",
+    "registry.k8s.io",
+)
+#: kubeadm's bootstrap tokens: 6 and 16 characters. With a digit in the longer part, so that words do not match.
+TOKEN = re.compile(r"(?<![\w.-])[a-z0-9]{6}\.(?=[a-z]*[0-9])[a-z0-9]{16}(?![\w.-])")
+RECAP = re.compile(
+    r"(?P<host>\S+)\s+: ok=\d+\s+changed=(?P<changed>\d+)\s+unreachable=(?P<unreachable>\d+)\s+failed=(?P<failed>\d+)"
+)
+
+
+@pytest.fixture(scope="module")
+def log() -> str:
+    path = Path(os.environ["ANSIBLE_LOG_PATH"])
+    assert path.exists(), f"no log of Ansible at {path}: run converge and idempotence first"
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+@pytest.mark.parametrize(("group", "pattern", "widest"), SECRETS)
+def test_file_is_closed_to_others(group: str, pattern: str, widest: int, hosts: dict[str, Host]) -> None:
+    concerned = [h for h in hosts.values() if group == "all" or h.control_plane == (group == "control_plane")]
+    wrong = [
+        f"{host.name}:{path}: mode {mode:04o}, owner {owner}; expected at most {widest:04o} and root:root"
+        for host in concerned
+        for path, mode, owner in host.modes(pattern)
+        if mode & ~widest or owner != "root:root"
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("name", ["cp1", "w1", "w2"])
+def test_no_readable_file_holds_a_secret(name: str, hosts: dict[str, Host]) -> None:
+    """Only files that others can get at: each folder on the way must let them pass."""
+    folders = "/etc/kubernetes /etc/containerd /etc/cni /var/lib/kubelet /var/lib/baremetal-kubernetes /var/log /tmp"
+    command = (
+        f"for f in {folders}; do [ -e $f ] &&"
+        " find $f -xdev -type d ! -perm -0001 -prune -o -type f -perm /0004 -print0;"
+        f" done | xargs -0 -r grep -lEs -e '{SECRET_WORDS}' --"
+    )
+    code, found = hosts[name].run(command)
+    assert code in (0, 1, 123), found
+    assert not found.strip(), f"{name}: readable by everybody, and with a secret in it:\n{found}"
+
+
+def test_kubeconfig_is_for_its_owner_only(cluster: Cluster) -> None:
+    assert stat.S_IMODE(cluster.kubeconfig.stat().st_mode) == 0o600
+    assert stat.S_IMODE(cluster.kubeconfig.parent.stat().st_mode) == 0o700
+
+
+def test_no_join_token_is_left(cluster: Cluster) -> None:
+    secrets = cluster.core.list_namespaced_secret("kube-system").items
+    left = [s.metadata.name for s in secrets if s.type == "bootstrap.kubernetes.io/token"]
+    assert not left
+    assert "kubeadm-certs" not in {s.metadata.name for s in secrets}
+
+
+@pytest.mark.parametrize("name", ["cp1", "w1", "w2"])
+def test_no_secret_is_in_a_command_line(name: str, hosts: dict[str, Host]) -> None:
+    lines = hosts[name].check("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '; true")
+    assert "kubelet" in lines
+    assert not TOKEN.search(lines)
+    assert "PRIVATE KEY" not in lines
+
+
+def _secrets_of(cluster: Cluster) -> dict[str, str]:
+    users: dict[str, Any] = yaml.safe_load(cluster.kubeconfig.read_text(encoding="utf-8"))["users"][0]["user"]
+    encoded = users["client-key-data"]
+    key = base64.b64decode(encoded).decode()
+    return {"key of the kubeconfig": key.splitlines()[1], "key of the kubeconfig, encoded": encoded[:64]}
+
+
+def test_ansible_log_holds_no_secret(log: str, cluster: Cluster) -> None:
+    assert "TASK [" in log and "PLAY RECAP" in log, "the log is of no run"
+    found = [name for name, value in _secrets_of(cluster).items() if value in log]
+    assert not found, f"in the log: {found}"
+    assert "PRIVATE KEY-----" not in log
+    tokens = {match.group() for match in TOKEN.finditer(log)}
+    assert not tokens, (
+        f"{len(tokens)} strings that look like join tokens, the first begins with {min(tokens)[:6]}"
+    )
+
+
+def test_second_run_changed_nothing_on_any_host(log: str, hosts: dict[str, Host]) -> None:
+    recaps = [block for block in log.split("PLAY RECAP")[1:] if "cp1" in block]
+    assert len(recaps) >= 2, "expected a run that makes the cluster and one that changes nothing"
+    last = {match["host"]: match for match in RECAP.finditer(recaps[-1])}
+    assert set(hosts) <= set(last)
+    wrong = {
+        host: match.group()
+        for host, match in last.items()
+        if {match["changed"], match["unreachable"], match["failed"]} != {"0"}
+    }
+    assert not wrong
+
+
+def test_no_host_asked_for_an_upstream_name(lab: Settings) -> None:
+    queries = re.findall(r"query\[\w+\] (\S+) from (\S+)", queries_log(lab.paths).read_text(encoding="utf-8"))
+    assert queries, "the resolver has logged no query at all"
+    asked = sorted(
+        {
+            f"{source} asked for {name}"
+            for name, source in queries
+            if any(name.lower() == host or name.lower().endswith(f".{host}") for host in UPSTREAM)
+        }
+    )
+    assert not asked, "\n".join(asked)

@@ -1,0 +1,256 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The cluster through its API, with the kubeconfig that the run left on the controller."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+from kubernetes import client, config
+from kubernetes.stream import stream
+
+from tests.infra.waiting import wait_for
+
+#: Seconds that one try of a connection may take inside a probe.
+CONNECT_TIMEOUT = 3
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster.
+
+    :param kubeconfig: file with the administrator's credentials.
+    """
+
+    kubeconfig: Path
+
+    def _client(self) -> client.ApiClient:
+        return config.new_client_from_config(str(self.kubeconfig))
+
+    # Any: the client's own types call every field optional, and know no plain dictionaries.
+    @cached_property
+    def core(self) -> Any:
+        return client.CoreV1Api(self._client())
+
+    @cached_property
+    def networking(self) -> Any:
+        return client.NetworkingV1Api(self._client())
+
+    @cached_property
+    def coordination(self) -> Any:
+        return client.CoordinationV1Api(self._client())
+
+    def nodes(self) -> dict[str, Any]:
+        """Nodes by name."""
+        return {node.metadata.name: node for node in self.core.list_node().items}
+
+    def ready(self, name: str) -> bool:
+        """Whether a node says that it is ready."""
+        conditions = self.nodes()[name].status.conditions
+        return any(c.type == "Ready" and c.status == "True" for c in conditions)
+
+    def alive_since(self, name: str, moment: datetime) -> bool:
+        """Whether the kubelet of a node has renewed its lease after a moment."""
+        lease = self.coordination.read_namespaced_lease(name, "kube-node-lease")
+        return bool(lease.spec.renew_time > moment)
+
+    def pods(self, namespace: str, selector: str = "") -> dict[str, Any]:
+        """Pods of a namespace by name."""
+        listed = self.core.list_namespaced_pod(namespace, label_selector=selector)
+        return {pod.metadata.name: pod for pod in listed.items}
+
+    def execute(self, namespace: str, pod: str, argv: Sequence[str]) -> tuple[int, str]:
+        """Run a command in a pod.
+
+        :return: exit code, and output of both streams.
+        """
+        # A client of its own: `stream` changes the one that it is given into a websocket client.
+        channel = stream(
+            client.CoreV1Api(self._client()).connect_get_namespaced_pod_exec,
+            pod,
+            namespace,
+            command=list(argv),
+            stdout=True,
+            stderr=True,
+            stdin=False,
+            tty=False,
+            _preload_content=False,
+            _request_timeout=30,
+        )
+        channel.run_forever(timeout=30)
+        output = channel.read_all()
+        code = channel.returncode
+        channel.close()
+        assert code is not None, f"{namespace}/{pod}: `{' '.join(argv)}` did not end within 30 s: {output}"
+        return int(code), output
+
+    def events(self, namespace: str) -> str:
+        """What the cluster says about the objects of a namespace."""
+        lines = [
+            f"{event.involved_object.kind} {event.involved_object.name}: {event.reason}: {event.message}"
+            for event in self.core.list_namespaced_event(namespace).items
+        ]
+        return "\n".join(lines[-30:])
+
+
+def now() -> datetime:
+    """This moment, comparable with the API's times."""
+    return datetime.now(UTC)
+
+
+def running_and_ready(pod: Any) -> bool:
+    """Whether all containers of a pod run and answer."""
+    statuses = pod.status.container_statuses or []
+    return pod.status.phase == "Running" and bool(statuses) and all(s.ready for s in statuses)
+
+
+@dataclass(frozen=True)
+class Probes:
+    """One agnhost pod on each node, in a namespace of its own; each serves HTTP and can connect to the others.
+
+    :param cluster: where they run.
+    :param namespace: of the pods, and of whatever a test adds.
+    :param image: agnhost by its upstream name.
+    :param nodes: names of the nodes; the pod on node X is called probe-X.
+    """
+
+    cluster: Cluster
+    namespace: str
+    image: str
+    nodes: tuple[str, ...]
+
+    PORT = 8080
+
+    def create(self) -> None:
+        """Make the namespace, the pods and a Service over all of them."""
+        core = self.cluster.core
+        core.create_namespace({"metadata": {"name": self.namespace}})
+        for node in self.nodes:
+            core.create_namespaced_pod(self.namespace, self._pod(node))
+        core.create_namespaced_service(
+            self.namespace,
+            {
+                "metadata": {"name": "probes"},
+                "spec": {"selector": {"app": "probe"}, "ports": [{"port": 80, "targetPort": self.PORT}]},
+            },
+        )
+
+    def _pod(self, node: str) -> dict[str, Any]:
+        return {
+            "metadata": {"name": self.name(node), "labels": {"app": "probe", "node": node}},
+            "spec": {
+                "nodeSelector": {"kubernetes.io/hostname": node},
+                "tolerations": [{"operator": "Exists"}],
+                "terminationGracePeriodSeconds": 1,
+                "containers": [
+                    {
+                        "name": "agnhost",
+                        "image": self.image,
+                        "command": ["/agnhost"],
+                        "args": ["netexec", f"--http-port={self.PORT}", "--udp-port=-1"],
+                        "readinessProbe": {
+                            "httpGet": {"path": "/healthz", "port": self.PORT},
+                            "periodSeconds": 1,
+                        },
+                    }
+                ],
+            },
+        }
+
+    def delete(self) -> None:
+        """Remove everything again, without waiting."""
+        self.cluster.core.delete_namespace(self.namespace)
+
+    @staticmethod
+    def name(node: str) -> str:
+        """Name of the pod on a node."""
+        return f"probe-{node}"
+
+    def get(self, node: str) -> Any:
+        """The pod on a node."""
+        return self.cluster.core.read_namespaced_pod(self.name(node), self.namespace)
+
+    def wait_ready(self, seconds: float, evidence: Callable[[], str]) -> None:
+        """Wait until every probe runs.
+
+        :raises AssertionError: one does not within `seconds`; with the events and the evidence.
+        """
+        for node in self.nodes:
+            wait_for(
+                f"pod {self.name(node)} runs",
+                lambda node=node: running_and_ready(self.get(node)),  # type: ignore[misc]
+                seconds=seconds,
+                evidence=lambda: f"{self.cluster.events(self.namespace)}\n{evidence()}",
+            )
+
+    def connects(self, source: str, target: str) -> bool:
+        """Whether the pod on `source` can open a TCP connection to `target` (address:port or name:port)."""
+        argv = ["/agnhost", "connect", target, f"--timeout={CONNECT_TIMEOUT}s"]
+        return self.cluster.execute(self.namespace, self.name(source), argv)[0] == 0
+
+    def address(self, node: str) -> str:
+        """Address and port of the pod on a node."""
+        return f"{self.get(node).status.pod_ip}:{self.PORT}"
+
+    def wait_connects(self, source: str, target: str, seconds: float = 30) -> None:
+        """Wait until a connection is possible."""
+        wait_for(
+            f"probe on {source} connects to {target}", lambda: self.connects(source, target), seconds=seconds
+        )
+
+    def wait_refused(self, source: str, target: str, seconds: float = 30) -> None:
+        """Wait until a connection is impossible, and see that it stays so for three more tries."""
+        wait_for(
+            f"probe on {source} is kept from {target}",
+            lambda: not self.connects(source, target),
+            seconds=seconds,
+        )
+        for _ in range(3):
+            assert not self.connects(source, target), f"probe on {source} connects to {target} after all"
+            time.sleep(0.5)
+
+
+def policy(
+    name: str, selects: Mapping[str, str], allows_from: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """A NetworkPolicy that closes pods to all ingress, but for pods with certain labels."""
+    ingress = [] if allows_from is None else [{"from": [{"podSelector": {"matchLabels": dict(allows_from)}}]}]
+    return {
+        "metadata": {"name": name},
+        "spec": {
+            "podSelector": {"matchLabels": dict(selects)},
+            "policyTypes": ["Ingress"],
+            "ingress": ingress,
+        },
+    }
+
+
+def image_of_lab(catalogue: Path, name: str) -> str:
+    """The image of the lab's catalogue whose reference holds `name`.
+
+    :raises AssertionError: there is none, or several.
+    """
+    references = {
+        text for text in _strings(yaml.safe_load(catalogue.read_text(encoding="utf-8"))) if name in text
+    }
+    found = sorted(
+        text for text in references if "/" in text and ":" in text and "//" not in text and "@" not in text
+    )
+    assert len(found) == 1, f"{catalogue.name}: expected one image reference with {name!r}, found {found}"
+    return found[0]
+
+
+def _strings(node: Any) -> list[str]:
+    if isinstance(node, dict):
+        return [text for key, value in node.items() for text in [*_strings(key), *_strings(value)]]
+    if isinstance(node, list):
+        return [text for value in node for text in _strings(value)]
+    return [node] if isinstance(node, str) else []
