@@ -51,7 +51,7 @@ def parse(text: str) -> Kubeconfig:
         raise KubeconfigError(f"{len(servers)} servers, expected one")
 
     def one(key: str) -> str | None:
-        return fields.get(key, [None])[0]  # type: ignore[list-item]
+        return fields.get(key, [None])[0]
 
     def decoded(key: str) -> bytes | None:
         value = one(key)

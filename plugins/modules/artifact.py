@@ -406,6 +406,7 @@ def _label(module: AnsibleModule, path: str) -> None:
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     try:
         result = run(module)

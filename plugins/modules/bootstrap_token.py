@@ -129,7 +129,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import documents
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.api import Api, Unreachable
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.api import Api, UnreachableError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runner import Host
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
@@ -273,6 +273,7 @@ def delete(module: AnsibleModule, host: Host) -> dict[str, t.Any]:
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     host = Host(module.params["root"], module.params["kubeadm_path"])
     result: dict[str, t.Any] = {}
@@ -280,7 +281,7 @@ def main() -> None:
         result = make(module, host) if module.params["state"] == "present" else delete(module, host)
     except KubeadmError as exc:
         module.fail_json(msg=str(exc), **exc.context)
-    except Unreachable as exc:
+    except UnreachableError as exc:
         module.fail_json(
             msg=f"{host.name}: the API server of this host does not answer: {exc}."
             " Look at its container (crictl ps -a, crictl logs) and at the kubelet's log."

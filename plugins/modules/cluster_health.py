@@ -12,7 +12,8 @@ author:
   - baremetal.kubernetes contributors (@baremetal-kubernetes)
 description:
   - Asks the API server of a cluster whether everything that is expected of it is there and works. It changes nothing.
-  - When something is not as expected, it fails with one message that lists all of it, with what was found and what to do.
+  - When something is not as expected, it fails with one message that lists all of it, with what was found and what to
+    do.
   - Runs where the kubeconfig is, usually on the controller.
 extends_documentation_fragment:
   - baremetal.kubernetes._attributes.info
@@ -210,6 +211,7 @@ def judge(module: AnsibleModule, cluster: Cluster) -> tuple[Verdict, float]:
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     if KUBERNETES_ERROR is not None:
         module.fail_json(msg=missing_required_lib("kubernetes"), exception=KUBERNETES_ERROR)

@@ -11,10 +11,10 @@ version_added: 0.1.0
 author:
   - baremetal.kubernetes contributors (@baremetal-kubernetes)
 description:
-  - Looks at the host, and for a control plane also at the cluster, and runs C(kubeadm init) or C(kubeadm join) when that
-    has not run to its end.
-  - An interrupted run is taken up again. kubeadm's phases keep the keys and files that they find, so nothing is reset; only
-    the preflight errors that the first run itself causes are ignored.
+  - Looks at the host, and for a control plane also at the cluster, and runs C(kubeadm init) or C(kubeadm join) when
+    that has not run to its end.
+  - An interrupted run is taken up again. kubeadm's phases keep the keys and files that they find, so nothing is reset;
+    only the preflight errors that the first run itself causes are ignored.
   - A host that belongs to another cluster, or holds the data of an unknown etcd, is refused.
   - Afterwards it waits until the API server of a control plane is ready, or until the kubelet of a worker is healthy.
 extends_documentation_fragment:
@@ -43,10 +43,11 @@ options:
     required: true
   documents:
     description:
-      - Configuration that kubeadm reads, C(kubeadm.k8s.io/v1beta4) and C(kubelet.config.k8s.io/v1beta1), without secrets.
+      - Configuration that kubeadm reads, C(kubeadm.k8s.io/v1beta4) and C(kubelet.config.k8s.io/v1beta1), without
+        secrets.
       - For V(join), discovery and the certificate key are added from the other options.
-      - For V(init) without C(bootstrapTokens), a token that cannot be used to join is given and deleted afterwards; kubeadm
-        would make one that lets nodes join for 24 hours.
+      - For V(init) without C(bootstrapTokens), a token that cannot be used to join is given and deleted afterwards;
+        kubeadm would make one that lets nodes join for 24 hours.
     type: list
     elements: dict
     default: []
@@ -92,8 +93,8 @@ options:
     default: kubeadm
   root:
     description:
-      - Folder below which the module looks for kubeadm's files. kubeadm itself does not know of it, so that it is of use
-        for tests alone.
+      - Folder below which the module looks for kubeadm's files. kubeadm itself does not know of it, so that it is of
+        use for tests alone.
     type: path
     default: /
 notes:
@@ -317,6 +318,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     try:
         result = run(module)

@@ -54,8 +54,8 @@ node:
       sample: cp1.example.org
     node_name:
       description:
-        - Name of the node. Of a host that joined, the one in the kubelet's client certificate; otherwise the host name in
-          lower case, which is what kubeadm would choose.
+        - Name of the node. Of a host that joined, the one in the kubelet's client certificate; otherwise the host name
+          in lower case, which is what kubeadm would choose.
       type: str
       sample: cp1.example.org
     node_name_source:
@@ -172,6 +172,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.facts i
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(
         argument_spec={"address_probe": {"type": "str"}, "root": {"type": "path", "default": "/"}},
         supports_check_mode=True,

@@ -53,8 +53,8 @@ def read_archive(
     :param label: what errors call the archive.
     :param limit: most bytes that all regular files may have together.
     :returns: the regular files by normalised name.
-    :raises ArtifactError: for an absolute name, a name with C(..), a link that leaves the tree, a device, two members of
-        one name, too much content, or an archive that cannot be read.
+    :raises ArtifactError: for an absolute name, a name with C(..), a link that leaves the tree, a device, two members
+        of one name, too much content, or an archive that cannot be read.
     """
     try:
         if zipfile.is_zipfile(path) and not tarfile.is_tarfile(path):

@@ -93,11 +93,11 @@ class _SameHostHeaders(urllib.request.HTTPRedirectHandler):
         return request
 
 
-class _Transient(Exception):
+class _TransientError(Exception):
     """Worth another attempt; the message is the reason."""
 
 
-class _StartOver(Exception):
+class _StartOverError(Exception):
     """The server did not continue where the part ends."""
 
 
@@ -202,10 +202,10 @@ class Fetcher:
             resumed = part.size > 0
             try:
                 self._transfer(spec, part)
-            except _Transient as exc:
+            except _TransientError as exc:
                 reason = str(exc)
                 continue
-            except _StartOver as exc:
+            except _StartOverError as exc:
                 reason = str(exc)
                 part.restart()
                 continue
@@ -238,9 +238,9 @@ class Fetcher:
         if spec.url.lower().startswith("file:"):
             self._copy(spec, part)
             return
-        request = urllib.request.Request(
-            spec.url, headers={"User-Agent": "baremetal.kubernetes", **self._headers}
-        )
+        # The scheme was checked when the entry was read.
+        headers = {"User-Agent": "baremetal.kubernetes", **self._headers}
+        request = urllib.request.Request(spec.url, headers=headers)  # noqa: S310
         # A proxy or server that compressed the bytes on the way would break both range and length.
         request.add_header("Accept-Encoding", "identity")
         if part.size:
@@ -253,9 +253,9 @@ class Fetcher:
         except urllib.error.HTTPError as exc:
             with exc:
                 if exc.code == 416 and part.size:
-                    raise _StartOver("the server refused to continue the download (HTTP 416)") from exc
+                    raise _StartOverError("the server refused to continue the download (HTTP 416)") from exc
                 if exc.code in _RETRIED_STATUS:
-                    raise _Transient(f"HTTP {exc.code} {exc.reason}") from exc
+                    raise _TransientError(f"HTTP {exc.code} {exc.reason}") from exc
                 hint = {
                     401: "Give the mirror's credentials in headers.",
                     403: "Check the mirror's access rules.",
@@ -277,17 +277,17 @@ class Fetcher:
                     "Set ca_path to the PEM file of the authority that signed it.",
                     url=spec.url,
                 ) from exc
-            raise _Transient(_reason(cause)) from exc
+            raise _TransientError(_reason(cause)) from exc
         except (OSError, http.client.HTTPException) as exc:
             if isinstance(exc, OSError) and exc.errno == errno.ENOSPC:
                 raise _no_space(spec, part.path) from exc
-            raise _Transient(_reason(exc)) from exc
+            raise _TransientError(_reason(exc)) from exc
 
     def _stream(self, spec: FileSpec, part: _Part, response: t.Any) -> None:
         if part.size and response.status == 206:
             match = _CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
             if not match or int(match.group(1)) != part.size:
-                raise _StartOver("the server continued at another place")
+                raise _StartOverError("the server continued at another place")
         else:
             part.restart()
         tag = response.headers.get("ETag", "")
@@ -301,7 +301,7 @@ class Fetcher:
         # read1 hands over what has arrived, so that a broken connection leaves it for the next attempt.
         part.extend(lambda: response.read1(CHUNK))
         if expected is not None and part.size - start < expected:
-            raise _Transient(f"truncated: {part.size} of {start + expected} bytes arrived")
+            raise _TransientError(f"truncated: {part.size} of {start + expected} bytes arrived")
 
     def _copy(self, spec: FileSpec, part: _Part) -> None:
         parts = urllib.parse.urlsplit(spec.url)

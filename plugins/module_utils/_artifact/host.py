@@ -44,6 +44,7 @@ STAGE_PREFIX = ".bmk-artifact-"
 # A run that was killed leaves its stage behind; nothing takes this long.
 _STALE_SECONDS = 24 * 3600
 _WORKERS = 4
+_FOLDER_MODE = 0o755
 
 
 def look(path: str, algorithms: t.Iterable[str]) -> Found:
@@ -150,9 +151,9 @@ def _remove_stale(parent: str) -> None:
     limit = time.time() - _STALE_SECONDS
     with contextlib.suppress(OSError):
         for entry in os.scandir(parent):
-            if entry.name.startswith(STAGE_PREFIX) and entry.is_dir(follow_symlinks=False):
-                if entry.stat(follow_symlinks=False).st_mtime < limit:
-                    shutil.rmtree(entry.path, ignore_errors=True)
+            own = entry.name.startswith(STAGE_PREFIX) and entry.is_dir(follow_symlinks=False)
+            if own and entry.stat(follow_symlinks=False).st_mtime < limit:
+                shutil.rmtree(entry.path, ignore_errors=True)
 
 
 class Staged:
@@ -176,14 +177,9 @@ def fetch_all(plan: Plan, fetcher: Fetcher, stage: Stage, space: Space) -> Stage
         wanted.setdefault(str(spec.checksum), spec)
         specs.setdefault(str(spec.checksum), []).append(spec)
     places = {key: stage.download(spec, _near(spec)) for key, spec in wanted.items()}
-    failures: list[ArtifactError] = []
     with ThreadPoolExecutor(_WORKERS) as pool:
         jobs = {key: pool.submit(fetcher.fetch, spec, places[key]) for key, spec in wanted.items()}
-        for key, job in jobs.items():
-            try:
-                staged.downloads[key] = job.result()
-            except ArtifactError as exc:
-                failures.append(exc)
+    failures = [exc for exc in (job.exception() for job in jobs.values()) if isinstance(exc, ArtifactError)]
     if len(failures) == 1:
         raise failures[0]
     if failures:
@@ -191,6 +187,8 @@ def fetch_all(plan: Plan, fetcher: Fetcher, stage: Stage, space: Space) -> Stage
             f"{len(failures)} files failed: " + " | ".join(str(failure) for failure in failures),
             failures=[{"msg": str(failure), **failure.context} for failure in failures],
         )
+    # Any other exception is a fault of this program and surfaces here.
+    staged.downloads.update({key: job.result() for key, job in jobs.items()})
     for key, download in staged.downloads.items():
         if wanted[key].is_archive:
             _unpack(key, specs[key], download, stage, space, staged)
@@ -235,27 +233,36 @@ def _make_parents(folder: str) -> None:
         return
     _make_parents(os.path.dirname(folder))
     os.mkdir(folder)
-    os.chmod(folder, 0o755)
+    os.chmod(folder, _FOLDER_MODE)
 
 
 def place(
     plan: Plan, staged: Staged, stage: Stage, label: t.Callable[[str], None] = lambda path: None
 ) -> None:
-    """Bring everything to its place: first all that can fail cheaply, then the renames; undone when one fails.
+    """Bring everything to its place: first all that can fail cheaply, then the renames.
 
     :param label: gives a path its security label (SELinux).
     :raises ArtifactError: when a path cannot be replaced; what was replaced before is put back.
     """
+    ready = _prepare(plan, staged, stage)
+    _replace(ready, stage)
+    for target in plan.targets:
+        if target.attributes and not target.content:
+            _adjust(target)
+    for target, _source in ready:
+        label(target.dest)
+
+
+def _prepare(plan: Plan, staged: Staged, stage: Stage) -> list[tuple[Target, str]]:
+    """Give every staged file its owner and mode, on the file system of its destination."""
     ready: list[tuple[Target, str]] = []
     used: set[str] = set()
-    dest = ""
-    try:
-        for target in plan.targets:
-            if not target.content:
-                continue
-            dest = target.dest
+    for target in plan.targets:
+        if not target.content:
+            continue
+        try:
             source = _source_of(target, staged)
-            fresh = stage.beside(dest)
+            fresh = stage.beside(target.dest)
             if source in used or os.stat(source).st_dev != os.stat(os.path.dirname(fresh)).st_dev:
                 shutil.copyfile(source, fresh)
                 source = fresh
@@ -264,40 +271,52 @@ def place(
                 os.fchown(stream.fileno(), target.spec.uid, target.spec.gid)
                 os.fchmod(stream.fileno(), target.mode)
                 os.fsync(stream.fileno())
-            ready.append((target, source))
-    except OSError as exc:
-        raise ArtifactError(
-            f"{dest} cannot be prepared: {exc.strerror or exc}. Nothing was replaced.",
-            "Free space on that file system, and run as root.",
-        ) from exc
+        except OSError as exc:
+            raise ArtifactError(
+                f"{target.dest} cannot be prepared: {exc.strerror or exc}. Nothing was replaced.",
+                "Free space on that file system, and run as root.",
+            ) from exc
+        ready.append((target, source))
+    return ready
+
+
+def _replace(ready: t.Sequence[tuple[Target, str]], stage: Stage) -> None:
+    """Rename every file to its place; put back those that were there when one cannot be replaced."""
     undo: list[tuple[str, str | None]] = []
-    try:
-        for target, source in ready:
-            dest = target.dest
+    for target, source in ready:
+        dest = target.dest
+        try:
             _make_parents(os.path.dirname(dest))
             backup: str | None = None
             if target.before.kind in ("file", "link"):
                 backup = stage.beside(dest)
                 os.link(dest, backup, follow_symlinks=False)
             os.rename(source, dest)
-            undo.append((dest, backup))
-        for folder in {os.path.dirname(target.dest) for target, _source in ready}:
-            fsync_dir(folder)
-        for target in plan.targets:
-            if target.attributes and not target.content:
-                dest = target.dest
-                os.chown(dest, target.spec.uid, target.spec.gid)
-                os.chmod(dest, target.mode)
+        except OSError as exc:
+            _put_back(undo)
+            raise ArtifactError(
+                f"{dest} cannot be replaced: {exc.strerror or exc}. The files replaced before it were put back.",
+                "Check that the file system is writable and the path no mount point.",
+            ) from exc
+        undo.append((dest, backup))
+    for folder in {os.path.dirname(target.dest) for target, _source in ready}:
+        fsync_dir(folder)
+
+
+def _put_back(undo: t.Sequence[tuple[str, str | None]]) -> None:
+    for path, backup in reversed(undo):
+        with contextlib.suppress(OSError):
+            if backup is None:
+                os.unlink(path)
+            else:
+                os.rename(backup, path)
+
+
+def _adjust(target: Target) -> None:
+    try:
+        os.chown(target.dest, target.spec.uid, target.spec.gid)
+        os.chmod(target.dest, target.mode)
     except OSError as exc:
-        for path, backup in reversed(undo):
-            with contextlib.suppress(OSError):
-                if backup is None:
-                    os.unlink(path)
-                else:
-                    os.rename(backup, path)
         raise ArtifactError(
-            f"{dest} cannot be replaced: {exc.strerror or exc}. The files replaced before it were put back.",
-            "Check that the file system is writable and the path no mount point.",
+            f"Mode or owner of {target.dest} cannot be set: {exc.strerror or exc}.", "Run as root."
         ) from exc
-    for target, _source in ready:
-        label(target.dest)

@@ -91,10 +91,10 @@ class Plan:
             after.append(
                 f"{target.dest} {wanted} {target.mode:04o} {owner_of(target.spec.uid, target.spec.gid)}"
             )
-        for spec in self.open_ended:
-            after.append(
-                f"{spec.unpack_to}/* from {spec.checksum} {spec.mode:04o} {owner_of(spec.uid, spec.gid)}"
-            )
+        after.extend(
+            f"{spec.unpack_to}/* from {spec.checksum} {spec.mode:04o} {owner_of(spec.uid, spec.gid)}"
+            for spec in self.open_ended
+        )
         return {
             "before": "".join(f"{line}\n" for line in before),
             "after": "".join(f"{line}\n" for line in after),

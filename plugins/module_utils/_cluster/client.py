@@ -5,7 +5,10 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Ask a cluster for what its health is judged by. The kubernetes library reads the kubeconfig; answers stay plain JSON."""
+"""Ask a cluster for what its health is judged by.
+
+The kubernetes library reads the kubeconfig; answers stay plain JSON, so that they are the same for all its versions.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ _REQUEST_SECONDS = 15
 _PAGE = 500
 
 
-class Unanswered(Exception):
+class UnansweredError(Exception):
     """The API server gave no usable answer; the message is the reason."""
 
 
@@ -50,7 +53,8 @@ class Cluster:
         self._opener = urllib.request.build_opener(*handlers)
 
     def _get(self, path: str) -> tuple[int, str]:
-        request = urllib.request.Request(self._base + path, headers=self._headers)
+        # The scheme is that of the operator's kubeconfig.
+        request = urllib.request.Request(self._base + path, headers=self._headers)  # noqa: S310
         try:
             with self._opener.open(request, timeout=_REQUEST_SECONDS) as response:
                 return response.status, response.read().decode("utf-8", "replace")
@@ -60,7 +64,7 @@ class Cluster:
         except (urllib.error.URLError, OSError) as exc:
             reason = getattr(exc, "reason", exc)
             text = getattr(reason, "verify_message", None) or getattr(reason, "strerror", None) or reason
-            raise Unanswered(f"{self._base} does not answer: {text}") from exc
+            raise UnansweredError(f"{self._base} does not answer: {text}") from exc
 
     def _list(self, path: str, query: str = "") -> tuple[dict[str, t.Any], ...]:
         items: list[dict[str, t.Any]] = []
@@ -69,11 +73,11 @@ class Cluster:
             url = f"{path}?limit={_PAGE}{query}" + (f"&continue={following}" if following else "")
             status, body = self._get(url)
             if status != 200:
-                raise Unanswered(f"{self._base}{path} answered HTTP {status}")
+                raise UnansweredError(f"{self._base}{path} answered HTTP {status}")
             try:
                 page = json.loads(body)
             except ValueError as exc:
-                raise Unanswered(f"{self._base}{path} answered with something else than JSON") from exc
+                raise UnansweredError(f"{self._base}{path} answered with something else than JSON") from exc
             items.extend(page.get("items") or ())
             following = (page.get("metadata") or {}).get("continue") or ""
             if not following:
@@ -94,5 +98,5 @@ class Cluster:
                 deployments=self._list(f"/apis/apps/v1/{system}/deployments"),
                 daemonsets=self._list(f"/apis/apps/v1/{system}/daemonsets"),
             )
-        except Unanswered as exc:
+        except UnansweredError as exc:
             return Snapshot(error=str(exc))

@@ -87,8 +87,8 @@ def bootstrap_host(observations: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str,
 
     :param observations: one dictionary per control plane: C(host), C(reachable) and C(node) as of C(node_info).
     :returns: C(host), C(initialised) and C(cluster_id).
-    :raises SelectionError: when members belong to different clusters, when hosts that could be members were not reached,
-        or when there is no control plane.
+    :raises SelectionError: when members belong to different clusters, when hosts that could be members were not
+        reached, or when there is no control plane.
     """
     if not observations:
         raise SelectionError(
@@ -120,8 +120,8 @@ def bootstrap_host(observations: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str,
         return {"host": host, "initialised": True, "cluster_id": cluster_id}
     if unreachable:
         raise SelectionError(
-            f"No control plane that answered is in a cluster, and {_known(unreachable)} did not answer; a cluster may live"
-            " there. A second one is not made.",
+            f"No control plane that answered is in a cluster, and {_known(unreachable)} did not answer; a cluster"
+            " may live there. A second one is not made.",
             "Bring these hosts back, or take them out of the inventory if they are gone for good.",
         )
     if begun:

@@ -31,7 +31,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.members
 _ADVERTISED = re.compile(r"kube-apiserver\.advertise-address\.endpoint:\s*[\"']?([^\s\"']+)")
 
 
-class Unreachable(Exception):
+class UnreachableError(Exception):
     """The API server does not answer; the message is the reason."""
 
 
@@ -68,9 +68,10 @@ class Api:
     def request(self, path: str, method: str = "GET") -> tuple[int, str]:
         """Status and body.
 
-        :raises Unreachable: when there is no answer.
+        :raises UnreachableError: when there is no answer.
         """
-        request = urllib.request.Request(self.server + path, method=method)
+        # The server is the host's own, by https.
+        request = urllib.request.Request(self.server + path, method=method)  # noqa: S310
         try:
             with self._opener.open(request, timeout=self._timeout) as response:
                 return response.status, response.read().decode("utf-8", "replace")
@@ -79,12 +80,12 @@ class Api:
                 return exc.code, exc.read().decode("utf-8", "replace")
         except (urllib.error.URLError, OSError) as exc:
             reason = getattr(exc, "reason", exc)
-            raise Unreachable(str(getattr(reason, "strerror", None) or reason)) from exc
+            raise UnreachableError(str(getattr(reason, "strerror", None) or reason)) from exc
 
     def get(self, path: str) -> dict[str, t.Any] | None:
         """An object, or C(None) when there is none or the administrator may not see it (yet).
 
-        :raises KubeadmError: for any other answer than these. :raises Unreachable: without an answer.
+        :raises KubeadmError: for any other answer than these. :raises UnreachableError: without an answer.
         """
         status, body = self.request(path)
         if status in (403, 404):
@@ -100,7 +101,7 @@ class Api:
     def delete(self, path: str) -> bool:
         """Delete an object; whether it was there.
 
-        :raises KubeadmError: when that was refused. :raises Unreachable: without an answer.
+        :raises KubeadmError: when that was refused. :raises UnreachableError: without an answer.
         """
         status, _body = self.request(path, "DELETE")
         if status == 404:

@@ -167,7 +167,7 @@ def plan_init(observation: Observation, desired: Desired) -> Plan:
         )
     if own.state == "member" and own.role == "worker":
         raise KubeadmError(
-            f"{observation.host} is a worker of the cluster {observation.cluster_id}; a new cluster cannot be made on it.",
+            f"{observation.host} is a worker of the cluster {observation.cluster_id}; no cluster can be made on it.",
             "Remove the node from that cluster and reset the host first.",
         )
     _refuse_foreign_etcd(observation, node.CA_KEY)

@@ -13,8 +13,8 @@ import re
 import typing as t
 
 HIDDEN = "<hidden>"
-# Bootstrap tokens (k8s.io/cluster-bootstrap: [a-z0-9]{6}.[a-z0-9]{16}) and certificate keys (32 bytes as hex). A hash of
-# a public key, sha256:<hex>, is no secret and stays.
+# Bootstrap tokens (k8s.io/cluster-bootstrap: [a-z0-9]{6}.[a-z0-9]{16}) and certificate keys (32 bytes as hex). A hash
+# of a public key, sha256:<hex>, is no secret and stays.
 _TOKEN = re.compile(r"(?<![a-z0-9])[a-z0-9]{6}\.[a-z0-9]{16}(?![a-z0-9])")
 _KEY = re.compile(r"(?<!sha256:)(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.api import (
     Api,
-    Unreachable,
+    UnreachableError,
     private_dir,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import (
@@ -95,8 +95,8 @@ def last_errors(stdout: str, stderr: str) -> str:
 def next_step(phase: str) -> str:
     """What to do about a failure in a phase."""
     return {
-        "preflight": "Correct what the checks name, or add the check's name to ignore_preflight_errors if it cannot matter.",
-        "wait-control-plane": "Look at the control plane's containers (crictl ps -a, crictl logs) and at the kubelet's log.",
+        "preflight": "Correct what the checks name, or add a name to ignore_preflight_errors if it cannot matter.",
+        "wait-control-plane": "Look at the control plane's containers (crictl ps -a) and the kubelet's log.",
         "kubelet-start": "Look at the kubelet's log (journalctl -u kubelet, or its file below /var/log).",
         "kubelet-wait-bootstrap": "Look at the kubelet's log, and whether this host reaches the API server.",
         "control-plane-prepare/download-certs": "Run again; the uploaded certificates are replaced at each join.",
@@ -145,7 +145,7 @@ class Host:
                 marked = CONTROL_PLANE_LABEL in labels or "mark-control-plane" in desired.skip_phases
                 if own is None or (desired.role == "control_plane" and not marked):
                     missing.append(path)
-        except Unreachable as exc:
+        except UnreachableError as exc:
             raise self._silent(api.server, str(exc)) from exc
         return tuple(missing)
 
@@ -169,12 +169,12 @@ class Host:
                     return
                 failed = [line.strip() for line in body.splitlines() if line.startswith("[-]")]
                 reason = f"answered {status}: " + ("; ".join(failed) or body.strip()[:200] or "no body")
-            except Unreachable as exc:
+            except UnreachableError as exc:
                 reason = f"does not answer: {exc}"
             if time.monotonic() >= deadline:
                 raise KubeadmError(
                     f"{self.name}: the API server {api.server} is not ready after {seconds:.0f} s; it {reason}.",
-                    "Look at the control plane's containers (crictl ps -a, crictl logs) and at the kubelet's log.",
+                    "Look at the control plane's containers (crictl ps -a) and the kubelet's log.",
                 )
             time.sleep(_POLL_SECONDS)
 
@@ -258,11 +258,12 @@ class Host:
         output = Output(redact(stdout, hide), redact(stderr, hide), stdout)
         if late or process.returncode:
             phase = failed_phase(output.stdout, output.stderr)
+            why = last_errors(output.stdout, output.stderr)
             how = (
                 f"did not end within {seconds:.0f} s" if late else f"failed (exit code {process.returncode})"
             )
             raise KubeadmError(
-                f"{self.name}: kubeadm {shown} {how} in the phase {phase}: {last_errors(output.stdout, output.stderr)}.",
+                f"{self.name}: kubeadm {shown} {how} in the phase {phase}: {why}.",
                 next_step(phase),
                 phase=phase,
                 stdout=output.stdout,
@@ -273,7 +274,7 @@ class Host:
     def delete_token(self, token: str) -> None:
         """Delete a bootstrap token that this run made. It ends by itself soon, so that a failure does not matter."""
         path = f"/api/v1/namespaces/kube-system/secrets/bootstrap-token-{token.partition('.')[0]}"
-        with contextlib.suppress(Unreachable, KubeadmError):
+        with contextlib.suppress(UnreachableError, KubeadmError):
             Api(self.root).delete(path)
 
 

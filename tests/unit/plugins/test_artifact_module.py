@@ -143,10 +143,13 @@ def test_fresh_then_again_then_check(server: Server, tmp_path: Path, run_module:
     args = options(tmp_path, plain("kubelet 1.36.4", server.put("/kubelet", data), data, dest))
 
     predicted = run_module("artifact", args, check=True)
-    assert predicted["changed"] and not dest.exists() and not (tmp_path / "state").exists()
+    assert predicted["changed"]
+    assert not dest.exists()
+    assert not (tmp_path / "state").exists()
 
     real = run_module("artifact", args)
-    assert real["changed"] and dest.read_bytes() == data
+    assert real["changed"]
+    assert dest.read_bytes() == data
     assert stat.S_IMODE(dest.stat().st_mode) == 0o755
     assert stat.S_IMODE(dest.parent.stat().st_mode) == 0o755
     assert predicted["diff"] == real["diff"]
@@ -167,7 +170,8 @@ def test_fresh_then_again_then_check(server: Server, tmp_path: Path, run_module:
     ]
     asked = server.count("/kubelet")
     again = run_module("artifact", args)
-    assert not again["changed"] and again["diff"] == {"before": "", "after": ""}
+    assert not again["changed"]
+    assert again["diff"] == {"before": "", "after": ""}
     assert again["files"][0]["sha256"] == sha256(data)
     assert not run_module("artifact", args, check=True)["changed"]
     assert server.count("/kubelet") == asked == 1
@@ -186,7 +190,8 @@ def test_wrong_checksum_installs_nothing_of_the_call(
     assert result["failed"]
     for part in ("runc 1.4.3", server.base + "/runc", sha256(bad), sha256(b"what was published")):
         assert part in result["msg"]
-    assert second.read_bytes() == old and not first.exists()
+    assert second.read_bytes() == old
+    assert not first.exists()
     assert server.count("/runc") == 1, "other bytes do not become right by asking again"
     assert leftovers(tmp_path) == []
 
@@ -198,7 +203,8 @@ def test_truncated_download_resumes(server: Server, tmp_path: Path, run_module: 
     result = run_module(
         "artifact", options(tmp_path, plain("f", server.put("/f", data), data, dest), retries=1)
     )
-    assert result["changed"] and dest.read_bytes() == data
+    assert result["changed"]
+    assert dest.read_bytes() == data
     asked = [headers.get("range") for path, headers in server.requests if path == "/f"]
     assert asked == [None, "bytes=150000-"]
     assert server.requests[1][1]["if-range"] == f'"{sha256(data)[:16]}"'
@@ -214,7 +220,8 @@ def test_truncated_download_without_range_support_starts_over(
     result = run_module(
         "artifact", options(tmp_path, plain("f", server.put("/f", data), data, dest), retries=1)
     )
-    assert result["changed"] and dest.read_bytes() == data
+    assert result["changed"]
+    assert dest.read_bytes() == data
 
 
 def test_truncated_for_good_keeps_the_old_file(server: Server, tmp_path: Path, run_module: RunModule) -> None:
@@ -225,12 +232,11 @@ def test_truncated_for_good_keeps_the_old_file(server: Server, tmp_path: Path, r
     result = run_module(
         "artifact", options(tmp_path, plain("f", server.put("/f", data), data, dest), retries=1)
     )
-    assert (
-        result["failed"]
-        and "truncated: 20000 of 50000 bytes" in result["msg"]
-        and "2 attempt(s)" in result["msg"]
-    )
-    assert dest.read_bytes() == b"old" and leftovers(tmp_path) == []
+    assert result["failed"]
+    assert "truncated: 20000 of 50000 bytes" in result["msg"]
+    assert "2 attempt(s)" in result["msg"]
+    assert dest.read_bytes() == b"old"
+    assert leftovers(tmp_path) == []
 
 
 def test_unreachable_mirror(tmp_path: Path, run_module: RunModule) -> None:
@@ -252,7 +258,9 @@ def test_http_errors(
     result = run_module(
         "artifact", options(tmp_path, plain("f", server.put("/f", b"x"), b"x", tmp_path / "f"), retries=2)
     )
-    assert result["failed"] and f"HTTP {status}" in result["msg"] and server.base + "/f" in result["msg"]
+    assert result["failed"]
+    assert f"HTTP {status}" in result["msg"]
+    assert server.base + "/f" in result["msg"]
     assert server.count("/f") == attempts
     assert not (tmp_path / "f").exists()
 
@@ -260,7 +268,9 @@ def test_http_errors(
 def test_every_failing_file_is_named(server: Server, tmp_path: Path, run_module: RunModule) -> None:
     files = [plain(n, f"{server.base}/{n}", n.encode(), tmp_path / n) for n in ("one", "two")]
     result = run_module("artifact", options(tmp_path, *files))
-    assert result["failed"] and "one" in result["msg"] and "two" in result["msg"]
+    assert result["failed"]
+    assert "one" in result["msg"]
+    assert "two" in result["msg"]
     assert [failure["status"] for failure in result["failures"]] == [404, 404]
 
 
@@ -274,7 +284,8 @@ def test_members_are_compared_by_the_record(server: Server, tmp_path: Path, run_
     entry = {"name": "c", "url": url, "checksum": f"sha256:{sha256(data)}", "members": members, **OWNER}
     args = options(tmp_path, entry)
     predicted, real = run_module("artifact", args, check=True), run_module("artifact", args)
-    assert predicted["changed"] and real["changed"]
+    assert predicted["changed"]
+    assert real["changed"]
     assert server.count("/c.tgz") == 1, "check mode needs no download when nothing is in place"
     assert (tmp_path / "bin/containerd").read_bytes() == b"daemon"
     assert stat.S_IMODE((tmp_path / "bin/ctr").stat().st_mode) == 0o700
@@ -332,7 +343,8 @@ def test_unpack_with_strip_from_zip(server: Server, tmp_path: Path, run_module: 
     entry = {"name": "z", "url": server.put("/z", data), "checksum": f"sha256:{sha256(data)}", **OWNER}
     args = options(tmp_path, {**entry, "unpack_to": str(tmp_path / "out"), "strip": 1})
     assert run_module("artifact", args)["changed"]
-    assert (tmp_path / "out/a").read_bytes() == b"a" and (tmp_path / "out/sub/b").read_bytes() == b"b"
+    assert (tmp_path / "out/a").read_bytes() == b"a"
+    assert (tmp_path / "out/sub/b").read_bytes() == b"b"
 
 
 def _link(name: str, target: str, kind: bytes) -> tarfile.TarInfo:
@@ -367,7 +379,9 @@ def test_hostile_archives(
     result = run_module(
         "artifact", options(tmp_path, {**entry, "members": [{"source": "ok", "dest": str(dest)}]})
     )
-    assert result["failed"] and word in result["msg"] and "bad" in result["msg"]
+    assert result["failed"]
+    assert word in result["msg"]
+    assert "bad" in result["msg"]
     assert dest.read_bytes() == b"old"
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["dest", "ok"]
 
@@ -379,7 +393,8 @@ def test_member_that_is_not_there(server: Server, tmp_path: Path, run_module: Ru
         "artifact",
         options(tmp_path, {**entry, "members": [{"source": "ctr", "dest": str(tmp_path / "ctr")}]}),
     )
-    assert result["failed"] and "no regular file ctr; it has: bin/ctr" in result["msg"]
+    assert result["failed"]
+    assert "no regular file ctr; it has: bin/ctr" in result["msg"]
 
 
 def test_mode_alone_is_set_without_download(server: Server, tmp_path: Path, run_module: RunModule) -> None:
@@ -388,8 +403,11 @@ def test_mode_alone_is_set_without_download(server: Server, tmp_path: Path, run_
     dest.chmod(0o600)
     args = options(tmp_path, plain("f", server.put("/f", data), data, dest))
     predicted, real = run_module("artifact", args, check=True), run_module("artifact", args)
-    assert predicted["changed"] and real["changed"] and predicted["diff"] == real["diff"]
-    assert " 0600 " in real["diff"]["before"] and " 0755 " in real["diff"]["after"]
+    assert predicted["changed"]
+    assert real["changed"]
+    assert predicted["diff"] == real["diff"]
+    assert " 0600 " in real["diff"]["before"]
+    assert " 0755 " in real["diff"]["after"]
     assert stat.S_IMODE(dest.stat().st_mode) == 0o755
     assert server.requests == []
 
@@ -401,7 +419,9 @@ def test_link_is_replaced_and_its_target_kept(server: Server, tmp_path: Path, ru
     assert run_module("artifact", options(tmp_path, plain("f", server.put("/f", b"new"), b"new", dest)))[
         "changed"
     ]
-    assert target.read_bytes() == b"keep" and dest.read_bytes() == b"new" and not dest.is_symlink()
+    assert target.read_bytes() == b"keep"
+    assert dest.read_bytes() == b"new"
+    assert not dest.is_symlink()
 
 
 @pytest.mark.parametrize(
@@ -421,7 +441,9 @@ def test_link_is_replaced_and_its_target_kept(server: Server, tmp_path: Path, ru
 def test_unusable_entries(tmp_path: Path, run_module: RunModule, change: dict[str, t.Any], word: str) -> None:
     entry = {**plain("f", "http://127.0.0.1:1/f", b"x", tmp_path / "f"), **change}
     result = run_module("artifact", options(tmp_path, entry))
-    assert result["failed"] and word in result["msg"] and "secret" not in result["msg"]
+    assert result["failed"]
+    assert word in result["msg"]
+    assert "secret" not in result["msg"]
 
 
 def test_directory_in_the_way_and_path_given_twice(tmp_path: Path, run_module: RunModule) -> None:
@@ -429,10 +451,12 @@ def test_directory_in_the_way_and_path_given_twice(tmp_path: Path, run_module: R
     result = run_module(
         "artifact", options(tmp_path, plain("f", "http://127.0.0.1:1/f", b"x", tmp_path / "d"))
     )
-    assert result["failed"] and "is a directory" in result["msg"]
+    assert result["failed"]
+    assert "is a directory" in result["msg"]
     twice = [plain(name, "http://127.0.0.1:1/f", b"x", tmp_path / "f") for name in ("a", "b")]
     result = run_module("artifact", options(tmp_path, *twice))
-    assert result["failed"] and "asked for by a and again by b" in result["msg"]
+    assert result["failed"]
+    assert "asked for by a and again by b" in result["msg"]
 
 
 def test_failed_replacement_puts_the_others_back(
@@ -447,8 +471,10 @@ def test_failed_replacement_puts_the_others_back(
         plain("second", server.put("/2", b"two"), b"two", blocker / "second"),
     )
     result = run_module("artifact", args)
-    assert result["failed"] and "blocker" in result["msg"]
-    assert first.read_bytes() == b"old" and leftovers(tmp_path) == []
+    assert result["failed"]
+    assert "blocker" in result["msg"]
+    assert first.read_bytes() == b"old"
+    assert leftovers(tmp_path) == []
 
 
 def test_file_url_and_work_dir(tmp_path: Path, run_module: RunModule) -> None:
@@ -457,7 +483,8 @@ def test_file_url_and_work_dir(tmp_path: Path, run_module: RunModule) -> None:
     entry = plain("f", source.as_uri(), b"local", tmp_path / "out/f")
     args = options(tmp_path, entry, work_dir=str(tmp_path / "work"))
     assert run_module("artifact", args)["changed"]
-    assert (tmp_path / "out/f").read_bytes() == b"local" and list((tmp_path / "work").iterdir()) == []
+    assert (tmp_path / "out/f").read_bytes() == b"local"
+    assert list((tmp_path / "work").iterdir()) == []
 
 
 def test_headers_stay_with_their_host(server: Server, tmp_path: Path, run_module: RunModule) -> None:
@@ -472,7 +499,8 @@ def test_headers_stay_with_their_host(server: Server, tmp_path: Path, run_module
         result = run_module("artifact", args)
     finally:
         other.close()
-    assert result["changed"] and "hidden-value" not in str(result)
+    assert result["changed"]
+    assert "hidden-value" not in str(result)
     assert server.requests[0][1]["authorization"] == "Bearer hidden-value"
     assert "authorization" not in other.requests[0][1]
 
@@ -482,4 +510,5 @@ def test_proxy_of_the_environment_is_used(server: Server, tmp_path: Path, run_mo
     server.files["http://files.example.org/f"] = b"by proxy"
     entry = plain("f", "http://files.example.org/f", b"by proxy", tmp_path / "f")
     result = run_module("artifact", options(tmp_path, entry), env={"http_proxy": server.base})
-    assert result["changed"] and server.count("http://files.example.org/f") == 1
+    assert result["changed"]
+    assert server.count("http://files.example.org/f") == 1

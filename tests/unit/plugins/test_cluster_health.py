@@ -247,13 +247,13 @@ def api() -> t.Iterator[Api]:
     running.close()
 
 
-def kubeconfig(folder: Path, port: int, token: str = "sesame") -> str:
+def kubeconfig(folder: Path, port: int, bearer: str = "sesame") -> str:
     path = folder / "kubeconfig"
     document = {
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
-        "users": [{"name": "u", "user": {"token": token}}],
+        "users": [{"name": "u", "user": {"token": bearer}}],
         "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
         "current-context": "x",
     }

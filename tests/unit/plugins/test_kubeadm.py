@@ -299,7 +299,7 @@ class Authority:
         self.pem = self._cert.public_bytes(serialization.Encoding.PEM)
 
     def _build(self, subject: x509.Name, public: t.Any, ca: bool) -> x509.Certificate:
-        now = datetime.datetime.now(datetime.timezone.utc)
+        now = datetime.datetime.now(datetime.UTC)
         names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
         return (
             x509.CertificateBuilder()
@@ -565,7 +565,7 @@ def test_init_deletes_its_own_token(cluster: Cluster, tmp_path: Path, run_module
     original = cluster.objects
 
     class Anything(dict[str, t.Any]):
-        def pop(self, key: str, default: t.Any = None) -> t.Any:  # type: ignore[override]
+        def pop(self, key: str, default: t.Any = None) -> t.Any:
             return {} if "/secrets/bootstrap-token-" in key else dict.pop(self, key, default)
 
     cluster.objects = Anything(original)
@@ -748,10 +748,8 @@ def test_token_is_made(cluster: Cluster, run_module: RunModule) -> None:
     result = run_module("bootstrap_token", token_args(cluster, ttl=600, description="join of w1"))
     assert (result["token"], result["token_id"]) == (TOKEN, "abcdef")
     assert result["ca_cert_hashes"] == [cluster.ca.id]
-    ends = datetime.datetime.strptime(result["expires"], "%Y-%m-%dT%H:%M:%SZ").replace(
-        tzinfo=datetime.timezone.utc
-    )
-    left = (ends - datetime.datetime.now(datetime.timezone.utc)).total_seconds()
+    ends = datetime.datetime.strptime(result["expires"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.UTC)
+    left = (ends - datetime.datetime.now(datetime.UTC)).total_seconds()
     assert 580 < left <= 600
     assert cluster.argv[:2] == ["token", "create"]
     assert cluster.argv[cluster.argv.index("--ttl") + 1] == "600s"
@@ -767,8 +765,11 @@ def test_certificates_are_uploaded_under_a_hidden_key(cluster: Cluster, run_modu
     assert re.fullmatch("[0-9a-f]{64}", key)
     assert key not in " ".join(cluster.argv)
     assert key not in (cluster.log / "env").read_text()
-    assert ["init", "phase", "upload-certs", "--upload-certs"] == cluster.argv[cluster.argv.index("init") :][
-        :4
+    assert cluster.argv[cluster.argv.index("init") :][:4] == [
+        "init",
+        "phase",
+        "upload-certs",
+        "--upload-certs",
     ]
     assert [document["kind"] for document in cluster.config] == ["InitConfiguration", "ClusterConfiguration"]
     assert cluster.config[0]["certificateKey"] == key
