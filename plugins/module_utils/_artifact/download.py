@@ -50,7 +50,7 @@ class Space:
     """
 
     free: t.Callable[[str], int] = free_bytes
-    _promised: dict[int, int] = field(default_factory=dict)
+    _left: dict[int, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def reserve(self, folder: str, size: int, name: str) -> None:
@@ -60,7 +60,9 @@ class Space:
         """
         device = os.stat(folder).st_dev
         with self._lock:
-            available = self.free(folder) - self._promised.get(device, 0)
+            # What was free at first, less the promises: bytes that have arrived meanwhile are not counted twice.
+            now = self.free(folder)
+            available = min(now, self._left.get(device, now))
             if size + SPACE_MARGIN > available:
                 raise ArtifactError(
                     f"{name}: {size >> 20} MiB are needed in {folder}, {max(available, 0) >> 20} MiB are free"
@@ -69,7 +71,7 @@ class Space:
                     required_bytes=size + SPACE_MARGIN,
                     free_bytes=max(available, 0),
                 )
-            self._promised[device] = self._promised.get(device, 0) + size
+            self._left[device] = available - size
 
 
 class _SameHostHeaders(urllib.request.HTTPRedirectHandler):
