@@ -104,6 +104,16 @@ def parse_membership(text: str) -> list[tuple[frozenset[str], str]]:
     return result
 
 
+def only_unified(membership: str) -> bool:
+    """Whether the text of /proc/self/cgroup is that of a machine with cgroup v2 alone."""
+    return all(not controllers for controllers, _ in parse_membership(membership))
+
+
+def unified() -> bool:
+    """:func:`only_unified` for this machine."""
+    return only_unified(Path("/proc/self/cgroup").read_text(encoding="utf-8"))
+
+
 def plan_parents(membership: str, mountinfo: str, has_processes: Callable[[Path], bool]) -> list[Parent]:
     """Where the lab's groups go, one place for each hierarchy.
 
@@ -114,7 +124,7 @@ def plan_parents(membership: str, mountinfo: str, has_processes: Callable[[Path]
     """
     mounts = parse_mounts(mountinfo)
     entries = parse_membership(membership)
-    only_v2 = all(not controllers for controllers, _ in entries)
+    only_v2 = only_unified(membership)
     parents = []
     problems = []
     for controllers, path in entries:

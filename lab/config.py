@@ -36,6 +36,7 @@ INTERFACE_NAME_MAX = 15
 #: RFC 1123 label, lower case only because Kubernetes takes the host's name as node name (RFC 1123 subdomain).
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _LAB_NAME = re.compile(r"[a-z][a-z0-9]{0,5}")
+_SAFE_PATH = re.compile(r"[A-Za-z0-9._/-]+")
 _RESERVED_HOST_NAMES = frozenset({"mirror", "localhost"})
 
 
@@ -233,6 +234,11 @@ def _absolute(text: str, variable: str) -> Path:
         raise LabError(
             f"{variable} is {text!r}; expected an absolute path at least two folders below /",
             "its folder is created and removed by the lab, so it must be the lab's own",
+        )
+    if not _SAFE_PATH.fullmatch(text) or path.is_relative_to("/run"):
+        raise LabError(
+            f"{variable} is {text!r}; expected a path outside /run, of letters, digits and ._/-",
+            "it becomes part of mount options, and a host's supervisor has a /run of its own",
         )
     return path
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from lab import host
+from lab import cgroups, host
 from lab.config import FILES_PORT, REGISTRY_PORT, ROLES, Settings
 from lab.run import write_atomic
 from lab.state import HostRecord
@@ -62,7 +62,7 @@ def write(settings: Settings, records: Iterable[HostRecord], checksums: Checksum
     if checksums is not None:
         write_atomic(_checksums_file(settings), json.dumps(checksums))
     write_atomic(hosts_file(settings), _yaml(hosts(settings, records)))
-    write_atomic(variables_file(settings), _yaml(variables(settings, checksums)))
+    write_atomic(variables_file(settings), _yaml(variables(settings, checksums, cgroups.unified())))
 
 
 def remove(settings: Settings) -> None:
@@ -104,8 +104,10 @@ def hosts(settings: Settings, records: Iterable[HostRecord]) -> dict[str, Any]:
     }
 
 
-def variables(settings: Settings, checksums: Checksums | None) -> dict[str, Any]:
+def variables(settings: Settings, checksums: Checksums | None, unified: bool) -> dict[str, Any]:
     """What the roles have to be told because the hosts are containers on one machine.
+
+    :param unified: whether the machine has cgroup v2 alone.
 
     Sources: containerd's docs/cri/config.md (configuration version 3) and pkg/kubelet/apis/config of
     Kubernetes.
@@ -119,12 +121,13 @@ def variables(settings: Settings, checksums: Checksums | None) -> dict[str, Any]
             "cluster_ca_file": str(settings.paths.pki / "ca.crt"),
             "cluster_checksums": {name: dict(versions) for name, versions in checksums.items()},
         }
+    host_root = "/sys/fs/cgroup" if unified else "/sys/fs/cgroup/unified"
     return {
         **mirror,
         # kubeadm looks for the kernel's configuration as a module or in /boot, and for swap, which is the
         # machine's.
         "cluster_ignore_preflight_errors": ["SystemVerification", "Swap"],
-        # Host groups come from a cgroup v1 machine, where systemd no longer offers its driver.
+        # The driver that works on every machine: with cgroup v1 systemd no longer offers its own.
         "container_runtime_cgroup_driver": "cgroupfs",
         # The machine may allow no more open files than this.
         "container_runtime_limit_nofile": 20000,
@@ -149,5 +152,5 @@ def variables(settings: Settings, checksums: Checksums | None) -> dict[str, Any]
             "imageGCLowThresholdPercent": 99,
         },
         # The host's init mounted the hierarchies; Cilium must not mount its own.
-        "network_values": {"cgroup": {"autoMount": {"enabled": False}, "hostRoot": "/sys/fs/cgroup/unified"}},
+        "network_values": {"cgroup": {"autoMount": {"enabled": False}, "hostRoot": host_root}},
     }

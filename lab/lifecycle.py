@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import bases, cgroups, host, inventory, network, preconditions, state
+from lab import bases, cgroups, host, inventory, machine, network, preconditions, state
 from lab.cgroups import Parent
 from lab.config import (
     DEFAULT_HOSTS,
@@ -33,12 +33,6 @@ from lab.config import (
 from lab.report import Reporter
 from lab.run import run, write_atomic
 from lab.state import HostRecord, Process, State
-
-#: Limits of the machine that all hosts share and that three nodes exceed. The only settings of the machine
-#: that the lab changes; `down` puts them back. (Each systemd, kubelet and containerd takes several inotify
-#: instances, and 128 is the kernel's default for the whole user root.)
-MACHINE_SYSCTLS = {"fs.inotify.max_user_instances": 1024, "fs.inotify.max_user_watches": 524288}
-
 
 #: Group of a command that changes the lab, so that `down` also ends what a killed one leaves running
 #: (builds).
@@ -72,7 +66,7 @@ def up(settings: Settings, specs: Sequence[HostSpec] | None, artifacts: bool, re
         record = state.load(settings.paths)
         plan = merge(settings, record, specs)
         with report.step("packages"):
-            preconditions.install(artifacts)
+            preconditions.install(preconditions.packages(artifacts))
         checksums: inventory.Checksums | None = inventory.current_checksums(settings)
         if artifacts:
             checksums = _artifacts(settings, report)
@@ -83,7 +77,7 @@ def up(settings: Settings, specs: Sequence[HostSpec] | None, artifacts: bool, re
         settings.paths.state.mkdir(parents=True, exist_ok=True)
         settings.paths.state.chmod(0o755)
         state.save(settings.paths, record)
-        _machine_sysctls(settings, record)
+        machine.raise_limits(settings)
         with report.step("network"):
             network.ensure(settings)
             _resolver(settings, record, parents)
@@ -279,24 +273,6 @@ def _identified(pids: Sequence[int]) -> list[Process]:
     return [process for pid in pids if (process := state.identify(pid)) is not None]
 
 
-def _machine_sysctls(settings: Settings, record: State) -> None:
-    """Raise limits that hosts share; noted before the change so that `down` can undo it."""
-    changes = {}
-    for name, least in MACHINE_SYSCTLS.items():
-        file = _sysctl_file(name)
-        if file.exists() and int(file.read_text()) < least:
-            changes[name] = least
-            record.sysctls.setdefault(name, file.read_text().strip())
-    if changes:
-        state.save(settings.paths, record)
-        for name, value in changes.items():
-            _sysctl_file(name).write_text(str(value))
-
-
-def _sysctl_file(name: str) -> Path:
-    return Path("/proc/sys", *name.split("."))
-
-
 @dataclass(frozen=True)
 class Leftovers:
     """What of a lab is on the machine, found by names and paths.
@@ -355,9 +331,7 @@ def down(settings: Settings, report: Reporter) -> None:
                 _stop_service(record, service)
         with report.step("network"):
             network.remove(settings)
-        for name, value in record.sysctls.items():
-            with contextlib.suppress(OSError):
-                _sysctl_file(name).write_text(value)
+        machine.restore_limits(settings)
         with report.step("files"):
             for point in reversed(leftovers(settings).mounts):
                 run(["umount", "--lazy", point])

@@ -196,13 +196,6 @@ def gib(size: int) -> str:
     return f"{size / 2**30:.1f} GiB"
 
 
-def artifact_packages() -> tuple[str, ...]:
-    """Packages that providing the Kubernetes software takes."""
-    from lab import artifacts
-
-    return tuple(artifacts.DEBIAN_PACKAGES)
-
-
 def missing_packages(names: Iterable[str], listing: str) -> list[str]:
     """Those of the names that are not installed.
 
@@ -212,14 +205,25 @@ def missing_packages(names: Iterable[str], listing: str) -> list[str]:
     return [name for name in dict.fromkeys(names) if name not in installed]
 
 
-def install(artifacts: bool) -> None:
-    """Install the packages that are missing.
+def packages(artifacts: bool) -> list[str]:
+    """Packages of the machine that a run takes.
 
     :param artifacts: whether Kubernetes software will be provided too.
+    """
+    if not artifacts:
+        return list(PACKAGES)
+    from lab import artifacts as module
+
+    return [*PACKAGES, *module.DEBIAN_PACKAGES]
+
+
+def install(names: Iterable[str]) -> None:
+    """Install those of the packages that are missing.
+
 
     :raises LabError: apt failed.
     """
-    names = [*PACKAGES, *(artifact_packages() if artifacts else ())]
+    names = list(names)
     listing = run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n"]).stdout
     missing = missing_packages(names, listing)
     if not missing:

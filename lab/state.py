@@ -65,12 +65,10 @@ class State:
 
     :param hosts: by name, in the order in which they were added.
     :param services: processes that serve all hosts, by service name.
-    :param sysctls: values of the machine that the lab changed, as they were before.
     """
 
     hosts: dict[str, HostRecord] = field(default_factory=dict)
     services: dict[str, list[Process]] = field(default_factory=dict)
-    sysctls: dict[str, str] = field(default_factory=dict)
 
     def dump(self) -> str:
         return json.dumps({"version": VERSION, **asdict(self)}, indent=1)
@@ -78,12 +76,13 @@ class State:
     @classmethod
     def parse(cls, text: str) -> State:
         data = json.loads(text)
+        if not isinstance(data, dict):
+            raise ValueError("not a mapping")
         if data.get("version") != VERSION:
             raise ValueError(f"version {data.get('version')!r}, expected {VERSION}")
         return cls(
             hosts={name: HostRecord(**record) for name, record in data["hosts"].items()},
             services={name: [Process(**p) for p in items] for name, items in data["services"].items()},
-            sysctls=dict(data["sysctls"]),
         )
 
 
