@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Iterator
 
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 
 class Reporter:
@@ -22,32 +23,48 @@ class Reporter:
     def __init__(self, console: Console) -> None:
         self.console = console
         self._began = time.monotonic()
+        self._lock = threading.Lock()
+        self._running = 0
+        self._progress: Progress | None = None
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Announce the block as one step. Blocks of several threads may overlap."""
         began = time.monotonic()
-        if self.console.is_terminal:
-            with self._spinner(name):
-                yield
-        else:
-            yield
-        now = time.monotonic()
-        self.console.print(
-            f"[{now - self._began:6.1f} s] {name} ({now - began:.1f} s)", markup=False, highlight=False
-        )
-
-    @contextlib.contextmanager
-    def _spinner(self, name: str) -> Iterator[None]:
-        columns = (SpinnerColumn(), TextColumn(name), TimeElapsedColumn())
-        progress = Progress(*columns, console=self.console, transient=True)
-        try:
-            progress.start()
-        except Exception:  # noqa: BLE001 - rich allows one live display; a second step runs without one
-            yield
-            return
-        progress.add_task(name)
+        task = self._show(name)
+        result = "failed after"
         try:
             yield
+            result = "in"
         finally:
-            progress.stop()
+            self._hide(task)
+            now = time.monotonic()
+            self.console.print(
+                f"[{now - self._began:6.1f} s] {name} {result} {now - began:.1f} s",
+                markup=False,
+                highlight=False,
+            )
+
+    def _show(self, name: str) -> TaskID | None:
+        if not self.console.is_terminal:
+            return None
+        # A terminal has room for one live display, which all running steps share.
+        with self._lock:
+            if self._progress is None:
+                columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+                self._progress = Progress(*columns, console=self.console, transient=True)
+                self._progress.start()
+            self._running += 1
+            return self._progress.add_task(name, total=None)
+
+    def _hide(self, task: TaskID | None) -> None:
+        if task is None:
+            return
+        with self._lock:
+            if self._progress is None:
+                return
+            self._progress.remove_task(task)
+            self._running -= 1
+            if self._running == 0:
+                self._progress.stop()
+                self._progress = None

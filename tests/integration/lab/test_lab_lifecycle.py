@@ -104,7 +104,7 @@ def kill_up_after(hosts_file: Path, line: str) -> None:
     try:
         for text in process.stdout:
             seen += text
-            if f"] {line} (" in text:
+            if f"] {line} in " in text:
                 break
         else:
             pytest.fail(f"`lab up` never came to {line}:\n{seen}")
