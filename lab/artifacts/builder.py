@@ -1,0 +1,229 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Makes materials, and files and images of them, where no source has those ready.
+
+Each result has a record of its own, so that a run that was cut short repeats nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from lab import images
+from lab.artifacts import archive, debian, golang
+from lab.artifacts.catalogue import (
+    Artifact,
+    Catalogue,
+    CProgram,
+    FileArtifact,
+    GoBuild,
+    ImageArtifact,
+    Material,
+    Tree,
+    digest,
+)
+from lab.artifacts.progress import Steps
+from lab.artifacts.sources import SharedFolder, UnavailableError
+from lab.artifacts.store import Item, Record, sha256, verified
+from lab.config import LabError, Paths
+from lab.run import run
+
+
+class Builder:
+    """Builds what the catalogue says.
+
+    :param record: what the cache has.
+    :param shared: where ``shared:`` materials come from.
+    """
+
+    def __init__(
+        self, paths: Paths, catalogue: Catalogue, record: Record, steps: Steps, shared: SharedFolder
+    ) -> None:
+        self.paths = paths
+        self.catalogue = catalogue
+        self.record = record
+        self.steps = steps
+        self.shared = shared
+        self.root = paths.artifacts_cache
+        self.registry = images.Registry(self.root / "registry")
+        self._guard = threading.Lock()
+        self._toolchain: golang.Go | None = None
+        self._modules: dict[str, golang.Module] = {}
+        self._layers: dict[str, images.Layer] = {}
+
+    def log(self, name: str) -> Path:
+        """Where a step's output goes."""
+        return self.root / "logs" / f"{name}.log"
+
+    def go(self) -> golang.Go:
+        """The toolchain, new enough for every build of the catalogue."""
+        with self._guard:
+            if self._toolchain is None:
+                needed = max(build.go for build in self.catalogue.builds.values())
+                self._toolchain = golang.toolchain(self.paths, needed)
+            return self._toolchain
+
+    def module(self, build: GoBuild) -> golang.Module:
+        """The source of a build's first module."""
+        path, version = build.main
+        if path not in self._modules:
+            self._modules[path] = self.go().download(path, version)
+        return self._modules[path]
+
+    # Programs
+
+    def program_path(self, build: GoBuild, program: str) -> Path:
+        return self.root / "builds" / build.name / "bin" / program
+
+    def built(self, build: GoBuild) -> bool:
+        """Whether all programs of a build are there and whole."""
+        recipe = digest(_fields(build))
+        return all(
+            verified(self.program_path(build, name), self.record.get(f"go:{build.name}/{name}"), recipe)
+            for name in build.programs
+        )
+
+    def build(self, build: GoBuild) -> None:
+        """Compile all programs of a build.
+
+        :raises LabError: Go failed.
+        """
+        go = self.go()
+        log = self.log(f"go-{build.name}")
+        log.unlink(missing_ok=True)
+        with self.steps.step(f"{build.name} {build.main[1]} from Go modules", build.seconds):
+            made = golang.compile_programs(go, build, self.root / "builds" / build.name, log)
+        recipe = digest(_fields(build))
+        for name, path in made.items():
+            self.record.put(f"go:{build.name}/{name}", Item("go", sha256(path), path.stat().st_size, recipe))
+
+    # Trees and packages
+
+    def tree_path(self, tree: Tree) -> Path:
+        return self.root / "trees" / f"{tree.name}.tar"
+
+    def tree_ready(self, tree: Tree) -> bool:
+        return verified(self.tree_path(tree), self.record.get(f"tree:{tree.name}"), digest(_fields(tree)))
+
+    def make_tree(self, tree: Tree) -> None:
+        """:raises LabError: mmdebstrap failed."""
+        log = self.log(f"tree-{tree.name}")
+        log.unlink(missing_ok=True)
+        path = self.tree_path(tree)
+        with self.steps.step(f"{tree.name} from Debian {tree.suite}", tree.seconds):
+            debian.make_tree(tree, path, log)
+        item = Item("debian", sha256(path), path.stat().st_size, digest(_fields(tree)))
+        self.record.put(f"tree:{tree.name}", item)
+
+    def package_path(self, name: str) -> Path:
+        return self.root / "packages" / name
+
+    def make_package(self, name: str) -> None:
+        """:raises LabError: apt cannot deliver it."""
+        with self.steps.step(f"{name} from Debian"):
+            debian.unpack_package(name, self.package_path(name), self.log(f"package-{name}"))
+
+    # Files and images
+
+    def material(self, material: Material) -> Path:
+        """The file or folder that a material is, made when it is small.
+
+        :raises LabError: it cannot be had.
+        """
+        if material.kind == "go":
+            return self.program_path(self.catalogue.builds[material.owner], material.path)
+        if material.kind == "module":
+            path = self.module(self.catalogue.builds[material.owner]).folder / material.path
+            if not path.exists():
+                raise LabError(f"{material}: no such file in the module", "correct lab/catalogue.yml")
+            return path
+        if material.kind == "c":
+            return self._c_program(self.catalogue.programs[material.owner])
+        target = self.root / "shared" / material.owner.removesuffix(".xz")
+        try:
+            self.shared.fetch(material.owner, target)
+        except UnavailableError as exc:
+            raise LabError(
+                f"{material}: {exc}", f"put the file and its manifest into {self.shared.folder}"
+            ) from exc
+        return target
+
+    def _c_program(self, program: CProgram) -> Path:
+        target = self.root / "builds" / "c" / program.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source = self.material(program.source)
+        partial = target.with_name(f".{target.name}.part")
+        # -s and a fixed name of the source: the same compiler makes the same bytes anywhere.
+        command = ["gcc", "-static", "-s", *program.flags, "-o", str(partial), source.name]
+        run(command, cwd=source.parent, log=self.log(f"c-{program.name}"))
+        os.replace(partial, target)
+        return target
+
+    def file_path(self, artifact: FileArtifact) -> Path:
+        return self.root / "files" / artifact.path
+
+    def pack_file(self, artifact: FileArtifact) -> None:
+        """Put a file that is made of materials in its place.
+
+        :raises LabError: a material cannot be had.
+        """
+        target = self.file_path(artifact)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if artifact.material is not None:
+            _place(self.material(artifact.material), target)
+        else:
+            members = {name: self.material(material) for name, material in artifact.members.items()}
+            archive.write_tar_gz(target, members)
+
+    def make_image(self, image: ImageArtifact) -> images.Blob:
+        """Build and publish an image.
+
+        :raises LabError: a material cannot be had.
+        """
+        files = {path: self.material(file.material) for path, file in image.files.items()}
+        tree = (
+            self._tree_layer(self.catalogue.trees[image.base]) if image.base in self.catalogue.trees else None
+        )
+        return images.build(self.registry, image, files, tree)
+
+    def _tree_layer(self, tree: Tree) -> images.Layer:
+        with self._guard:
+            if tree.name not in self._layers:
+                self._layers[tree.name] = images.add_tree(self.registry, self.tree_path(tree))
+            return self._layers[tree.name]
+
+
+def _fields(entry: GoBuild | Tree) -> dict[str, object]:
+    return dict(vars(entry))
+
+
+def _place(source: Path, target: Path) -> None:
+    """Give a file a second name, or copy it where the file system has no links. Neither is ever written again."""
+    fd, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    os.close(fd)
+    os.unlink(temporary)
+    try:
+        os.link(source, temporary)
+    except OSError:
+        shutil.copy2(source, temporary)
+    os.replace(temporary, target)
+    # Replacing a link by another to the same file leaves both.
+    Path(temporary).unlink(missing_ok=True)
+
+
+def needed_builds(catalogue: Catalogue, artifacts: Sequence[Artifact]) -> list[GoBuild]:
+    """The builds that artifacts are made of, in the catalogue's order."""
+    names = {build.name for a in artifacts for m in a.materials for build in catalogue.builds_of(m)}
+    return [build for name, build in catalogue.builds.items() if name in names]
+
+
+def needed_trees(catalogue: Catalogue, artifacts: Sequence[Artifact]) -> list[Tree]:
+    """The trees that images start from."""
+    names = {a.base for a in artifacts if isinstance(a, ImageArtifact)}
+    return [tree for name, tree in catalogue.trees.items() if name in names]
