@@ -219,27 +219,31 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 }
 
 
-def perform(host: Host, params: t.Mapping[str, t.Any], plan: Plan, step: Step) -> Output | None:
-    """Do one step."""
-    extra = flags(plan.ignore_preflight_errors, plan.skip_phases)
-    if step.kind == "remove":
-        os.unlink(under(host.root, step.path))
-        return None
-    if step.kind == "init":
-        token = fresh_token()
-        content = documents.render(documents.init_documents(params["documents"], token, params["patches"]))
-        with host.config_file(content) as path:
-            argv = ["init", "--config", path, *extra, "--skip-token-print", "--skip-certificate-key-print"]
-            output = host.run(argv, params["timeout"], [token])
+def init(host: Host, params: t.Mapping[str, t.Any], plan: Plan, phase: str) -> Output:
+    """C(kubeadm init), or one phase of it."""
+    token = fresh_token()
+    content = documents.render(documents.init_documents(params["documents"], token, params["patches"]))
+    with host.config_file(content) as path:
+        if phase:
+            argv = ["init", "phase", *phase.split("/"), "--config", path]
+            argv += ["--skip-token-print"] if phase == "bootstrap-token" else []
+        else:
+            argv = ["init", "--config", path, *flags(plan.ignore_preflight_errors, plan.skip_phases)]
+            argv += ["--skip-token-print", "--skip-certificate-key-print"]
+        output = host.run(argv, params["timeout"], [token])
+    if phase in ("", "bootstrap-token"):
         host.delete_token(token)
-        return output
-    if step.kind == "mark":
-        content = documents.render(documents.mark_documents(params["documents"]))
-        with host.config_file(content) as path:
-            argv = ["join", "phase", "control-plane-join", "mark-control-plane", "--config", path]
-            return host.run(argv, params["timeout"])
-    content = documents.render(
-        documents.join_documents(
+    return output
+
+
+def join(host: Host, params: t.Mapping[str, t.Any], plan: Plan, phase: str) -> Output:
+    """C(kubeadm join), or one phase of it, which works with C(admin.conf) and needs no token."""
+    if phase:
+        own = documents.phase_documents(params["documents"])
+        argv = ["join", "phase", *phase.split("/")]
+        extra: list[str] = []
+    else:
+        own = documents.join_documents(
             params["documents"],
             params["role"],
             params["token"],
@@ -248,13 +252,21 @@ def perform(host: Host, params: t.Mapping[str, t.Any], plan: Plan, step: Step) -
             params["certificate_key"],
             params["patches"],
         )
-    )
-    with host.config_file(content) as path:
-        return host.run(
-            ["join", "--config", path, *extra],
-            params["timeout"],
-            [params["token"], params["certificate_key"]],
-        )
+        argv = ["join"]
+        extra = flags(plan.ignore_preflight_errors, plan.skip_phases)
+    with host.config_file(documents.render(own)) as path:
+        secrets = [params["token"], params["certificate_key"]]
+        return host.run([*argv, "--config", path, *extra], params["timeout"], secrets)
+
+
+def perform(host: Host, params: t.Mapping[str, t.Any], plan: Plan, step: Step) -> Output | None:
+    """Do one step."""
+    if step.kind == "remove":
+        os.unlink(under(host.root, step.path))
+        return None
+    if params["operation"] == "init":
+        return init(host, params, plan, step.phase)
+    return join(host, params, plan, step.phase)
 
 
 def observe(host: Host, params: t.Mapping[str, t.Any], desired: Desired) -> Observation:
@@ -263,8 +275,8 @@ def observe(host: Host, params: t.Mapping[str, t.Any], desired: Desired) -> Obse
     foreign = desired.cluster_ids and observation.cluster_id not in desired.cluster_ids
     if desired.role == "control_plane" and not foreign:
         dns = documents.wants_dns(params["documents"])
-        missing = look_further(host, observation, desired, dns, params["ready_timeout"])
-        observation = replace(observation, missing=missing)
+        unfinished = look_further(host, observation, desired, dns, params["ready_timeout"])
+        observation = replace(observation, unfinished=unfinished)
     return observation
 
 
@@ -291,7 +303,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
             output = perform(host, params, plan, step)
             if output is not None:
                 outputs.append(output)
-        if plan.runs("init", "join"):
+        if plan.runs("init", "join", "phase"):
             host.wait_kubelet(params["ready_timeout"])
             if desired.role == "control_plane":
                 host.wait_ready(params["ready_timeout"])

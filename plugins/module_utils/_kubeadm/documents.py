@@ -173,8 +173,8 @@ def join_documents(
     return _merged(documents, "JoinConfiguration", change)
 
 
-def mark_documents(documents: t.Sequence[t.Mapping[str, t.Any]]) -> list[Document]:
-    """The documents of C(kubeadm join phase control-plane-join mark-control-plane), which needs no token."""
+def phase_documents(documents: t.Sequence[t.Mapping[str, t.Any]]) -> list[Document]:
+    """The documents of a phase of C(kubeadm join) on a control plane that is in the cluster already."""
 
     def change(own: Document) -> None:
         own["discovery"] = {"file": {"kubeConfigPath": ADMIN_CONF}}

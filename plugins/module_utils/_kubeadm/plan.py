@@ -20,6 +20,18 @@ KUBELET_PORT = 10250
 SCHEDULER_PORT = 10259
 CONTROLLER_MANAGER_PORT = 10257
 ETCD_PORTS = (2379, 2380)
+UPLOAD_CONFIG = "upload-config/kubeadm"
+# What phases of init leave in the cluster, in the order in which they run (cmd/kubeadm/app/cmd/init.go). Those without
+# an object of their own are judged by the node's label and by kubelet.conf.
+_OBJECTS_BEFORE = {
+    UPLOAD_CONFIG: "/api/v1/namespaces/kube-system/configmaps/kubeadm-config",
+    "upload-config/kubelet": "/api/v1/namespaces/kube-system/configmaps/kubelet-config",
+}
+_OBJECTS_AFTER = {
+    "bootstrap-token": "/api/v1/namespaces/kube-public/configmaps/cluster-info",
+    "kubelet-finalize/enable-client-cert-rotation": "",
+    "addon/coredns": "/apis/apps/v1/namespaces/kube-system/deployments/coredns",
+}
 
 
 class KubeadmError(OperatorError):
@@ -49,8 +61,7 @@ class Observation:
     """What the host is.
 
     :param etcd_data: whether C(etcd_dir) holds data.
-    :param missing: objects that a finished C(kubeadm init) or C(join) leaves in the cluster and that are not there;
-        C(None) while nobody looked.
+    :param unfinished: phases of C(kubeadm init) or C(join) whose result is not there; C(None) while nobody looked.
     """
 
     host: str
@@ -58,20 +69,21 @@ class Observation:
     files: tuple[str, ...]
     cluster_id: str | None = None
     etcd_data: bool = False
-    missing: tuple[str, ...] | None = None
+    unfinished: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Step:
     """One change.
 
-    :param kind: C(remove) (a file), C(init), C(join) or C(mark) (the node object as control plane).
-    :param path: of the file to remove.
+    :param kind: C(remove) (a file), C(init), C(join) or C(phase) (one phase of them).
+    :param path: of the file to remove. :param phase: to run, for example C(addon/coredns).
     """
 
     name: str
     kind: str
     path: str = ""
+    phase: str = ""
     resumed: bool = False
 
 
@@ -156,7 +168,9 @@ def _refuse_foreign_etcd(observation: Observation, owner: str) -> None:
 def plan_init(observation: Observation, desired: Desired) -> Plan:
     """Plan C(kubeadm init).
 
-    Fresh: run it. Begun: run it again, as its phases keep the keys and files that they find. Complete: nothing.
+    Fresh: run it. Begun: run it again, as its phases keep the keys and files that they find. Once the configuration is
+    in the cluster, only the phases that are missing: the host may be one of several by now, and its manifests are not
+    rewritten for the sake of an add-on. Complete: nothing.
 
     :raises KubeadmError: for a worker, for data of an unknown etcd, and for a control plane that was never looked at.
     """
@@ -185,15 +199,19 @@ def plan_init(observation: Observation, desired: Desired) -> Plan:
         return Plan((Step("kubeadm init", "init"),), desired.ignore_preflight_errors, desired.skip_phases)
     leftovers = _leftovers(observation)
     if needs_look(observation):
-        if observation.missing is None:
+        if observation.unfinished is None:
             raise KubeadmError("The cluster was not looked at before planning.", "Report this error.")
-        if not observation.missing:
-            return Plan(leftovers)
+        if UPLOAD_CONFIG not in observation.unfinished:
+            return Plan((*leftovers, *(_phase("init", phase) for phase in observation.unfinished)))
     return Plan(
         (*leftovers, Step("resume kubeadm init", "init", resumed=True)),
         _ignored(observation, desired),
         desired.skip_phases,
     )
+
+
+def _phase(operation: str, phase: str) -> Step:
+    return Step(f"kubeadm {operation} phase {phase}", "phase", phase=phase)
 
 
 def _leftovers(observation: Observation) -> tuple[Step, ...]:
@@ -233,8 +251,8 @@ def plan_join(observation: Observation, desired: Desired) -> Plan:
         _refuse_foreign_etcd(observation, node.CA_CERT)
     if own.state == "member":
         steps = _leftovers(observation)
-        if desired.role == "control_plane" and observation.missing:
-            steps = (*steps, Step("mark the node as control plane", "mark"))
+        if desired.role == "control_plane":
+            steps = (*steps, *(_phase("join", phase) for phase in observation.unfinished or ()))
         return Plan(steps)
     if own.state == "fresh":
         return Plan((Step("kubeadm join", "join"),), desired.ignore_preflight_errors, desired.skip_phases)
@@ -250,22 +268,37 @@ def _words(role: str | None) -> str:
     return (role or "node").replace("_", " ")
 
 
-def expected_objects(operation: str, skip_phases: t.Collection[str], dns: bool = True) -> tuple[str, ...]:
-    """Paths below the API of what a finished run leaves in the cluster, but for the node itself.
+def unfinished_phases(
+    operation: str,
+    skip_phases: t.Collection[str],
+    dns: bool,
+    exists: t.Callable[[str], bool],
+    marked: bool,
+    rotatable: bool,
+) -> tuple[str, ...]:
+    """The phases of a control plane that have not left their result, in the order in which they run.
 
-    Each is written by another phase, so together they tell how far an interrupted init came. Skipped phases leave
-    nothing.
+    A phase that is skipped, by its own name or its parent's, leaves nothing and is not missed.
+
+    :param dns: whether kubeadm installs CoreDNS. :param exists: tells of a path below the API whether it is there.
+    :param marked: whether the node object has the control plane's label.
+    :param rotatable: whether the kubelet uses the certificate that it renews itself.
     """
-    if operation != "init":
-        return ()
-    own = set(skip_phases)
-    paths = []
-    if not own & {"upload-config", "upload-config/kubeadm"}:
-        paths.append("/api/v1/namespaces/kube-system/configmaps/kubeadm-config")
-    if not own & {"upload-config", "upload-config/kubelet"}:
-        paths.append("/api/v1/namespaces/kube-system/configmaps/kubelet-config")
-    if "bootstrap-token" not in own:
-        paths.append("/api/v1/namespaces/kube-public/configmaps/cluster-info")
-    if dns and not own & {"addon", "addon/coredns"}:
-        paths.append("/apis/apps/v1/namespaces/kube-system/deployments/coredns")
-    return tuple(paths)
+    skipped = set(skip_phases)
+
+    def wanted(phase: str) -> bool:
+        return phase not in skipped and phase.partition("/")[0] not in skipped
+
+    left: list[str] = []
+    if operation == "join":
+        wants_mark = wanted("control-plane-join/mark-control-plane")
+        return ("control-plane-join/mark-control-plane",) if wants_mark and not marked else ()
+    left.extend(phase for phase, path in _OBJECTS_BEFORE.items() if wanted(phase) and not exists(path))
+    if wanted("mark-control-plane") and not marked:
+        left.append("mark-control-plane")
+    for phase, path in _OBJECTS_AFTER.items():
+        if not wanted(phase) or (phase == "addon/coredns" and not dns):
+            continue
+        if not (exists(path) if path else rotatable):
+            left.append(phase)
+    return tuple(left)

@@ -35,13 +35,14 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan
     Desired,
     KubeadmError,
     Observation,
-    expected_objects,
     needs_look,
+    unfinished_phases,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.redact import redact
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
 
 CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
+KUBELET_CLIENT = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 _POLL_SECONDS = 1.0
 _FAILED_PHASE = re.compile(r"error execution phase ([\w/-]+)")
 _PHASE_LINE = re.compile(r"^\[([a-z][a-z0-9-]*)\]", re.MULTILINE)
@@ -129,25 +130,28 @@ class Host:
         """The name of the node that this host is."""
         return node.observe(self.root).node_name
 
-    def missing_objects(self, desired: Desired, dns: bool, node_name: str | None) -> tuple[str, ...]:
-        """What a finished run would have left in the cluster and is not there. The API server must answer."""
+    def unfinished(self, desired: Desired, dns: bool) -> tuple[str, ...]:
+        """The phases whose result is not in the cluster or on this host. The API server must answer."""
         api = Api(self.root)
         try:
-            missing = [
-                path
-                for path in expected_objects(desired.operation, desired.skip_phases, dns)
-                if api.get(path) is None
-            ]
-            if node_name is not None:
-                path = f"/api/v1/nodes/{node_name}"
-                own = api.get(path)
-                labels = ((own or {}).get("metadata") or {}).get("labels") or {}
-                marked = CONTROL_PLANE_LABEL in labels or "mark-control-plane" in desired.skip_phases
-                if own is None or (desired.role == "control_plane" and not marked):
-                    missing.append(path)
+            own = api.get(f"/api/v1/nodes/{self.node_name()}")
+            labels = ((own or {}).get("metadata") or {}).get("labels") or {}
+            return unfinished_phases(
+                desired.operation,
+                desired.skip_phases,
+                dns,
+                exists=lambda path: api.get(path) is not None,
+                marked=CONTROL_PLANE_LABEL in labels,
+                rotatable=self._rotatable(),
+            )
         except UnreachableError as exc:
             raise self._silent(api.server, str(exc)) from exc
-        return tuple(missing)
+
+    def _rotatable(self) -> bool:
+        """Whether the kubelet uses the certificate that it renews, or has none such (rotation is off)."""
+        if not os.path.exists(node.under(self.root, KUBELET_CLIENT)):
+            return True
+        return "client-certificate-data:" not in (node.read_text(self.root, node.KUBELET_CONF) or "")
 
     def _silent(self, server: str, reason: str) -> KubeadmError:
         return KubeadmError(
@@ -295,4 +299,4 @@ def look_further(
     if not needs_look(observation):
         return None
     host.wait_ready(seconds)
-    return host.missing_objects(desired, dns, host.node_name())
+    return host.unfinished(desired, dns)

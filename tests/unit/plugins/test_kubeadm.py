@@ -56,7 +56,7 @@ OURS, OTHER = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 
 
 def observation(
-    files: tuple[str, ...] = (), cluster_id: str | None = None, missing: tuple[str, ...] | None = None
+    files: tuple[str, ...] = (), cluster_id: str | None = None, unfinished: tuple[str, ...] | None = None
 ) -> plan.Observation:
     return plan.Observation(
         host="cp1",
@@ -64,7 +64,7 @@ def observation(
         files=files,
         cluster_id=cluster_id,
         etcd_data=node.ETCD_DATA in files,
-        missing=missing,
+        unfinished=unfinished,
     )
 
 
@@ -99,7 +99,16 @@ RESUME_ALL = (
         # All manifests are written, but the kubelet was never started: nobody is asked.
         (observation(CONTROL_PLANE[:-1]), ["resume kubeadm init"], RESUME_ALL[:-1]),
         (observation(CONTROL_PLANE, OURS, ()), [], ()),
-        (observation(CONTROL_PLANE, OURS, ("/apis/coredns",)), ["resume kubeadm init"], RESUME_ALL),
+        (
+            observation(CONTROL_PLANE, OURS, ("upload-config/kubeadm", "addon/coredns")),
+            ["resume kubeadm init"],
+            RESUME_ALL,
+        ),
+        (
+            observation(CONTROL_PLANE, OURS, ("bootstrap-token", "addon/coredns")),
+            ["kubeadm init phase bootstrap-token", "kubeadm init phase addon/coredns"],
+            (),
+        ),
         (
             observation((*CONTROL_PLANE, node.BOOTSTRAP_CONF), OURS, ()),
             ["remove /etc/kubernetes/bootstrap-kubelet.conf"],
@@ -115,16 +124,18 @@ def test_plan_init(seen: plan.Observation, steps: list[str], ignored: tuple[str,
 
 def test_resume_uses_the_documents_port_and_folder() -> None:
     wanted = desired("init", "control_plane", bind_port=7443, etcd_dir="/data/etcd")
-    names = plan.plan_init(observation(CONTROL_PLANE, OURS, ("x",)), wanted).ignore_preflight_errors
+    names = plan.plan_init(
+        observation(CONTROL_PLANE, OURS, (plan.UPLOAD_CONFIG,)), wanted
+    ).ignore_preflight_errors
     assert {"Port-7443", "DirAvailable--data-etcd"} <= set(names)
     assert "Port-6443" not in names
 
 
 def test_ignoring_all_stays_alone() -> None:
     wanted = desired("init", "control_plane", ignore_preflight_errors=("all",))
-    assert plan.plan_init(observation(CONTROL_PLANE, OURS, ("x",)), wanted).ignore_preflight_errors == (
-        "all",
-    )
+    assert plan.plan_init(
+        observation(CONTROL_PLANE, OURS, (plan.UPLOAD_CONFIG,)), wanted
+    ).ignore_preflight_errors == ("all",)
 
 
 @pytest.mark.parametrize(
@@ -179,9 +190,9 @@ FILE_CA = "FileAvailable--etc-kubernetes-pki-ca.crt"
         (observation(), JOIN_CP, ["kubeadm join"], (), ()),
         (observation(CONTROL_PLANE, OURS, ()), JOIN_CP, [], (), ()),
         (
-            observation(CONTROL_PLANE, OURS, ("/api/v1/nodes/cp1",)),
+            observation(CONTROL_PLANE, OURS, ("control-plane-join/mark-control-plane",)),
             JOIN_CP,
-            ["mark the node as control plane"],
+            ["kubeadm join phase control-plane-join/mark-control-plane"],
             (),
             (),
         ),
@@ -226,18 +237,55 @@ def test_plan_join_refuses(seen: plan.Observation, wanted: plan.Desired, words: 
 
 
 @pytest.mark.parametrize(
-    ("skip", "dns", "left"),
+    ("skip", "dns", "there", "marked", "rotatable", "left"),
     [
-        ((), True, ["kubeadm-config", "kubelet-config", "cluster-info", "coredns"]),
-        (("addon/kube-proxy",), True, ["kubeadm-config", "kubelet-config", "cluster-info", "coredns"]),
-        (("addon",), True, ["kubeadm-config", "kubelet-config", "cluster-info"]),
-        (("addon/coredns", "upload-config/kubelet"), True, ["kubeadm-config", "cluster-info"]),
-        (("upload-config", "bootstrap-token"), False, []),
+        ((), True, True, True, True, ()),
+        (
+            (),
+            True,
+            False,
+            False,
+            False,
+            (
+                "upload-config/kubeadm",
+                "upload-config/kubelet",
+                "mark-control-plane",
+                "bootstrap-token",
+                "kubelet-finalize/enable-client-cert-rotation",
+                "addon/coredns",
+            ),
+        ),
+        (
+            ("addon", "upload-config/kubelet", "kubelet-finalize"),
+            True,
+            False,
+            True,
+            False,
+            ("upload-config/kubeadm", "bootstrap-token"),
+        ),
+        (
+            ("addon/kube-proxy", "upload-config", "bootstrap-token"),
+            True,
+            False,
+            True,
+            True,
+            ("addon/coredns",),
+        ),
+        (("upload-config", "bootstrap-token", "mark-control-plane"), False, False, False, True, ()),
     ],
 )
-def test_expected_objects(skip: tuple[str, ...], dns: bool, left: list[str]) -> None:
-    assert [path.rpartition("/")[2] for path in plan.expected_objects("init", skip, dns)] == left
-    assert plan.expected_objects("join", skip, dns) == ()
+def test_unfinished_phases(
+    skip: tuple[str, ...], dns: bool, there: bool, marked: bool, rotatable: bool, left: tuple[str, ...]
+) -> None:
+    assert plan.unfinished_phases("init", skip, dns, lambda path: there, marked, rotatable) == left
+
+
+def test_unfinished_join() -> None:
+    def look(skip: tuple[str, ...], marked: bool) -> tuple[str, ...]:
+        return plan.unfinished_phases("join", skip, True, lambda path: False, marked, False)
+
+    assert look((), False) == ("control-plane-join/mark-control-plane",)
+    assert look((), True) == look(("control-plane-join",), False) == ()
 
 
 def test_redact() -> None:
@@ -575,8 +623,7 @@ def test_init_deletes_its_own_token(cluster: Cluster, tmp_path: Path, run_module
 
 
 def test_interrupted_init_is_resumed(cluster: Cluster, run_module: RunModule) -> None:
-    cluster.become_control_plane()
-    del cluster.objects[COMPLETE_OBJECTS[3]]
+    cluster.become_control_plane(complete=False)
     predicted = run_module("kubeadm", init_args(cluster), check=True)
     result = run_module("kubeadm", init_args(cluster))
     assert result["steps"] == predicted["steps"] == ["resume kubeadm init"]
@@ -584,6 +631,27 @@ def test_interrupted_init_is_resumed(cluster: Cluster, run_module: RunModule) ->
     assert {"Port-6443", "Port-10250", "DirAvailable--var-lib-etcd"} <= set(
         ignored.partition("=")[2].split(",")
     )
+
+
+def test_late_phases_are_run_alone(cluster: Cluster, run_module: RunModule) -> None:
+    cluster.become_control_plane()
+    for path in COMPLETE_OBJECTS[2:]:
+        del cluster.objects[path]
+    # The kubelet has a certificate that it renews, but was not told to use it.
+    cluster.write("/var/lib/kubelet/pki/kubelet-client-current.pem", "any")
+    result = run_module("kubeadm", init_args(cluster))
+    assert result["steps"] == [
+        "kubeadm init phase bootstrap-token",
+        "kubeadm init phase kubelet-finalize/enable-client-cert-rotation",
+        "kubeadm init phase addon/coredns",
+    ]
+    words = [word for word in cluster.argv if not word.startswith(("/", "--config"))]
+    assert words == [
+        *("init", "phase", "bootstrap-token", "--skip-token-print"),
+        *("init", "phase", "kubelet-finalize", "enable-client-cert-rotation"),
+        *("init", "phase", "addon", "coredns"),
+    ]
+    cluster.config_was_private_and_is_gone()
 
 
 def test_init_waits_for_readiness_and_names_what_fails(cluster: Cluster, run_module: RunModule) -> None:
@@ -693,7 +761,7 @@ def test_control_plane_joins(cluster: Cluster, tmp_path: Path, run_module: RunMo
     cluster.objects["/api/v1/nodes/node1"] = {"metadata": {"labels": {}}}
     (cluster.log / "argv").unlink()
     result = run_module("kubeadm", join_args(cluster, "control_plane", token=None))
-    assert result["steps"] == ["mark the node as control plane"]
+    assert result["steps"] == ["kubeadm join phase control-plane-join/mark-control-plane"]
     assert cluster.argv[:4] == ["join", "phase", "control-plane-join", "mark-control-plane"]
 
 
