@@ -352,11 +352,18 @@ def remove(groups: Sequence[Path], timeout: float = 20.0) -> None:
 
 
 def memory_usage(groups: Iterable[Path]) -> int | None:
-    """Bytes charged to the groups' memory controller, None when there is none among them."""
+    """Bytes that the groups hold and cannot simply give back, None when no group has the memory controller.
+
+    The page cache that was not used lately is left out, as the kubelet does for a node's working set.
+    """
     total = None
     for group in groups:
-        for name in ("memory.usage_in_bytes", "memory.current"):
+        for name, idle in (
+            ("memory.usage_in_bytes", "total_inactive_file"),
+            ("memory.current", "inactive_file"),
+        ):
             file = group / name
             if file.exists():
-                total = (total or 0) + int(file.read_text())
+                values = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+                total = (total or 0) + max(0, int(file.read_text()) - int(values.get(idle, 0)))
     return total

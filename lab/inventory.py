@@ -10,6 +10,7 @@ import json
 import shlex
 import shutil
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,45 @@ from lab.state import HostRecord
 Checksums = Mapping[str, Mapping[str, Mapping[str, str]]]
 
 _NOTE = "# Written by `lab up` and removed by `lab down`; changes made here are lost.\n"
+
+
+#: Capabilities in Cilium's chart 1.19.5 (values.yaml, securityContext.capabilities) of the containers that ask for
+#: one which a machine may withhold from everything on it.
+_CILIUM_CAPABILITIES = {
+    "ciliumAgent": (
+        *("CHOWN", "KILL", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "SYS_MODULE", "SYS_ADMIN", "SYS_RESOURCE"),
+        *("DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID", "SYSLOG"),
+    ),
+    "cleanCiliumState": ("NET_ADMIN", "SYS_MODULE", "SYS_ADMIN", "SYS_RESOURCE"),
+}
+#: Numbers of those that machines are known to withhold (linux/capability.h).
+_CAPABILITY_BITS = {"SYS_MODULE": 16, "SYS_RESOURCE": 24, "SYSLOG": 34}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What of the machine shows through in its hosts.
+
+    :param unified: whether it has cgroup v2 alone.
+    :param missing: capabilities that no process on it can have; runc refuses containers that ask for them.
+    """
+
+    unified: bool
+    missing: frozenset[str] = frozenset()
+
+
+def this_machine() -> Machine:
+    """The machine that the lab runs on."""
+    return Machine(
+        cgroups.unified(), missing_capabilities(Path("/proc/self/status").read_text(encoding="utf-8"))
+    )
+
+
+def missing_capabilities(status: str) -> frozenset[str]:
+    """Which capabilities are not in the bounding set, from the text of /proc/self/status."""
+    line = next(line for line in status.splitlines() if line.startswith("CapBnd:"))
+    bounding = int(line.split()[1], 16)
+    return frozenset(name for name, bit in _CAPABILITY_BITS.items() if not bounding >> bit & 1)
 
 
 def hosts_file(settings: Settings) -> Path:
@@ -62,7 +102,7 @@ def write(settings: Settings, records: Iterable[HostRecord], checksums: Checksum
     if checksums is not None:
         write_atomic(_checksums_file(settings), json.dumps(checksums))
     write_atomic(hosts_file(settings), _yaml(hosts(settings, records)))
-    write_atomic(variables_file(settings), _yaml(variables(settings, checksums, cgroups.unified())))
+    write_atomic(variables_file(settings), _yaml(variables(settings, checksums, this_machine())))
 
 
 def remove(settings: Settings) -> None:
@@ -104,10 +144,8 @@ def hosts(settings: Settings, records: Iterable[HostRecord]) -> dict[str, Any]:
     }
 
 
-def variables(settings: Settings, checksums: Checksums | None, unified: bool) -> dict[str, Any]:
+def variables(settings: Settings, checksums: Checksums | None, machine: Machine) -> dict[str, Any]:
     """What the roles have to be told because the hosts are containers on one machine.
-
-    :param unified: whether the machine has cgroup v2 alone.
 
     Sources: containerd's docs/cri/config.md (configuration version 3) and pkg/kubelet/apis/config of
     Kubernetes.
@@ -121,7 +159,6 @@ def variables(settings: Settings, checksums: Checksums | None, unified: bool) ->
             "cluster_ca_file": str(settings.paths.pki / "ca.crt"),
             "cluster_checksums": {name: dict(versions) for name, versions in checksums.items()},
         }
-    host_root = "/sys/fs/cgroup" if unified else "/sys/fs/cgroup/unified"
     return {
         **mirror,
         # kubeadm looks for the kernel's configuration as a module or in /boot, and for swap, which is the
@@ -151,6 +188,27 @@ def variables(settings: Settings, checksums: Checksums | None, unified: bool) ->
             "imageGCHighThresholdPercent": 100,
             "imageGCLowThresholdPercent": 99,
         },
-        # The host's init mounted the hierarchies; Cilium must not mount its own.
-        "network_values": {"cgroup": {"autoMount": {"enabled": False}, "hostRoot": host_root}},
+        "network_values": network_values(machine),
     }
+
+
+def network_values(machine: Machine) -> dict[str, Any]:
+    """Helm values of Cilium that only the lab needs."""
+    values: dict[str, Any] = {
+        # The host's init mounted the hierarchies; Cilium must not mount its own.
+        "cgroup": {
+            "autoMount": {"enabled": False},
+            "hostRoot": "/sys/fs/cgroup" if machine.unified else "/sys/fs/cgroup/unified",
+        },
+        # The lab has no image of Envoy.
+        "envoy": {"enabled": False},
+        "l7Proxy": False,
+    }
+    reduced = {
+        container: [name for name in names if name not in machine.missing]
+        for container, names in _CILIUM_CAPABILITIES.items()
+        if machine.missing & set(names)
+    }
+    if reduced:
+        values["securityContext"] = {"capabilities": reduced}
+    return values

@@ -349,7 +349,7 @@ class HostStatus:
     """A host as it is now.
 
     :param on: whether any of its processes runs.
-    :param memory: bytes charged to its control group, None when unknown.
+    :param memory: bytes it holds besides idle page cache, None when unknown.
     :param disk: bytes of its own files.
     """
 

@@ -182,5 +182,7 @@ def test_memory_is_the_sum_of_what_is_there(tmp_path: Path) -> None:
     v1, v2 = fake(tmp_path, "v1"), fake(tmp_path, "v2")
     assert cgroups.memory_usage([v1, v2]) is None
     (v1 / "memory.usage_in_bytes").write_text("10\n")
+    (v1 / "memory.stat").write_text("inactive_file 1\ntotal_inactive_file 4\n")
     (v2 / "memory.current").write_text("5\n")
-    assert cgroups.memory_usage([v1, v2]) == 15
+    (v2 / "memory.stat").write_text("anon 3\ninactive_file 2\n")
+    assert cgroups.memory_usage([v1, v2]) == 9

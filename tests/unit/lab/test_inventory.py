@@ -16,6 +16,7 @@ import yaml
 
 from lab import inventory
 from lab.config import Settings, settings
+from lab.inventory import Machine
 from lab.state import HostRecord
 
 RECORDS = [
@@ -23,6 +24,7 @@ RECORDS = [
     HostRecord("w1", "systemd", "worker", "10.61.0.11", "b"),
     HostRecord("w2", "openrc", "worker", "10.61.0.12", "b"),
 ]
+PLAIN = Machine(unified=False)
 CHECKSUMS = {"kubelet": {"1.36.4": {"amd64": "sha256:00"}}}
 
 
@@ -62,26 +64,48 @@ def test_groups_exist_without_hosts(lab: Settings) -> None:
 
 
 def test_mirror_is_named_with_artifacts_only(lab: Settings) -> None:
-    with_mirror = inventory.variables(lab, CHECKSUMS, unified=False)
+    with_mirror = inventory.variables(lab, CHECKSUMS, PLAIN)
     assert with_mirror["cluster_files_url"] == "https://10.61.0.1:8443"
     assert with_mirror["cluster_registry"] == "10.61.0.1:5443"
     assert with_mirror["cluster_ca_file"] == str(lab.paths.pki / "ca.crt")
-    without = inventory.variables(lab, None, unified=False)
+    without = inventory.variables(lab, None, PLAIN)
     assert not [
         name for name in without if name in ("cluster_files_url", "cluster_registry", "cluster_ca_file")
     ]
 
 
-def test_control_group_root_is_where_the_hosts_init_mounts_it(lab: Settings) -> None:
-    roots = {
-        unified: inventory.variables(lab, None, unified)["network_values"]["cgroup"]["hostRoot"]
-        for unified in (False, True)
-    }
-    assert roots == {False: "/sys/fs/cgroup/unified", True: "/sys/fs/cgroup"}
+def test_control_group_root_is_where_the_hosts_init_mounts_it() -> None:
+    roots = [inventory.network_values(Machine(unified))["cgroup"]["hostRoot"] for unified in (False, True)]
+    assert roots == ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"]
+
+
+def test_cilium_asks_for_no_capability_that_the_machine_withholds() -> None:
+    assert "securityContext" not in inventory.network_values(PLAIN)
+    values = inventory.network_values(Machine(False, frozenset({"SYS_RESOURCE"})))
+    assert values["securityContext"]["capabilities"]["cleanCiliumState"] == [
+        "NET_ADMIN",
+        "SYS_MODULE",
+        "SYS_ADMIN",
+    ]
+    assert "SYS_RESOURCE" not in values["securityContext"]["capabilities"]["ciliumAgent"]
+    only_agent = inventory.network_values(Machine(False, frozenset({"SYSLOG"})))
+    assert list(only_agent["securityContext"]["capabilities"]) == ["ciliumAgent"]
+
+
+@pytest.mark.parametrize(
+    ("bounding", "missing"),
+    [
+        ("000001ffffffffff", set()),
+        ("000001fffeffffff", {"SYS_RESOURCE"}),
+        ("0", {"SYS_MODULE", "SYS_RESOURCE", "SYSLOG"}),
+    ],
+)
+def test_withheld_capabilities(bounding: str, missing: set[str]) -> None:
+    assert inventory.missing_capabilities(f"Name:\tx\nCapEff:\t0\nCapBnd:\t{bounding}\n") == missing
 
 
 def test_image_collection_thresholds_are_valid_for_the_kubelet(lab: Settings) -> None:
-    config = inventory.variables(lab, None, unified=False)["kubelet_config"]
+    config = inventory.variables(lab, None, PLAIN)["kubelet_config"]
     assert 0 <= config["imageGCLowThresholdPercent"] < config["imageGCHighThresholdPercent"] <= 100
 
 
