@@ -158,7 +158,12 @@ def artifacts() -> None:
 
 @app.command()
 @_told
-def free() -> None:
-    """Empty the cache (artifacts, build caches, base root file systems); the next `up` makes it again."""
-    freed = lifecycle.free(config.settings())
+def free(
+    everything: Annotated[
+        bool,
+        typer.Option("--all", help="The artifacts and base root file systems too; needs `lab down` first."),
+    ] = False,
+) -> None:
+    """Remove from the cache what only speeds up the next build."""
+    freed = lifecycle.free(config.settings(), everything)
     out.print(f"{gib(freed)} freed", markup=False)

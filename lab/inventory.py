@@ -45,10 +45,12 @@ class Machine:
 
     :param unified: whether it has cgroup v2 alone.
     :param missing: capabilities that no process on it can have; runc refuses containers that ask for them.
+    :param open_files: the limit per process, when no process may raise it.
     """
 
     unified: bool
     missing: frozenset[str] = frozenset()
+    open_files: int | None = None
 
 
 def this_machine() -> Machine:
@@ -159,6 +161,9 @@ def variables(settings: Settings, checksums: Checksums | None, machine: Machine)
             "cluster_ca_file": str(settings.paths.pki / "ca.crt"),
             "cluster_checksums": {name: dict(versions) for name, versions in checksums.items()},
         }
+    limits: dict[str, Any] = {}
+    if machine.open_files is not None:
+        limits = {"container_runtime_limit_nofile": machine.open_files}
     return {
         **mirror,
         # kubeadm looks for the kernel's configuration as a module or in /boot, and for swap, which is the
@@ -166,8 +171,7 @@ def variables(settings: Settings, checksums: Checksums | None, machine: Machine)
         "cluster_ignore_preflight_errors": ["SystemVerification", "Swap"],
         # The driver that works on every machine: with cgroup v1 systemd no longer offers its own.
         "container_runtime_cgroup_driver": "cgroupfs",
-        # The machine may allow no more open files than this.
-        "container_runtime_limit_nofile": 20000,
+        **limits,
         "container_runtime_config": {
             "plugins": {
                 # The machine may forbid scores below its own.

@@ -388,29 +388,27 @@ def disk_usage(folder: Path) -> int:
     return int(run(["du", "-s", "--block-size=1", folder], check=False).stdout.split()[0])
 
 
-def free(settings: Settings) -> int:
-    """Remove what only saves time: the whole cache. Not while the lab is up, which uses it.
+def free(settings: Settings, everything: bool) -> int:
+    """Remove what can be made again.
 
+    :param everything: the whole cache, which is possible only when no lab uses it; otherwise what merely speeds
+        up the next build.
     :return: bytes freed.
-    :raises LabError: the lab is up.
+    :raises LabError: artifacts are being made right now, or a lab is up and `everything` is asked for.
     """
+    from lab import artifacts
+
+    paths = settings.paths
     with state.lock(settings):
-        if cgroups.find(settings.name) or settings.paths.state.exists():
-            raise LabError("the lab is up and uses its cache", "run `lab down` first")
-        used = bases.users(settings.paths)
-        if used:
-            raise LabError(
-                f"hosts of another lab use the cache: {', '.join(map(str, used))}", "take it down first"
-            )
-        before = disk_usage(settings.paths.cache)
-        for entry in settings.paths.cache.iterdir():
-            if entry.suffix == ".lock":
-                continue
-            if entry == settings.paths.go_mod_cache:
-                # Go makes its module cache read-only; root may remove it all the same.
-                shutil.rmtree(entry)
-            elif entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry)
-            else:
-                entry.unlink()
-        return before - disk_usage(settings.paths.cache)
+        if everything:
+            used = bases.users(paths)
+            if cgroups.find(settings.name) or paths.state.exists() or used:
+                raise LabError(
+                    f"hosts lie on the cache: {', '.join(map(str, used)) or paths.state}",
+                    "run `lab down` first (for each BMK_LAB_NAME), or `lab free` without --all",
+                )
+        freed = artifacts.free(paths, "all" if everything else "build")
+        if everything and paths.bases.exists():
+            freed += disk_usage(paths.bases)
+            shutil.rmtree(paths.bases)
+        return freed

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import cgroups, inventory, lifecycle, state
+from lab import bases, cgroups, inventory, lifecycle, state
 from lab.config import DEFAULT_HOSTS, HostSpec, LabError, Settings, settings
 from lab.state import HostRecord, Process, State
 
@@ -141,13 +141,37 @@ def test_unknown_host_is_answered_with_those_there_are(lab: Settings) -> None:
     assert lifecycle.find_host(lab, "w1") == W1
 
 
-def test_free_spares_a_lab_that_is_up(lab: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def full_cache(lab: Settings, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(cgroups, "find", lambda name: [])
-    lab.paths.bases.mkdir(parents=True)
-    (lab.paths.cache / "artifacts").mkdir()
+    for folder in (
+        lab.paths.bases / "systemd-1",
+        lab.paths.go_cache / "ab",
+        lab.paths.artifacts_cache / "files",
+    ):
+        folder.mkdir(parents=True)
+        (folder / "file").write_bytes(bytes(10_000))
+    return lab.paths.cache
+
+
+def test_build_caches_can_go_while_the_lab_is_up(lab: Settings, full_cache: Path) -> None:
     lab.paths.state.mkdir()
-    with pytest.raises(LabError, match="lab is up"):
-        lifecycle.free(lab)
+    assert lifecycle.free(lab, everything=False) > 0
+    assert not (lab.paths.go_cache / "ab").exists()
+    assert (lab.paths.bases / "systemd-1/file").exists()
+    assert (lab.paths.artifacts_cache / "files/file").exists()
+
+
+def test_everything_goes_only_when_no_lab_is_up(lab: Settings, full_cache: Path, tmp_path: Path) -> None:
+    lab.paths.state.mkdir()
+    with pytest.raises(LabError, match="lab down"):
+        lifecycle.free(lab, everything=True)
     lab.paths.state.rmdir()
-    lifecycle.free(lab)
-    assert [p.name for p in lab.paths.cache.iterdir()] == ["bmk.lock"]
+    other = tmp_path / "other"
+    other.mkdir()
+    bases.use(lab.paths, "systemd-1", "bmt-a1", other)
+    with pytest.raises(LabError, match="other"):
+        lifecycle.free(lab, everything=True)
+    other.rmdir()
+    assert lifecycle.free(lab, everything=True) > 0
+    assert not [file for file in full_cache.rglob("*") if file.is_file() and not file.name.endswith("lock")]
