@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import resource
 import shlex
 import shutil
 from collections.abc import Iterable, Mapping
@@ -55,9 +56,10 @@ class Machine:
 
 def this_machine() -> Machine:
     """The machine that the lab runs on."""
-    return Machine(
-        cgroups.unified(), missing_capabilities(Path("/proc/self/status").read_text(encoding="utf-8"))
-    )
+    missing = missing_capabilities(Path("/proc/self/status").read_text(encoding="utf-8"))
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    bounded = "SYS_RESOURCE" in missing and most != resource.RLIM_INFINITY
+    return Machine(cgroups.unified(), missing, most if bounded else None)
 
 
 def missing_capabilities(status: str) -> frozenset[str]:
