@@ -175,7 +175,10 @@ class Upstream:
 
     def _receive(self, url: str, part: Path, progress: Progress | None) -> None:
         have = part.stat().st_size if part.exists() else 0
-        headers = {"Range": f"bytes={have}-"} if have else {}
+        # Packed in transit, a range would be one of other bytes.
+        headers = {"Accept-Encoding": "identity"}
+        if have:
+            headers["Range"] = f"bytes={have}-"
         with self._client.stream("GET", url, headers=headers) as response:
             if response.status_code == 416:
                 # Nothing is left to send, or the file changed; the checksum will tell.
@@ -186,7 +189,8 @@ class Upstream:
             done = have if resumed else 0
             total = done + int(length) if length else None
             with part.open("ab" if resumed else "wb") as sink:
-                for chunk in response.iter_raw(CHUNK):
+                # As they arrive: chunks of a fixed size would lose what came before a break.
+                for chunk in response.iter_raw():
                     sink.write(chunk)
                     done += len(chunk)
                     if progress:

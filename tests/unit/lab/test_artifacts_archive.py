@@ -1,0 +1,77 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from lab.artifacts import archive
+
+
+def _source(folder: Path, names: list[str], time: int) -> Path:
+    folder.mkdir()
+    for name in names:
+        (folder / name).write_text(f"content of {name}", encoding="utf-8")
+        os.utime(folder / name, (time, time))
+    (folder / "run.sh").write_text("#!/bin/sh\n", encoding="utf-8")
+    (folder / "run.sh").chmod(0o644)
+    (folder / "link").symlink_to("a")
+    return folder
+
+
+def test_the_same_content_gives_the_same_bytes(tmp_path: Path) -> None:
+    one = _source(tmp_path / "one", ["a", "b"], 1)
+    two = _source(tmp_path / "two", ["b", "a"], 10**9)
+
+    archive.write_tar_gz(tmp_path / "1.tgz", {"top": one})
+    archive.write_tar_gz(tmp_path / "2.tgz", {"top": two})
+
+    assert (tmp_path / "1.tgz").read_bytes() == (tmp_path / "2.tgz").read_bytes()
+
+
+def test_other_content_gives_other_bytes(tmp_path: Path) -> None:
+    archive.write_tar_gz(tmp_path / "1.tgz", {"top": _source(tmp_path / "one", ["a"], 1)})
+    archive.write_tar_gz(tmp_path / "2.tgz", {"top": _source(tmp_path / "two", ["a", "b"], 1)})
+
+    assert (tmp_path / "1.tgz").read_bytes() != (tmp_path / "2.tgz").read_bytes()
+
+
+def test_members_owners_and_modes(tmp_path: Path) -> None:
+    source = _source(tmp_path / "source", ["a"], 1)
+
+    archive.write_tar_gz(tmp_path / "x.tgz", {"./bin/a": source / "a", "top": source})
+
+    with tarfile.open(tmp_path / "x.tgz") as read:
+        members = {member.name: member for member in read}
+    assert set(members) == {"./bin/a", "top", "top/a", "top/run.sh", "top/link"}
+    # Module archives carry no permissions, so scripts are known by their first bytes.
+    assert members["top/run.sh"].mode == 0o755
+    assert members["top/a"].mode == 0o644
+    assert members["top/link"].linkname == "a"
+    assert {(m.uid, m.gid, m.mtime) for m in members.values()} == {(0, 0, 0)}
+
+
+def test_a_failure_leaves_the_old_archive(tmp_path: Path) -> None:
+    target = tmp_path / "x.tgz"
+    archive.write_tar_gz(target, {"top": _source(tmp_path / "source", ["a"], 1)})
+    before = target.read_bytes()
+
+    with pytest.raises(FileNotFoundError):
+        archive.write_tar_gz(target, {"top": tmp_path / "absent"})
+
+    assert target.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["source", "x.tgz"]
+
+
+def test_the_right_to_bind_low_ports_is_written_as_the_kernel_reads_it(tmp_path: Path) -> None:
+    with (tmp_path / "x.tar").open("wb") as sink:
+        archive.write_tar(sink, [archive.Entry("program", content=b"x", capabilities=archive.BIND_PORTS)])
+
+    with tarfile.open(tmp_path / "x.tar") as read:
+        value = read.getmember("program").pax_headers["SCHILY.xattr.security.capability"].encode()
+    # struct vfs_cap_data: revision 2 with the effective bit, CAP_NET_BIND_SERVICE (10) permitted.
+    assert value == bytes.fromhex("0100000200040000000000000000000000000000")

@@ -1,0 +1,167 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import yaml
+
+from lab.artifacts import catalogue
+from lab.artifacts.catalogue import Material
+from lab.config import LabError
+
+SMALL: dict[str, Any] = {
+    "builds": {
+        "demo": {
+            "modules": {"example.com/demo": "v1.2.3"},
+            "programs": {"demo": "example.com/demo/cmd/demo"},
+            "go": "1.26",
+            "stamps": {"main.version": "{version}"},
+        }
+    },
+    "programs": {"tiny": {"source": "module:demo/tiny.c", "flags": ["-Os"]}},
+    "trees": {"base": {"suite": "trixie", "variant": "minbase", "packages": ["bash"]}},
+    "files": {
+        "demo": {
+            "version": "1.2.3",
+            "url": "https://example.com/v{version}/demo-{arch}",
+            "material": "go:demo/demo",
+        }
+    },
+    "images": {
+        "example.com/demo": {
+            "version": "v1.2.3",
+            "base": "base",
+            "files": {"/demo": {"material": "go:demo/demo", "capabilities": True}, "/tiny": "c:tiny"},
+        }
+    },
+}
+
+
+def changed(*path: str, value: Any) -> dict[str, Any]:
+    data = copy.deepcopy(SMALL)
+    place = data
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    return data
+
+
+def test_the_lab_s_own_catalogue_is_sound() -> None:
+    listed = catalogue.load()
+
+    # What the collection's lock file names must all be served.
+    assert set(listed.files) == {
+        "kubeadm", "kubelet", "kubectl", "containerd", "runc", "cni_plugins", "crictl", "helm", "cilium_chart",
+    }  # fmt: skip
+    assert listed.files["kubelet"].path == "dl.k8s.io/release/v1.36.4/bin/linux/amd64/kubelet"
+    assert listed.images["registry.k8s.io/etcd"].reference == "registry.k8s.io/etcd:3.6.8-0"
+
+
+def test_its_addresses_are_those_of_the_collection_s_lock_file() -> None:
+    lock_file = catalogue.CATALOGUE.parent.parent / "roles" / "cluster" / "vars" / "main.yml"
+    releases = yaml.safe_load(lock_file.read_text(encoding="utf-8"))["__cluster_releases"]
+
+    for name, file in catalogue.load().files.items():
+        assert file.url == releases[name]["url"].format(version=file.version, arch=file.arch)
+        assert file.version in releases[name]["checksums"]
+
+
+def test_fields_are_read() -> None:
+    listed = catalogue.parse(SMALL)
+
+    assert listed.files["demo"].url == "https://example.com/v1.2.3/demo-amd64"
+    assert listed.builds["demo"].go == (1, 26)
+    assert listed.images["example.com/demo"].files["/demo"].capabilities
+    assert listed.programs["tiny"].source == Material("module", "demo", "tiny.c")
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (changed("files", "demo", "material", value="go:other/demo"), "there is no build other"),
+        (changed("files", "demo", "material", value="go:demo/other"), "has no program other"),
+        (changed("files", "demo", "material", value="cargo:demo/x"), "must be KIND:PLACE"),
+        (changed("files", "demo", "url", value="http://example.com/x"), "must be an https address"),
+        (
+            changed("files", "demo", "members", value={"x": "go:demo/demo"}),
+            "exactly one of material and members",
+        ),
+        (changed("files", "demo", "surprise", value=1), "surprise"),
+        (changed("images", "example.com/demo", "base", value="other"), "there is no tree other"),
+        (changed("images", "example.com/demo", "version", value="a b"), "cannot be a tag"),
+        (changed("images", "example.com/demo", "files", value={"x": "c:tiny"}), "absolute path"),
+        (changed("images", "example.com/demo", "files", value={"/../x": "c:tiny"}), "absolute path"),
+        (
+            changed("images", "example.com/demo", "files", value={"/x": "c:other"}),
+            "there is no program other",
+        ),
+        (changed("programs", "tiny", "source", value="module:other/x.c"), "there is no build other"),
+        (changed("builds", "demo", "programs", value={}), "must not be empty"),
+        ({**SMALL, "extra": {}}, "unknown section extra"),
+    ],
+)
+def test_mistakes_are_named(data: dict[str, Any], message: str) -> None:
+    with pytest.raises(LabError, match=message):
+        catalogue.parse(data)
+
+
+def test_all_mistakes_are_named_at_once() -> None:
+    data = changed("files", "demo", "url", value="http://example.com/x")
+    data["images"]["example.com/demo"]["base"] = "other"
+
+    with pytest.raises(LabError) as caught:
+        catalogue.parse(data)
+
+    assert "https address" in caught.value.message
+    assert "no tree other" in caught.value.message
+
+
+def test_the_same_path_cannot_be_served_twice() -> None:
+    data = copy.deepcopy(SMALL)
+    data["files"]["again"] = dict(data["files"]["demo"])
+
+    with pytest.raises(LabError, match="served twice"):
+        catalogue.parse(data)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "changes_file"),
+    [
+        (("builds", "demo", "tags"), ["x"], True),
+        (("builds", "demo", "modules"), {"example.com/demo": "v1.2.4"}, True),
+        (("builds", "demo", "seconds"), 5, False),
+        (("builds", "demo", "disk"), 5, False),
+        (("trees", "base", "packages"), ["dash"], False),
+    ],
+)
+def test_a_recipe_follows_what_decides_the_content(
+    path: tuple[str, ...], value: Any, changes_file: bool
+) -> None:
+    before, after = catalogue.parse(SMALL), catalogue.parse(changed(*path, value=value))
+
+    same = before.recipe(before.files["demo"]) == after.recipe(after.files["demo"])
+    assert same is not changes_file
+
+
+def test_an_image_s_recipe_follows_its_tree_and_its_c_sources() -> None:
+    before = catalogue.parse(SMALL)
+    image = before.images["example.com/demo"]
+
+    for other in (
+        changed("trees", "base", "packages", value=["dash"]),
+        changed("programs", "tiny", "flags", value=["-O2"]),
+    ):
+        after = catalogue.parse(other)
+        assert before.recipe(image) != after.recipe(after.images["example.com/demo"])
+
+
+def test_a_file_that_is_no_yaml_is_told(tmp_path: Any) -> None:
+    file = tmp_path / "catalogue.yml"
+    file.write_text("a: [", encoding="utf-8")
+
+    with pytest.raises(LabError, match="catalogue"):
+        catalogue.load(file)
