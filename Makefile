@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 COLLECTION := $(VENV)/collections/ansible_collections/baremetal/kubernetes
 INVENTORY = $${BMK_LAB_INVENTORY:-inventories/lab}
-KUBECONFIG_FILE = $(INVENTORY)/credentials/kubernetes.kubeconfig
+KUBECONFIG_FILE = $(INVENTORY)/.credentials/kubernetes.kubeconfig
 # The lab made or fetched the cluster's own kubectl for its mirror; the machine uses the same file.
 LINK_KUBECTL = install -m 0755 "$$($(BIN)/python -m tests.kubectl)" $(BIN)/kubectl
 # Arguments for `lab up` of `make lab`, for instance UP="--hosts five.yml".

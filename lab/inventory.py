@@ -114,7 +114,7 @@ def remove(settings: Settings) -> None:
     folder = settings.paths.inventory
     for file in files(settings):
         file.unlink(missing_ok=True)
-    shutil.rmtree(folder / "credentials", ignore_errors=True)
+    shutil.rmtree(folder / ".credentials", ignore_errors=True)
     for empty in (folder / "group_vars", folder):
         with contextlib.suppress(OSError):
             empty.rmdir()

@@ -66,7 +66,7 @@ def workers(hosts: dict[str, Host]) -> dict[str, Host]:
 
 @pytest.fixture(scope="session")
 def cluster(inventory: Path, variables: dict[str, Any]) -> Cluster:
-    return Cluster(inventory / "credentials" / f"{variables['cluster_name']}.kubeconfig")
+    return Cluster(inventory / ".credentials" / f"{variables['cluster_name']}.kubeconfig")
 
 
 @pytest.fixture(scope="session")

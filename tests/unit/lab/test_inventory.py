@@ -132,8 +132,8 @@ def test_writing_twice_is_the_same(lab: Settings) -> None:
 
 def test_removal_leaves_what_is_not_the_labs(lab: Settings) -> None:
     inventory.write(lab, RECORDS, CHECKSUMS)
-    (lab.paths.inventory / "credentials").mkdir()
-    (lab.paths.inventory / "credentials/kubernetes.kubeconfig").touch()
+    (lab.paths.inventory / ".credentials").mkdir()
+    (lab.paths.inventory / ".credentials/kubernetes.kubeconfig").touch()
     (lab.paths.inventory / "notes.txt").touch()
     inventory.remove(lab)
     assert [p.name for p in lab.paths.inventory.iterdir()] == ["notes.txt"]
