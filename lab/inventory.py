@@ -209,6 +209,9 @@ def network_values(machine: Machine) -> dict[str, Any]:
         # The lab has no image of Envoy.
         "envoy": {"enabled": False},
         "l7Proxy": False,
+        # The chart names upstream's images by digest; the lab's own builds have others.
+        "image": {"useDigest": False},
+        "operator": {"image": {"useDigest": False}},
     }
     reduced = {
         container: [name for name in names if name not in machine.missing]
