@@ -1,0 +1,338 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the roles write on a host, rendered by ansible-playbook itself for several sites and then parsed.
+
+Two kinds of text are covered: the templates of the roles, found by themselves (one without a case fails a test), and
+documents that a role builds from variables and writes without a template, such as kubeadm's.
+"""
+
+from __future__ import annotations
+
+import configparser
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.gates import repo
+
+
+@dataclass(frozen=True)
+class Site:
+    """One site for which everything is rendered.
+
+    :param init: init system of its hosts.
+    :param control_planes: number of control planes.
+    :param variables: what its inventory sets.
+    """
+
+    init: str
+    control_planes: int
+    variables: dict[str, Any] = field(default_factory=dict)
+
+
+MIRROR = {
+    "cluster_files_url": "https://mirror.example.org",
+    "cluster_registry": "192.0.2.5:5443",
+    "cluster_ca_file": "/etc/ssl/example.pem",
+}
+SITES = {
+    "plain systemd": Site("systemd", 1),
+    "plain openrc": Site("openrc", 1),
+    "three control planes": Site("systemd", 3, {"cluster_endpoint": "192.0.2.10:6443"}),
+    "air gap": Site("systemd", 1, MIRROR),
+    "air gap with settings of its own": Site(
+        "openrc",
+        3,
+        {
+            **MIRROR,
+            "cluster_endpoint": "k8s.example.org:6443",
+            "cluster_name": "blue",
+            "cluster_pod_cidr": "198.51.100.0/24",
+            "container_runtime_limit_nofile": 20000,
+            "container_runtime_config": {
+                "plugins": {"io.containerd.cri.v1.runtime": {"restrict_oom_score_adj": True}}
+            },
+            "control_plane_cert_sans": ["k8s.example.org"],
+            "control_plane_cluster_configuration": {"certificatesDir": "/etc/pki"},
+            "control_plane_taints": [],
+            "kubelet_config": {"maxPods": 250},
+            "kubelet_limit_nofile": 20000,
+            "network_values": {"envoy": {"enabled": False}},
+            "worker_taints": [{"key": "example.org/gpu", "value": "yes", "effect": "NoSchedule"}],
+        },
+    ),
+}
+
+#: The template of a role, what it is, and the item where a task loops over it.
+TEMPLATES: dict[str, tuple[str, str]] = {
+    "container_runtime/containerd.initd.j2": ("shell", ""),
+    "container_runtime/containerd.service.j2": ("unit", ""),
+    "container_runtime/crictl.yaml.j2": ("yaml", ""),
+    "container_runtime/hosts.toml.j2": ("toml", "docker.io"),
+    "kubelet/kubelet.initd.j2": ("shell", ""),
+    "kubelet/kubelet.service.j2": ("unit", ""),
+}
+#: What a role builds from variables: name, expression, what it is.
+DOCUMENTS: dict[str, tuple[str, str]] = {
+    "containerd": (
+        "__container_runtime_config | combine(container_runtime_config, recursive=true) | baremetal.kubernetes.to_toml",
+        "toml",
+    ),
+    "kubelet": ("__kubelet_config | combine(kubelet_config, recursive=true) | to_nice_yaml", "yaml"),
+    "init": ("__control_plane_init_documents | to_nice_yaml", "yaml"),
+    "join": ("__control_plane_join_documents | to_nice_yaml", "yaml"),
+    "worker": ("__worker_join_documents | to_nice_yaml", "yaml"),
+    "cilium": ("__network_values | combine(network_values, recursive=true) | to_nice_yaml", "yaml"),
+}
+
+
+def _node(site: Site, number: int) -> dict[str, Any]:
+    """The state of a fresh host, in the form of node_info."""
+    return {
+        "node": {
+            "address": f"192.0.2.1{number}",
+            "architecture": "amd64",
+            "kubernetes": {"cluster_id": None, "role": None, "state": "absent"},
+            "node_name": f"cp{number}",
+            "service_manager": site.init,
+            "swap_bytes": 0,
+        }
+    }
+
+
+def _inventory(site: Site) -> dict[str, Any]:
+    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    planes = {f"cp{number}": local for number in range(1, site.control_planes + 1)}
+    return {"control_plane": {"hosts": planes}, "worker": {"hosts": {"w1": local}}}
+
+
+def _extra(site: Site) -> dict[str, Any]:
+    observed = [
+        {"item": f"cp{number}", "unreachable": False, **_node(site, number)}
+        for number in range(1, site.control_planes + 1)
+    ]
+    return {"__cluster_node": _node(site, 1), "__cluster_observed": {"results": observed}, **site.variables}
+
+
+def _file(target: Path, name: str) -> Path:
+    """Where a template or a document is rendered to."""
+    return target / (name if name in TEMPLATES else f"{name}.document")
+
+
+def _playbook(site: Site, target: Path) -> list[dict[str, Any]]:
+    roles = repo.REPO / "roles"
+    variables: dict[str, Any] = {}
+    for role in repo.roles():
+        for file in ("defaults/main.yml", "vars/main.yml", f"vars/{site.init}.yml"):
+            if (roles / role / file).exists():
+                variables |= repo.load(roles / role / file)
+    cases = [
+        {
+            "src": str(roles / Path(name).parent / "templates" / Path(name).name),
+            "dest": str(target / name),
+            "item": item,
+        }
+        for name, (_, item) in TEMPLATES.items()
+    ]
+    return [
+        {
+            "name": "Render",
+            "hosts": "cp1",
+            "gather_facts": False,
+            "vars": variables,
+            "tasks": [
+                {
+                    "ansible.builtin.template": {
+                        "src": "{{ case.src }}",
+                        "dest": "{{ case.dest }}",
+                        "mode": "0644",
+                    },
+                    "loop": cases,
+                    "loop_control": {"loop_var": "case"},
+                    "vars": {"item": "{{ case.item }}"},
+                },
+                *(
+                    {
+                        "ansible.builtin.copy": {
+                            "content": "{{ " + expression + " }}",
+                            "dest": str(_file(target, name)),
+                            "mode": "0644",
+                        }
+                    }
+                    for name, (expression, _) in DOCUMENTS.items()
+                ),
+            ],
+        }
+    ]
+
+
+@pytest.fixture(scope="session")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Gives the folder with everything rendered for a site; renders it the first time."""
+    done: dict[str, Path] = {}
+    begun: set[str] = set()
+
+    def render(name: str) -> Path:
+        if name not in done:
+            if name in begun:
+                pytest.fail(f"rendering for {name!r} failed before")
+            begun.add(name)
+            site, work = SITES[name], tmp_path_factory.mktemp("site")
+            target = work / "out"
+            for template in TEMPLATES:
+                (target / template).parent.mkdir(parents=True, exist_ok=True)
+            files = {
+                "inventory.yml": _inventory(site),
+                "extra.yml": _extra(site),
+                "play.yml": _playbook(site, target),
+            }
+            for file, content in files.items():
+                (work / file).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+            repo.run(
+                ["ansible-playbook", "-i", "inventory.yml", "-e", "@extra.yml", "play.yml"],
+                cwd=work,
+                env={
+                    "ANSIBLE_CONFIG": str(repo.REPO / "ansible.cfg"),
+                    "ANSIBLE_INJECT_FACT_VARS": "false",
+                    "ANSIBLE_DEPRECATION_WARNINGS": "true",
+                },
+            )
+            done[name] = target
+        return done[name]
+
+    return render
+
+
+def _parse_unit(path: Path) -> Any:
+    """A systemd unit as sections; systemd itself names unknown settings where it is installed."""
+    parser = configparser.RawConfigParser(strict=True, delimiters=("=",), comment_prefixes=("#", ";"))
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read_string(re.sub(r"\\\n\s*", "", path.read_text(encoding="utf-8")))
+    if shutil.which("systemd-analyze"):
+        unit = path.with_suffix("")  # containerd.service.j2 -> containerd.service
+        shutil.copy(path, unit)
+        done = subprocess.run(
+            ["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False
+        )
+        wrong = [line for line in done.stderr.splitlines() if unit.name in line and "Unknown" in line]
+        assert not wrong, "\n".join(wrong)
+    return {section: dict(parser[section]) for section in parser.sections()}
+
+
+_ASSIGNMENT = r"""^(\w+)=(?:"([^"]*)"|(\S*))"""
+
+
+def _parse_shell(path: Path) -> Any:
+    done = subprocess.run(["sh", "-n", str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith("#!/sbin/openrc-run\n")
+    return {name: quoted or plain for name, quoted, plain in re.findall(_ASSIGNMENT, text, re.MULTILINE)}
+
+
+PARSERS: dict[str, Callable[[Path], Any]] = {
+    "shell": _parse_shell,
+    "toml": lambda path: tomllib.loads(path.read_text(encoding="utf-8")),
+    "unit": _parse_unit,
+    "yaml": lambda path: yaml.safe_load(path.read_text(encoding="utf-8")),
+}
+KINDS = {
+    **{name: kind for name, (kind, _) in TEMPLATES.items()},
+    **{n: kind for n, (_, kind) in DOCUMENTS.items()},
+}
+
+
+def test_every_template_has_a_case() -> None:
+    found = {
+        f"{path.parts[1]}/{path.name}"
+        for path in repo.files()
+        if path.parts[0] == "roles" and path.parts[2] == "templates"
+    }
+    assert found == set(TEMPLATES), (
+        f"no case: {found - set(TEMPLATES)}; no template: {set(TEMPLATES) - found}"
+    )
+
+
+@pytest.mark.parametrize("site", SITES)
+@pytest.mark.parametrize("name", KINDS)
+def test_text_is_well_formed(name: str, site: str, rendered: Callable[[str], Path]) -> None:
+    path = _file(rendered(site), name)
+    text = path.read_text(encoding="utf-8")
+    assert PARSERS[KINDS[name]](path)
+    assert not re.search(r"\{\{|\}\}|\{%|None|<Undefined", text), text
+    assert text.endswith("\n") and not re.search(r"[ \t]+$", text, re.MULTILINE), (
+        "white space at the end of a line"
+    )
+
+
+def _get(document: Any, path: str) -> Any:
+    """Follow a path such as `0/nodeRegistration/taints`."""
+    for step in path.split("/"):
+        document = document[int(step)] if isinstance(document, list) else document[step]
+    return document
+
+
+CRI = "plugins/io.containerd.cri.v1.runtime"
+RUNC = "containerd/runtimes/runc/options/SystemdCgroup"
+#: Site, document, path in it, value. What an operator would look up after a change of a variable.
+EXPECTED: tuple[tuple[str, str, str, Any], ...] = (
+    ("plain systemd", "init", "0/localAPIEndpoint/advertiseAddress", "192.0.2.11"),
+    ("plain systemd", "init", "1/controlPlaneEndpoint", "192.0.2.11:6443"),
+    ("plain systemd", "init", "1/kubernetesVersion", "v1.36.4"),
+    ("plain systemd", "init", "1/networking/podSubnet", "10.244.0.0/16"),
+    ("plain systemd", "init", "2/kind", "KubeletConfiguration"),
+    ("plain systemd", "init", "0/nodeRegistration/taints/0/effect", "NoSchedule"),
+    ("three control planes", "init", "1/controlPlaneEndpoint", "192.0.2.10:6443"),
+    ("three control planes", "cilium", "k8sServiceHost", "192.0.2.10"),
+    ("plain systemd", "cilium", "k8sServiceHost", "192.0.2.11"),
+    ("plain systemd", "cilium", "kubeProxyReplacement", True),
+    ("air gap with settings of its own", "init", "1/clusterName", "blue"),
+    ("air gap with settings of its own", "init", "1/apiServer/certSANs", ["k8s.example.org"]),
+    ("air gap with settings of its own", "init", "1/certificatesDir", "/etc/pki"),
+    ("air gap with settings of its own", "init", "0/nodeRegistration/taints", []),
+    ("air gap with settings of its own", "join", "0/nodeRegistration/taints", []),
+    ("air gap with settings of its own", "worker", "0/nodeRegistration/taints/0/key", "example.org/gpu"),
+    ("air gap with settings of its own", "cilium", "k8sServiceHost", "k8s.example.org"),
+    ("air gap with settings of its own", "cilium", "envoy/enabled", False),
+    ("air gap with settings of its own", "kubelet", "maxPods", 250),
+    ("plain systemd", "worker", "0/kind", "JoinConfiguration"),
+    ("plain systemd", "containerd", f"{CRI}/{RUNC}", True),
+    ("plain openrc", "containerd", f"{CRI}/{RUNC}", False),
+    ("plain systemd", "containerd", "version", 3),
+    ("air gap with settings of its own", "containerd", f"{CRI}/restrict_oom_score_adj", True),
+    ("air gap with settings of its own", "containerd", f"{CRI}/cni/conf_dir", "/etc/cni/net.d"),
+    ("plain systemd", "container_runtime/containerd.service.j2", "Service/LimitNOFILE", "1048576"),
+    ("plain systemd", "container_runtime/containerd.service.j2", "Service/Restart", "always"),
+    ("plain systemd", "kubelet/kubelet.service.j2", "Service/Restart", "always"),
+    ("plain openrc", "container_runtime/containerd.initd.j2", "supervisor", "supervise-daemon"),
+    ("plain openrc", "kubelet/kubelet.initd.j2", "supervisor", "supervise-daemon"),
+    ("plain openrc", "kubelet/kubelet.initd.j2", "respawn_max", "0"),
+    ("air gap with settings of its own", "kubelet/kubelet.initd.j2", "rc_ulimit", "-n 20000"),
+    ("air gap", "container_runtime/hosts.toml.j2", "server", "https://registry-1.docker.io"),
+)
+
+
+@pytest.mark.parametrize(("site", "name", "path", "value"), EXPECTED)
+def test_value(site: str, name: str, path: str, value: Any, rendered: Callable[[str], Path]) -> None:
+    assert _get(PARSERS[KINDS[name]](_file(rendered(site), name)), path) == value
+
+
+def test_pulls_go_to_the_mirror_and_trust_its_ca(rendered: Callable[[str], Path]) -> None:
+    hosts = tomllib.loads(
+        (rendered("air gap") / "container_runtime/hosts.toml.j2").read_text(encoding="utf-8")
+    )["host"]
+    assert set(hosts) == {"https://192.0.2.5:5443/v2/docker.io"}
+    (mirror,) = hosts.values()
+    assert mirror["override_path"] is True
+    assert mirror["capabilities"] == ["pull", "resolve"]
+    assert mirror["ca"] == "/etc/baremetal-kubernetes/mirror-ca.crt"
