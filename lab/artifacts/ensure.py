@@ -170,8 +170,14 @@ class Run:
                     future.result()
                 except LabError as exc:
                     failures[name] = exc
+        lost: list[LabError] = []
         for artifact in left:
-            self._make(artifact, attempts[label(artifact)], failures)
+            try:
+                self._make(artifact, attempts[label(artifact)], failures)
+            except LabError as exc:
+                lost.append(exc)
+        if lost:
+            raise LabError("\n".join(exc.message for exc in lost), lost[0].hint)
 
     def _make(self, artifact: Artifact, attempts: list[Attempt], failures: dict[str, LabError]) -> None:
         needs = [build.name for build in needed_builds(self.catalogue, [artifact])]

@@ -91,6 +91,10 @@ class Steps:
             self.console.print(f"{name} ({told})", markup=False, highlight=False)
         try:
             yield
+        except BaseException:
+            failed = f"{name}: failed after {clock(time.monotonic() - began)}"
+            self.console.print(failed, markup=False, highlight=False)
+            raise
         finally:
             if task is not None and self._progress:
                 self._running.pop(task, None)
