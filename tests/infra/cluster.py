@@ -233,24 +233,11 @@ def policy(
     }
 
 
-def image_of_lab(catalogue: Path, name: str) -> str:
-    """The image of the lab's catalogue whose reference holds `name`.
+def image_of_lab(catalogue: Path, repository: str) -> str:
+    """Reference of an image as the lab's mirror has it.
 
-    :raises AssertionError: there is none, or several.
+    :param catalogue: the lab's list of artifacts.
+    :param repository: upstream's registry and repository.
     """
-    references = {
-        text for text in _strings(yaml.safe_load(catalogue.read_text(encoding="utf-8"))) if name in text
-    }
-    found = sorted(
-        text for text in references if "/" in text and ":" in text and "//" not in text and "@" not in text
-    )
-    assert len(found) == 1, f"{catalogue.name}: expected one image reference with {name!r}, found {found}"
-    return found[0]
-
-
-def _strings(node: Any) -> list[str]:
-    if isinstance(node, dict):
-        return [text for key, value in node.items() for text in [*_strings(key), *_strings(value)]]
-    if isinstance(node, list):
-        return [text for value in node for text in _strings(value)]
-    return [node] if isinstance(node, str) else []
+    images = yaml.safe_load(catalogue.read_text(encoding="utf-8"))["images"]
+    return f"{repository}:{images[repository]['version']}"
