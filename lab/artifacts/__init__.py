@@ -31,7 +31,6 @@ DEBIAN_PACKAGES: tuple[str, ...] = (
     "ca-certificates",
     "debian-archive-keyring",
     "gcc",
-    "git",
     "libc6-dev",
     "libseccomp-dev",
     "mmdebstrap",
