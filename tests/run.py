@@ -12,6 +12,7 @@ its command succeeds or it does not. A phase whose forerunner failed is not run,
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -26,6 +27,8 @@ from xml.etree import ElementTree
 
 REPO = Path(__file__).resolve().parent.parent
 OUTPUT = REPO / "tests" / "output"
+#: Seconds that an interrupted command has to end by itself.
+GRACE = 10
 GROUPS = ("gates", "unit", "lab", "molecule")
 
 
@@ -138,6 +141,20 @@ def count(report: Path, code: int) -> tuple[int, int, int]:
     return passed, failed, skipped
 
 
+def _run(argv: Sequence[str], env: dict[str, str]) -> int:
+    """Run a command to its end; when this process is interrupted, end the command and all that it started."""
+    process = subprocess.Popen(argv, cwd=REPO, env=env, stdin=subprocess.DEVNULL, start_new_session=True)
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(GRACE)
+        raise
+
+
 def run_phase(phase: Phase, totals: Totals) -> Result:
     """Run one phase; its output goes straight to the terminal."""
     missing = [need for need in phase.needs if not totals.has_passed(need)]
@@ -151,7 +168,7 @@ def run_phase(phase: Phase, totals: Totals) -> Result:
     if phase.report and phase.group == "molecule":
         # molecule starts pytest itself
         env["PYTEST_ADDOPTS"] = f"{env.get('PYTEST_ADDOPTS', '')} --junit-xml={report}".strip()
-    code = subprocess.run(phase.argv, cwd=REPO, env=env, stdin=subprocess.DEVNULL, check=False).returncode
+    code = _run(phase.argv, env)
     result = Result(phase, seconds=time.monotonic() - started)
     if phase.report:
         result.passed, result.failed, result.skipped = count(report, code)
