@@ -14,7 +14,7 @@ import pytest
 
 from tests import run
 
-REPORT = '<testsuites><testsuite tests="{tests}" errors="{errors}" failures="{failures}" skipped="{skipped}"/></testsuites>'
+REPORT = "<testsuites><testsuite {}/></testsuites>"
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +43,9 @@ def test_count(
 ) -> None:
     report = tmp_path / "report.xml"
     if numbers is not None:
-        report.write_text(REPORT.format(**numbers), encoding="utf-8")
+        report.write_text(
+            REPORT.format(" ".join(f'{key}="{value}"' for key, value in numbers.items())), encoding="utf-8"
+        )
     assert run.count(report, code) == expected
 
 
