@@ -98,7 +98,7 @@ def phases() -> tuple[Phase, ...]:
     """All phases in the order in which they run: the cheap ones first."""
     return (
         _pytest("gates", "gates", "tests/gates"),
-        _pytest("unit", "unit", "--numprocesses=2", "tests/unit", "tests/templates"),
+        _pytest("unit", "unit", "--numprocesses=2", "--dist=loadfile", "tests/unit", "tests/templates"),
         _pytest("lab", "lab", "tests/integration"),
         _molecule("destroy"),
         # Ahead of molecule's create, which shows nothing until it is done: a first build takes its time.
