@@ -24,7 +24,7 @@ COLLECTION = "baremetal.kubernetes"
 def run(
     argv: Sequence[str], cwd: Path = REPO, env: Mapping[str, str] | None = None, timeout: int = 600
 ) -> str:
-    """Run a command of the virtual environment and return what it wrote.
+    """Run a command of the virtual environment and return what it wrote to its standard output.
 
     :raises AssertionError: it failed; with all that it wrote.
     """
@@ -42,13 +42,12 @@ def run(
         cwd=cwd,
         env=environment,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        capture_output=True,
         text=True,
         timeout=timeout,
         check=False,
     )
-    assert done.returncode == 0, f"`{' '.join(argv)}` ended with code {done.returncode}:\n{done.stdout}"
+    assert done.returncode == 0, f"`{' '.join(argv)}` ended with code {done.returncode}:\n{done.stdout}{done.stderr}"
     return done.stdout
 
 
