@@ -29,6 +29,8 @@ from lab.config import LabError
 PROBE_SECONDS = 5.0
 #: How often a download that breaks off is taken up again.
 RESUMES = 5
+#: Longest line of a source's reason in an error, characters.
+LINE = 240
 Progress = Callable[[int, int | None], None]
 
 
@@ -50,8 +52,15 @@ class Attempt:
 
 def missing(component: str, version: str, attempts: Sequence[Attempt], todo: str) -> LabError:
     """The error for an artifact that no source delivers."""
-    tried = "".join(f"\n  - {attempt.source}: {attempt.reason}" for attempt in attempts)
+    tried = "".join(f"\n  - {attempt.source}: {_shortened(attempt.reason)}" for attempt in attempts)
     return LabError(f"{component} {version} cannot be had. Tried:{tried}", todo)
+
+
+def _shortened(text: str) -> str:
+    """Each line cut to a length that can be read; package managers write lines of thousands of characters."""
+    return "\n    ".join(
+        line if len(line) <= LINE else f"{line[: LINE - 4]} ..." for line in text.splitlines()
+    )
 
 
 class SharedFolder:
