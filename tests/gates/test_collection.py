@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -213,6 +215,26 @@ def test_python_requirements_agree() -> None:
     wanted = {line for line in lines if line and not line.startswith("#")}
     assert wanted
     assert wanted <= set(project["dependencies"])
+
+
+def test_python_requirements_cover_what_plugins_import() -> None:
+    lines = (repo.REPO / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    declared = {
+        re.split(r"[^A-Za-z0-9_.-]", line)[0].lower().replace("-", "_")
+        for line in lines
+        if line[:1].isalnum()
+    }
+    own = {*sys.stdlib_module_names, "ansible", "ansible_collections"}
+    imported = set()
+    for path in sorted((repo.REPO / "plugins").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                imported.add(node.module.partition(".")[0])
+            elif isinstance(node, ast.Call) and ast.unparse(node.func) == "importlib.import_module":
+                imported.add(ast.literal_eval(node.args[0]).partition(".")[0])
+    assert {"kubernetes", "tomli_w"} <= imported - own <= declared
 
 
 def test_version_is_the_same_everywhere() -> None:
