@@ -41,7 +41,7 @@ attributes:
   idempotent:
     support: full
 notes:
-  - Parameters of a module that is not loaded yet are unknown to the kernel; in check mode they are reported as a change.
+  - Parameters of a module that is not loaded yet are unknown to the kernel; check mode reports them as a change.
 seealso:
   - module: ansible.posix.sysctl
   - module: community.general.modprobe
@@ -106,7 +106,9 @@ def read_desired(params: dict[str, t.Any]) -> Desired:
     """
     for name in (params["name"], *params["modules"]):
         if not NAME.match(name):
-            raise OperatorError(f"{name!r} is no name of a file or a kernel module", "Use letters, digits, - and _.")
+            raise OperatorError(
+                f"{name!r} is no name of a file or a kernel module", "Use letters, digits, - and _."
+            )
     for key, value in params["sysctls"].items():
         if not KEY.match(str(key)) or ".." in str(key):
             raise OperatorError(f"{key!r} is no kernel parameter", "Name it as `sysctl -a` does.")
@@ -124,7 +126,9 @@ def load_modules(module: AnsibleModule, host: Host, plan: Plan) -> None:
     """
     for name in plan.load:
         if host.root != "/":
-            raise OperatorError(f"kernel module {name} is absent from {host.root}", "Modules load only where root is /.")
+            raise OperatorError(
+                f"kernel module {name} is absent from {host.root}", "Modules load only where root is /."
+            )
         symbol = SYMBOLS.get(name.replace("-", "_"), "the symbol of this module")
         modprobe = module.get_bin_path("modprobe")
         found = "there is no modprobe on this host"
@@ -170,47 +174,49 @@ def write_sysctls(host: Host, plan: Plan) -> None:
             )
 
 
-def diff_of(desired: Desired, observed: Observed, plan: Plan, modules_path: str, sysctls_path: str) -> list[dict[str, str]]:
+def changed_files(plan: Plan, name: str) -> dict[str, str]:
+    """Path and new content of each file that is to be written."""
+    files = {
+        f"/etc/modules-load.d/{name}.conf": plan.modules_file,
+        f"/etc/sysctl.d/{name}.conf": plan.sysctls_file,
+    }
+    return {path: text for path, text in files.items() if text is not None}
+
+
+def diff_of(observed: Observed, plan: Plan, name: str) -> list[dict[str, str]]:
     """Before and after of the state in force and of both files."""
-    writes = dict(plan.write)
-    before = [f"{key} = {observed.sysctls.get(key)}" for key in writes] + [f"module {name} absent" for name in plan.load]
-    after = [f"{key} = {value}" for key, value in plan.write] + [f"module {name} loaded" for name in plan.load]
-    result = []
-    if before:
-        header = "kernel, in force"
-        result.append({"before_header": header, "after_header": header, "before": "\n".join(before) + "\n", "after": "\n".join(after) + "\n"})
-    for path, old, new in (
-        (modules_path, observed.modules_file, plan.modules_file),
-        (sysctls_path, observed.sysctls_file, plan.sysctls_file),
-    ):
-        if new is not None:
-            result.append({"before_header": path, "after_header": path, "before": old or "", "after": new})
-    return result
+    before = [f"{key} = {observed.sysctls.get(key)}\n" for key, _value in plan.write]
+    after = [f"{key} = {value}\n" for key, value in plan.write]
+    before += [f"module {module} absent\n" for module in plan.load]
+    after += [f"module {module} loaded\n" for module in plan.load]
+    rows = [("kernel, in force", "".join(before), "".join(after))] if before else []
+    old = {"modules-load.d": observed.modules_file, "sysctl.d": observed.sysctls_file}
+    rows += [(path, old[path.split("/")[2]] or "", text) for path, text in changed_files(plan, name).items()]
+    return [{"before_header": r[0], "after_header": r[0], "before": r[1], "after": r[2]} for r in rows]
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Observe, plan and, outside check mode, apply."""
     desired = read_desired(module.params)
-    host = Host(module.params["root"])
-    modules_path = f"/etc/modules-load.d/{module.params['name']}.conf"
-    sysctls_path = f"/etc/sysctl.d/{module.params['name']}.conf"
-    observed = host.observe(desired, platform.release(), modules_path, sysctls_path)
+    name, host = module.params["name"], Host(module.params["root"])
+    observed = host.observe(
+        desired, platform.release(), f"/etc/modules-load.d/{name}.conf", f"/etc/sysctl.d/{name}.conf"
+    )
     plan = plan_settings(desired, observed)
+    files = changed_files(plan, name)
     if plan.changed and not module.check_mode:
         load_modules(module, host, plan)
         write_sysctls(host, plan)
-        for path, text in ((modules_path, plan.modules_file), (sysctls_path, plan.sysctls_file)):
-            if text is not None:
-                target = host.path(path.lstrip("/"))
-                os.makedirs(os.path.dirname(target), mode=0o755, exist_ok=True)
-                write_atomic(target, text.encode(), 0o644)
-    files = [p for p, text in ((modules_path, plan.modules_file), (sysctls_path, plan.sysctls_file)) if text is not None]
+        for path, text in files.items():
+            target = host.path(path.lstrip("/"))
+            os.makedirs(os.path.dirname(target), mode=0o755, exist_ok=True)
+            write_atomic(target, text.encode(), 0o644)
     return {
         "changed": plan.changed,
         "loaded": list(plan.load),
         "set": [key for key, _value in plan.write],
-        "files": files,
-        "diff": diff_of(desired, observed, plan, modules_path, sysctls_path),
+        "files": list(files),
+        "diff": diff_of(observed, plan, name),
     }
 
 
@@ -230,7 +236,9 @@ def main() -> None:
     except OperatorError as error:
         module.fail_json(msg=str(error), **error.context)
     except OSError as error:
-        module.fail_json(msg=f"{error.filename or 'a file'}: {error.strerror}. Expected it to be writable by root.")
+        module.fail_json(
+            msg=f"{error.filename or 'a file'}: {error.strerror}. Expected it to be writable by root."
+        )
     module.exit_json(**result)
 
 

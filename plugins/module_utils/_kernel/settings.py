@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Kernel modules and parameters: what is in force, what is kept for the next boot, and the steps from one to the other."""
+"""Kernel modules and parameters: what is in force, what is kept for the next boot, and the steps between."""
 
 from __future__ import annotations
 
@@ -102,7 +102,10 @@ def plan_settings(desired: Desired, observed: Observed) -> Plan:
 
 
 def sysctl_path(key: str) -> str:
-    """Path below C(/proc/sys) of a dotted name; a slash in the name stands for a dot inside a part, as sysctl(8) has it."""
+    """Path below C(/proc/sys) of a dotted name.
+
+    A slash in the name stands for a dot inside a part, as sysctl(8) has it.
+    """
     return "/".join(part.replace("/", ".") for part in key.split("."))
 
 
