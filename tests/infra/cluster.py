@@ -20,7 +20,7 @@ from kubernetes.stream import stream
 from tests.infra.waiting import wait_for
 
 #: Seconds that one try of a connection may take inside a probe.
-CONNECT_TIMEOUT = 3
+CONNECT_TIMEOUT = 2
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,9 @@ class Cluster:
             _request_timeout=30,
         )
         channel.run_forever(timeout=30)
-        output = channel.read_all()
+        # In this order: read_all throws away the channel that has the exit code.
         code = channel.returncode
+        output = channel.read_all()
         channel.close()
         assert code is not None, f"{namespace}/{pod}: `{' '.join(argv)}` did not end within 30 s: {output}"
         return int(code), output
@@ -157,7 +158,7 @@ class Probes:
                         "command": ["/agnhost"],
                         "args": ["netexec", f"--http-port={self.PORT}", "--udp-port=-1"],
                         "readinessProbe": {
-                            "httpGet": {"path": "/healthz", "port": self.PORT},
+                            "httpGet": {"path": "/hostname", "port": self.PORT},
                             "periodSeconds": 1,
                         },
                     }
@@ -207,13 +208,13 @@ class Probes:
         )
 
     def wait_refused(self, source: str, target: str, seconds: float = 30) -> None:
-        """Wait until a connection is impossible, and see that it stays so for three more tries."""
+        """Wait until a connection is impossible, and see that it stays so for two more tries."""
         wait_for(
             f"probe on {source} is kept from {target}",
             lambda: not self.connects(source, target),
             seconds=seconds,
         )
-        for _ in range(3):
+        for _ in range(2):
             assert not self.connects(source, target), f"probe on {source} connects to {target} after all"
             time.sleep(0.5)
 

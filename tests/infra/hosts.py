@@ -71,7 +71,7 @@ class Host:
 
     def modes(self, *patterns: str) -> Iterator[tuple[str, int, str]]:
         """Path, permission bits and owner of each file that the shell patterns match."""
-        for line in self.check(f"stat -c '%a %U:%G %n' {' '.join(patterns)}").splitlines():
+        for line in self.check(f"stat -L -c '%a %U:%G %n' {' '.join(patterns)}").splitlines():
             mode, owner, path = line.split(" ", 2)
             yield path, int(mode, 8), owner
 
