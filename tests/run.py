@@ -197,6 +197,8 @@ def environment() -> None:
     os.environ.setdefault("ANSIBLE_CONFIG", str(REPO / "ansible.cfg"))
     os.environ.setdefault("LC_ALL", "C.UTF-8")
     os.environ["MOLECULE_GLOB"] = "molecule/*/molecule.yml"
+    # Its frames wrap every line of Ansible and pytest at 80 characters.
+    os.environ.setdefault("MOLECULE_COMMAND_BORDERS", "false")
     from lab.config import settings
 
     os.environ.setdefault("BMK_ANSIBLE_LOG", str(OUTPUT / "ansible.log"))
