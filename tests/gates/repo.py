@@ -47,7 +47,9 @@ def run(
         timeout=timeout,
         check=False,
     )
-    assert done.returncode == 0, f"`{' '.join(argv)}` ended with code {done.returncode}:\n{done.stdout}{done.stderr}"
+    assert done.returncode == 0, (
+        f"`{' '.join(argv)}` ended with code {done.returncode}:\n{done.stdout}{done.stderr}"
+    )
     return done.stdout
 
 
