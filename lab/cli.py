@@ -112,7 +112,9 @@ def ssh(
     settings = config.settings()
     record = lifecycle.find_host(settings, name)
     sys.stdout.flush()
-    argv = host.ssh_command(settings, record, command or [])
+    # One word is a line for the host's shell, as ssh itself has it; several are a command and its arguments.
+    remote = ["sh", "-c", command[0]] if command and len(command) == 1 else command or []
+    argv = host.ssh_command(settings, record, remote)
     os.execvp(argv[0], argv)  # noqa: S606 - the terminal becomes ssh's
 
 

@@ -321,19 +321,21 @@ def wait_ready(settings: Settings, record: HostRecord, timeout: float = 90.0) ->
     :param timeout: seconds.
     :raises LabError: the host ended, or did not get there in time.
     """
-    deadline = time.monotonic() + timeout
-    look_again = time.monotonic() + 1
-    while time.monotonic() < deadline:
+    started = time.monotonic()
+    look_again = started + 1
+    found = f"no ssh at {record.address} after {timeout:g} s"
+    while time.monotonic() < started + timeout:
         if _banner(record.address) and ssh_run(settings, record, ["true"], timeout=20).returncode == 0:
             return
         if time.monotonic() > look_again:
             if not running(settings, record.name):
+                found = f"it ended {time.monotonic() - started:.1f} s after it was switched on"
                 break
             look_again = time.monotonic() + 1
         time.sleep(0.1)
     log = console(settings, record.name)
     raise LabError(
-        f"host {record.name}: no ssh at {record.address} after {timeout:g} s\n{tail(log)}",
+        f"host {record.name}: {found}\n{tail(log)}",
         f"its console is in {log}",
     )
 

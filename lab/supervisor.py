@@ -115,6 +115,9 @@ def supervise(boot: Boot) -> int:
         # New groups for each life: what a host attached to its old ones (eBPF programs) must not outlive it.
         cgroups.remove(groups)
         cgroups.recreate(groups)
+        # The kernel takes a dead host's network away in its own time: connections that nobody closed can hold it for
+        # minutes, and with it the name of the cable. Removing one end removes both at once.
+        run(["ip", "link", "delete", boot.interface], check=False)
         print(f"{boot.name}: booting", flush=True)
         process = subprocess.Popen(
             nspawn_command(boot), stdin=subprocess.DEVNULL, preexec_fn=lambda: cgroups.join(groups)

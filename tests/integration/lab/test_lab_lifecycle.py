@@ -245,6 +245,16 @@ def test_power_cycle_keeps_the_disk_and_clears_the_rest(lab: Settings, name: str
     run_lab("stop", name)
     assert not host.running(lab, name)
     assert "off" in run_lab("status").stdout
+    # What a dead host's open connections do: its network, and so its cable, stays for a while.
+    cable = lab.network.interface(name)
+    for old in (cable, "stale-peer"):
+        subprocess.run(
+            network.inside(lab.paths, "ip", "link", "delete", old), check=False, capture_output=True
+        )
+    stale = network.inside(
+        lab.paths, "ip", "link", "add", cable, "type", "veth", "peer", "name", "stale-peer"
+    )
+    subprocess.run(stale, check=True)
     run_lab("start", name)
     assert boot_id(lab, name) != before
     assert on(

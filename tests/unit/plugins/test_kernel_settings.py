@@ -119,7 +119,7 @@ def call(root: Path, check: bool = False, **params: t.Any) -> dict[str, t.Any]:
 
 def test_check_tells_what_a_run_then_does_and_a_second_run_changes_nothing(tmp_path: Path) -> None:
     make_tree(tmp_path)
-    params = {"modules": ["overlay"], "sysctls": {"net.ipv4.ip_forward": 1}}
+    params: dict[str, t.Any] = {"modules": ["overlay"], "sysctls": {"net.ipv4.ip_forward": 1}}
     predicted = call(tmp_path, check=True, **params)
     assert (tmp_path / "proc/sys/net/ipv4/ip_forward").read_text() == "0\n"
     assert not (tmp_path / "etc").exists()
