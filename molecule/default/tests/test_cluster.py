@@ -9,6 +9,8 @@ from itertools import permutations
 
 import pytest
 
+from lab import lifecycle
+from lab.config import Settings
 from tests.infra.cluster import Cluster, Probes, policy, running_and_ready
 from tests.infra.hosts import Host
 from tests.infra.waiting import wait_for
@@ -107,3 +109,12 @@ def test_network_policy_denies_and_allows(running: Probes) -> None:
         for entry in api.list_namespaced_network_policy(namespace).items:
             api.delete_namespaced_network_policy(entry.metadata.name, namespace)
     running.wait_connects(stranger, address)
+
+
+def test_hosts_and_cluster_fit_into_six_gib(running: Probes, lab: Settings) -> None:
+    assert running.nodes
+    used = {row.record.name: row.memory for row in lifecycle.status(lab)}
+    assert set(used) == set(NODES)
+    if None in used.values():
+        pytest.skip("this machine has no memory controller to measure with")
+    assert sum(filter(None, used.values())) < 6 * 2**30, used
