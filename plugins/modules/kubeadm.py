@@ -102,6 +102,8 @@ notes:
   - Secrets are given to kubeadm in a file that only root can read and that is removed at the end, never as an argument.
     They are taken out of everything that the module returns.
   - The module never runs C(kubeadm reset).
+  - One run at a time changes a host; a second one, for example after the controller was killed, waits up to O(timeout)
+    for the first to end.
 seealso:
   - module: baremetal.kubernetes.bootstrap_token
   - module: baremetal.kubernetes.node_info
@@ -280,6 +282,22 @@ def observe(host: Host, params: t.Mapping[str, t.Any], desired: Desired) -> Obse
     return observation
 
 
+def look(host: Host, params: t.Mapping[str, t.Any], desired: Desired) -> tuple[Observation, Plan]:
+    """What there is, and what is left to do."""
+    found = observe(host, params, desired)
+    return found, plan_init(found, desired) if desired.operation == "init" else plan_join(found, desired)
+
+
+def apply(host: Host, params: t.Mapping[str, t.Any], desired: Desired, plan: Plan) -> list[Output]:
+    """Do all steps, and wait until what they started is healthy."""
+    outputs = [output for step in plan.steps if (output := perform(host, params, plan, step)) is not None]
+    if plan.runs("init", "join", "phase"):
+        host.wait_kubelet(params["ready_timeout"])
+        if desired.role == "control_plane":
+            host.wait_ready(params["ready_timeout"])
+    return outputs
+
+
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Observe, plan, perform, wait."""
     params = module.params
@@ -294,19 +312,14 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         params["skip_phases"],
     )
     host = Host(params["root"], params["kubeadm_path"])
-    before = observe(host, params, desired)
-    plan = plan_init(before, desired) if desired.operation == "init" else plan_join(before, desired)
+    before, plan = look(host, params, desired)
     after = before
     outputs: list[Output] = []
     if plan.steps and not module.check_mode:
-        for step in plan.steps:
-            output = perform(host, params, plan, step)
-            if output is not None:
-                outputs.append(output)
-        if plan.runs("init", "join", "phase"):
-            host.wait_kubelet(params["ready_timeout"])
-            if desired.role == "control_plane":
-                host.wait_ready(params["ready_timeout"])
+        with host.exclusive(params["timeout"]):
+            # Another run, whose controller is gone, may have been at work until now.
+            before, plan = look(host, params, desired)
+            outputs = apply(host, params, desired, plan)
         after = host.observe(desired)
     result: dict[str, t.Any] = {
         "changed": bool(plan.steps),

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import secrets
@@ -43,6 +44,9 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import 
 
 CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
 KUBELET_CLIENT = "/var/lib/kubelet/pki/kubelet-client-current.pem"
+LOCK = "/run/baremetal-kubernetes-kubeadm.lock"
+# What changes a host, unlike `kubeadm token` and the like.
+_CHANGING = frozenset({"init", "join", "reset", "upgrade"})
 _POLL_SECONDS = 1.0
 _FAILED_PHASE = re.compile(r"error execution phase ([\w/-]+)")
 _PHASE_LINE = re.compile(r"^\[([a-z][a-z0-9-]*)\]", re.MULTILINE)
@@ -210,6 +214,36 @@ class Host:
             time.sleep(_POLL_SECONDS)
 
     @contextlib.contextmanager
+    def exclusive(self, seconds: float) -> t.Iterator[None]:
+        """Let one run at a time change the host.
+
+        A controller that is killed, or loses its connection, leaves the module and its kubeadm at work on the host.
+
+        :param seconds: how long to wait for another run to end.
+        :raises KubeadmError: names the process that is still at work then.
+        """
+        path = node.under(self.root, LOCK)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        deadline = time.monotonic() + seconds
+        with open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+") as lock:
+            while True:
+                with contextlib.suppress(BlockingIOError):
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    others = running_kubeadm(shutil.which(self.kubeadm) or self.kubeadm)
+                    if not others:
+                        break
+                    fcntl.flock(lock, fcntl.LOCK_UN)
+                if time.monotonic() >= deadline:
+                    others = running_kubeadm(shutil.which(self.kubeadm) or self.kubeadm)
+                    who = f"kubeadm (process {others[0]})" if others else "the module kubeadm of another run"
+                    raise KubeadmError(
+                        f"{self.name}: {who} is still at work after {seconds:.0f} s; expected to be the only one.",
+                        "Wait until it ends, or end it, and run again.",
+                    )
+                time.sleep(_POLL_SECONDS)
+            yield
+
+    @contextlib.contextmanager
     def config_file(self, content: bytes) -> t.Iterator[str]:
         """A file that only root can read, for as long as kubeadm needs it."""
         folder = tempfile.mkdtemp(prefix="bmk-kubeadm-", dir=private_dir())
@@ -280,6 +314,26 @@ class Host:
         path = f"/api/v1/namespaces/kube-system/secrets/bootstrap-token-{token.partition('.')[0]}"
         with contextlib.suppress(UnreachableError, KubeadmError):
             Api(self.root).delete(path)
+
+
+def running_kubeadm(program: str) -> list[int]:
+    """Processes of the program that change a host.
+
+    :param program: path of kubeadm.
+    :return: their numbers, lowest first.
+    """
+    found = []
+    for entry in os.listdir("/proc"):
+        # A process may end at any time, and one that was replaced on disk has a mark behind its path.
+        with contextlib.suppress(OSError):
+            if entry.isdigit() and os.readlink(f"/proc/{entry}/exe").partition(" (deleted)")[
+                0
+            ] == os.path.realpath(program):
+                with open(f"/proc/{entry}/cmdline", "rb") as stream:
+                    words = stream.read().decode(errors="replace").split("\0")
+                if _CHANGING.intersection(words[1:2]):
+                    found.append(int(entry))
+    return sorted(found)
 
 
 def flags(ignore_preflight_errors: t.Sequence[str], skip_phases: t.Sequence[str]) -> list[str]:

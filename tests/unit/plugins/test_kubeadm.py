@@ -11,11 +11,14 @@ import datetime
 import ipaddress
 import json
 import re
+import shutil
 import ssl
 import stat
+import subprocess
 import threading
 import time
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -620,6 +623,43 @@ def test_init_deletes_its_own_token(cluster: Cluster, tmp_path: Path, run_module
     result = run_module("kubeadm", init_args(cluster))
     assert result["changed"] is True
     assert cluster.deleted == ["bootstrap-token-" + (cluster.log / "id").read_text().strip()]
+
+
+def test_second_run_waits_for_the_first_and_finds_its_work(
+    cluster: Cluster, tmp_path: Path, run_module: RunModule
+) -> None:
+    made = copy_files_of(cluster, cluster.become_control_plane, tmp_path)
+    cluster.script(f"touch {cluster.log}/begun; sleep 2; {made}")
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(run_module, "kubeadm", init_args(cluster))
+        while not (cluster.log / "begun").exists():
+            time.sleep(0.05)
+        second = run_module("kubeadm", init_args(cluster))
+        assert first.result()["changed"] is True
+    assert (second["changed"], second["state"]) == (False, "member")
+    assert cluster.argv.count("init") == 1
+
+
+def test_kubeadm_of_a_lost_run_is_named(tmp_path: Path) -> None:
+    shutil.copy("/bin/sh", tmp_path / "kubeadm")
+    (tmp_path / "join").write_text("while :; do sleep 0.1; done")
+    (tmp_path / "token").write_text("while :; do sleep 0.1; done")
+    host = runner.Host(str(tmp_path), str(tmp_path / "kubeadm"))
+    lost = [subprocess.Popen(["./kubeadm", word], cwd=tmp_path) for word in ("join", "token")]
+    try:
+        while len(runner.running_kubeadm(str(tmp_path / "kubeadm"))) != 1:
+            time.sleep(0.05)
+        with (
+            pytest.raises(plan.KubeadmError, match=rf"process {lost[0].pid}\) is still at work"),
+            host.exclusive(0.2),
+        ):
+            pytest.fail("two at a time")
+    finally:
+        for process in lost:
+            process.kill()
+            process.wait()
+    with host.exclusive(0.2):
+        assert (tmp_path / "run/baremetal-kubernetes-kubeadm.lock").stat().st_mode & 0o777 == 0o600
 
 
 def test_interrupted_init_is_resumed(cluster: Cluster, run_module: RunModule) -> None:
