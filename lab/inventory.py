@@ -165,7 +165,7 @@ def variables(settings: Settings, checksums: Checksums | None, machine: Machine)
         }
     limits: dict[str, Any] = {}
     if machine.open_files is not None:
-        limits = {"container_runtime_limit_nofile": machine.open_files}
+        limits = dict.fromkeys(("container_runtime_limit_nofile", "kubelet_limit_nofile"), machine.open_files)
     return {
         **mirror,
         # kubeadm looks for the kernel's configuration as a module or in /boot, and for swap, which is the

@@ -108,6 +108,7 @@ def test_limit_that_cannot_be_raised_is_told(lab: Settings) -> None:
     assert "container_runtime_limit_nofile" not in inventory.variables(lab, None, PLAIN)
     bounded = inventory.variables(lab, None, Machine(False, frozenset({"SYS_RESOURCE"}), 20000))
     assert bounded["container_runtime_limit_nofile"] == 20000
+    assert bounded["kubelet_limit_nofile"] == 20000
 
 
 def test_image_collection_thresholds_are_valid_for_the_kubelet(lab: Settings) -> None:
