@@ -30,6 +30,8 @@ RECAP = re.compile(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)\s+unreachable=(\d+)\s+fai
 def _site(inventory: Path, log: Path) -> subprocess.Popen[bytes]:
     # A log of its own: the one of converge is searched for the recaps of two whole runs.
     env = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_LOG")}
+    # molecule asks for colours, which would stand inside the recap's lines.
+    env |= {"ANSIBLE_FORCE_COLOR": "false", "ANSIBLE_NOCOLOR": "true"}
     with log.open("wb") as sink:
         return subprocess.Popen(
             ["ansible-playbook", "-i", str(inventory), "baremetal.kubernetes.site"],
