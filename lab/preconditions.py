@@ -220,7 +220,7 @@ def packages(artifacts: bool) -> list[str]:
 def install(names: Iterable[str]) -> None:
     """Install those of the packages that are missing.
 
-
+    :param names: Debian packages.
     :raises LabError: apt failed.
     """
     names = list(names)
