@@ -23,6 +23,20 @@ REPO = Path(__file__).resolve().parents[2]
 LOG_LINES = 40
 
 
+def run_lab(*arguments: str) -> None:
+    """Run a command of the lab that must succeed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "lab", *arguments],
+        cwd=REPO,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, f"lab {' '.join(arguments)}: {done.stdout}{done.stderr}"
+
+
 @dataclass(frozen=True)
 class Host:
     """One host of the inventory.
@@ -91,16 +105,7 @@ class Host:
     def power_cycle(self) -> None:
         """Cut the power, and switch it on again."""
         for verb in ("stop", "start"):
-            done = subprocess.run(
-                [sys.executable, "-m", "lab", verb, self.name],
-                cwd=REPO,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=180,
-                check=False,
-            )
-            assert done.returncode == 0, f"lab {verb} {self.name}: {done.stdout}{done.stderr}"
+            run_lab(verb, self.name)
         # The new host knows nothing of connections to the old one.
         self.__dict__.pop("_connection", None)
         wait_for(f"{self.name} answers after power-on", lambda: self.run("true")[0] == 0, seconds=60)

@@ -12,14 +12,13 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.infra.cluster import Probes
-from tests.infra.hosts import REPO, Host
+from tests.infra.hosts import REPO, Host, run_lab
 from tests.infra.waiting import wait_for
 
 NEW = "w3"
@@ -51,16 +50,7 @@ def _recap(log: Path) -> dict[str, tuple[int, int, int]]:
 
 @pytest.fixture(scope="module")
 def new_host() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "lab", "add", NEW, "--kind", "openrc", "--role", "worker"],
-        cwd=REPO,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    run_lab("add", NEW, "--kind", "openrc", "--role", "worker")
 
 
 @pytest.mark.usefixtures("new_host")
