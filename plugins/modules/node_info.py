@@ -86,6 +86,19 @@ node:
       description: V(systemd), V(openrc), V(sysvinit) or V(other).
       type: str
       sample: openrc
+    package_manager:
+      description:
+        - The distribution's own package manager, as C(ansible_facts.pkg_mgr) names it, V(unknown) when there is none
+          that the collection knows.
+      type: str
+      sample: portage
+    missing_commands:
+      description:
+        - Commands that a node needs or kubeadm looks for, and the host has not. Of C(conntrack), C(ethtool), C(ip),
+          C(iptables), C(losetup), C(modprobe), C(mount), C(nsenter), C(socat) and C(tc).
+      type: list
+      elements: str
+      sample: [conntrack, socat]
     python_version:
       description: Version of the Python that runs modules.
       type: str

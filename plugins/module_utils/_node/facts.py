@@ -43,6 +43,47 @@ _VERSION_COMMANDS = {
     "runc": ("--version",),
     "crictl": ("--version",),
 }
+# What kubeadm's preflight and the roles look for on every node.
+NODE_COMMANDS = (
+    "conntrack",
+    "ethtool",
+    "ip",
+    "iptables",
+    "losetup",
+    "modprobe",
+    "mount",
+    "nsenter",
+    "socat",
+    "tc",
+)
+# Family of distributions (ID and ID_LIKE of os-release) -> its own package manager: others may be installed beside it.
+_FAMILY_MANAGERS = {
+    "debian": "apt",
+    "ubuntu": "apt",
+    "rhel": "dnf",
+    "fedora": "dnf",
+    "centos": "dnf",
+    "suse": "zypper",
+    "opensuse": "zypper",
+    "arch": "pacman",
+    "archlinux": "pacman",
+    "gentoo": "portage",
+    "alpine": "apk",
+    "void": "xbps",
+}
+# Program -> name of the package manager as Ansible's fact has it, for distributions that name no known family.
+_MANAGER_PROGRAMS = {
+    "apt-get": "apt",
+    "dnf5": "dnf5",
+    "dnf": "dnf",
+    "microdnf": "dnf",
+    "yum": "dnf",
+    "zypper": "zypper",
+    "pacman": "pacman",
+    "emerge": "portage",
+    "apk": "apk",
+    "xbps-install": "xbps",
+}
 _VERSION = re.compile(r"\bv?(\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?)")
 _COMMAND_SECONDS = 15
 SERVICES = ("kubelet", "containerd")
@@ -110,6 +151,31 @@ def distribution(root: str) -> dict[str, t.Any]:
         "pretty_name": fields.get("PRETTY_NAME", "Linux"),
         "like": fields.get("ID_LIKE", "").split(),
     }
+
+
+def package_manager(root: str) -> str:
+    """The name that Ansible's C(pkg_mgr) fact has for the host's package manager, C(unknown) when there is none.
+
+    The family of the distribution decides, as Debian may have dnf installed; programs decide where it is unknown. On an
+    image-based system (rpm-ostree) it is C(atomic_container).
+    """
+    if os.path.exists(under(root, "/run/ostree-booted")):
+        return "atomic_container"
+    system = distribution(root)
+    named = [_FAMILY_MANAGERS[name] for name in (system["id"], *system["like"]) if name in _FAMILY_MANAGERS]
+    if not named:
+        named = [name for program, name in _MANAGER_PROGRAMS.items() if find_program(root, program)]
+    if named[:1] == ["dnf"]:
+        # The program dnf is a link to dnf5 where that is the system's own.
+        found = (find_program(root, name) for name in ("dnf", "microdnf", "dnf5"))
+        program = next((path for path in found if path), None)
+        return "dnf5" if program and os.path.realpath(program).endswith("/dnf5") else "dnf"
+    return named[0] if named else "unknown"
+
+
+def missing_commands(root: str, names: t.Iterable[str] = NODE_COMMANDS) -> list[str]:
+    """Those of some commands that are in none of the folders that services search."""
+    return [name for name in names if find_program(root, name) is None]
 
 
 def service_manager(root: str) -> str:
@@ -265,6 +331,8 @@ def collect(root: str = "/", probe: str | None = None) -> dict[str, t.Any]:
             "kernel": (read_text(root, "/proc/sys/kernel/osrelease") or platform.release()).strip(),
             "distribution": distribution(root),
             "service_manager": manager,
+            "package_manager": package_manager(root),
+            "missing_commands": missing_commands(root),
             "python_version": platform.python_version(),
             "address": source_address(probe),
             "addresses": addresses(root),

@@ -347,3 +347,46 @@ def test_root_must_exist(tmp_path: Path, run_module: RunModule) -> None:
     result = run_module("node_info", {"root": str(tmp_path / "absent")})
     assert result["failed"]
     assert "is not a directory" in result["msg"]
+
+
+def test_missing_commands_are_named(tree: Tree, run_module: RunModule) -> None:
+    tree.program("/usr/sbin/iptables", "").program("/bin/mount", "").write("/usr/bin/socat", "", 0o644)
+    node = run_module("node_info", {"root": str(tree.root)})["node"]
+    assert node["missing_commands"] == [
+        name for name in facts.NODE_COMMANDS if name not in {"iptables", "mount"}
+    ]
+    assert node["package_manager"] == "portage"
+
+
+@pytest.mark.parametrize(
+    ("os_release", "programs", "manager"),
+    [
+        ("ID=debian", ["usr/bin/dnf", "usr/bin/apt-get"], "apt"),
+        ("ID=mint\nID_LIKE='ubuntu debian'", [], "apt"),
+        ("ID=gentoo", ["usr/bin/emerge"], "portage"),
+        ('ID="rocky"\nID_LIKE="rhel centos fedora"', ["usr/bin/dnf"], "dnf"),
+        ("ID=fedora", ["usr/bin/dnf5"], "dnf5"),
+        ("ID=opensuse-leap\nID_LIKE='suse opensuse'", [], "zypper"),
+        ("ID=own", ["usr/bin/pacman"], "pacman"),
+        ("ID=own", ["sbin/apk", "usr/bin/apt-get"], "apt"),
+        ("ID=own", ["usr/bin/dnf5"], "dnf5"),
+        ("ID=own", [], "unknown"),
+        ("", [], "unknown"),
+    ],
+)
+def test_package_manager(tmp_path: Path, os_release: str, programs: list[str], manager: str) -> None:
+    host = Tree(tmp_path).write("/etc/os-release", os_release + "\n")
+    for program in programs:
+        host.program(program, "")
+    assert facts.package_manager(str(tmp_path)) == manager
+
+
+def test_dnf_that_is_dnf5(tmp_path: Path) -> None:
+    Tree(tmp_path).write("/etc/os-release", "ID=fedora\n").program("/usr/bin/dnf5", "")
+    (tmp_path / "usr/bin/dnf").symlink_to("dnf5")
+    assert facts.package_manager(str(tmp_path)) == "dnf5"
+
+
+def test_image_based_system(tmp_path: Path) -> None:
+    Tree(tmp_path).write("/etc/os-release", "ID=fedora\n").write("/run/ostree-booted", "")
+    assert facts.package_manager(str(tmp_path)) == "atomic_container"
