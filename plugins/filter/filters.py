@@ -35,7 +35,7 @@ def release_file(
         raise AnsibleFilterError(str(exc)) from exc
 
 
-def bootstrap_host(observations: t.Any) -> dict[str, t.Any]:
+def bootstrap_host(observations: t.Any, known: t.Any = None) -> dict[str, t.Any]:
     """See C(bootstrap_host.yml).
 
     :raises AnsibleFilterError: when the observations do not allow a choice.
@@ -43,7 +43,7 @@ def bootstrap_host(observations: t.Any) -> dict[str, t.Any]:
     if not isinstance(observations, t.Sequence) or isinstance(observations, str):
         raise AnsibleFilterError(f"bootstrap_host takes a list, found {type(observations).__name__}.")
     try:
-        return select.bootstrap_host(observations)
+        return select.bootstrap_host(observations, known)
     except select.SelectionError as exc:
         raise AnsibleFilterError(str(exc)) from exc
 

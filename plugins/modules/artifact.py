@@ -6,13 +6,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: artifact
-short_description: Place release files, verified, all or none
+short_description: Place files and folders, release files verified, all or none
 version_added: 0.1.0
 author:
   - baremetal.kubernetes contributors (@baremetal-kubernetes)
 description:
   - Downloads many release files in one call, verifies each against its checksum, unpacks archives and puts the files
-    into place.
+    into place, together with small files of given content and the folders that they need.
   - What is in place is compared first; nothing is downloaded for a file that is already right.
   - Nothing on the host is replaced before every file of the call was downloaded and verified. Each file is then
     replaced by a rename, so that a program may be replaced while it runs. When a replacement fails, those made before
@@ -28,7 +28,8 @@ attributes:
   diff_mode:
     support: full
     details:
-      - Shows path, digest, mode and owner of each file that changes.
+      - Shows path, digest, mode and owner of each file and folder that changes, and the lines of files of given
+        content.
   idempotent:
     support: full
 options:
@@ -37,20 +38,28 @@ options:
       - The files to place.
     type: list
     elements: dict
-    required: true
+    default: []
     suboptions:
       name:
         description: What messages call the file, for example V(kubelet 1.36.4).
         type: str
         required: true
       url:
-        description: Where the file is, by C(https), C(http) or C(file).
+        description:
+          - Where the file is, by C(https), C(http) or C(file).
+          - Either this with O(files[].checksum), or O(files[].content) must be given.
         type: str
-        required: true
       checksum:
         description: Digest of what the URL gives, as C(sha256:<hex>) or C(sha512:<hex>).
         type: str
-        required: true
+      content:
+        description: What the file O(files[].dest) shall hold, instead of something to download.
+        type: str
+      sensitive:
+        description:
+          - Keeps O(files[].content) out of the diff. Set C(no_log) on the task, too, when it is a secret.
+        type: bool
+        default: false
       dest:
         description:
           - Absolute path of a plain file.
@@ -101,10 +110,40 @@ options:
           - Group of what is placed, by name or number.
           - By default root, or the group that the module runs as when it does not run as root.
         type: str
+  directories:
+    description:
+      - Folders that must be there, with exactly this mode and owner. They are made before the files.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: Absolute path of the folder. A link to a folder is as good.
+        type: str
+        required: true
+      mode:
+        description: Permission bits, quoted.
+        type: str
+        default: "0755"
+      owner:
+        description: Owner, as in O(files[].owner).
+        type: str
+      group:
+        description: Group, as in O(files[].group).
+        type: str
+      purge_marked:
+        description:
+          - Removes those files below the folder whose first line holds this text and which the call does not name,
+            and folders that are left empty by that. For folders that the operator's own files share.
+        type: str
   ca_path:
     description:
       - PEM file on the host with authorities that are trusted beside the system's.
     type: path
+  ca:
+    description:
+      - Authorities in PEM form that are trusted beside the system's and those of O(ca_path).
+    type: str
   timeout:
     description: Seconds that a connection attempt or a pause within a transfer may take.
     type: int
@@ -160,6 +199,17 @@ EXAMPLES = r"""
           - source: bin/containerd-shim-runc-v2
             dest: /usr/local/bin/containerd-shim-runc-v2
 
+- name: Write a small configuration and its folder
+  baremetal.kubernetes.artifact:
+    directories:
+      - path: /etc/containerd
+    files:
+      - name: containerd's configuration
+        dest: /etc/containerd/config.toml
+        mode: "0644"
+        content: |
+          version = 3
+
 - name: Install all CNI plugins
   baremetal.kubernetes.artifact:
     files:
@@ -202,13 +252,32 @@ files:
       type: int
       sample: 58191140
     source:
-      description: The file's O(files[].url).
+      description: The file's O(files[].url); V(null) for one of given content.
       type: str
       sample: https://dl.k8s.io/release/v1.36.4/bin/linux/amd64/kubelet
     member:
       description: Name inside the archive, V(null) for a plain file.
       type: str
       sample: bin/containerd
+directories:
+  description: Every folder that the call concerns.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    path:
+      description: The folder.
+      type: str
+      sample: /etc/containerd/certs.d
+    changed:
+      description: Whether it was made, got another mode or owner, or lost files (or would, in check mode).
+      type: bool
+      sample: false
+    removed:
+      description: Marked files below it that went, or would.
+      type: list
+      elements: str
+      sample: [/etc/containerd/certs.d/quay.io/hosts.toml]
 downloaded_bytes:
   description: Bytes that were downloaded by this call.
   returned: success
@@ -230,12 +299,15 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.hos
     Staged,
     fetch_all,
     observe,
+    observe_folders,
     place,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.model import (
     ArtifactError,
     FileSpec,
+    FolderSpec,
     parse_file,
+    parse_folder,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.plan import (
     Plan,
@@ -247,11 +319,13 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "files": {
         "type": "list",
         "elements": "dict",
-        "required": True,
+        "default": [],
         "options": {
             "name": {"type": "str", "required": True},
-            "url": {"type": "str", "required": True},
-            "checksum": {"type": "str", "required": True},
+            "url": {"type": "str"},
+            "checksum": {"type": "str"},
+            "content": {"type": "str"},
+            "sensitive": {"type": "bool", "default": False},
             "dest": {"type": "str"},
             "members": {
                 "type": "list",
@@ -270,13 +344,29 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "group": {"type": "str"},
         },
     },
+    "directories": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "path": {"type": "str", "required": True},
+            "mode": {"type": "str", "default": "0755"},
+            "owner": {"type": "str"},
+            "group": {"type": "str"},
+            "purge_marked": {"type": "str"},
+        },
+    },
     "ca_path": {"type": "path"},
+    "ca": {"type": "str"},
     "timeout": {"type": "int", "default": 30},
     "retries": {"type": "int", "default": 3},
     "record": {"type": "path", "default": "/var/lib/baremetal-kubernetes/artifacts.json"},
     "work_dir": {"type": "path"},
     "headers": {"type": "dict", "no_log": True},
 }
+
+# Bytes of a file that a diff shows at most.
+_SHOWN = 1 << 20
 
 
 def _number(text: str, kind: str, lookup: t.Callable[[str], int], name: str) -> int:
@@ -290,23 +380,23 @@ def _number(text: str, kind: str, lookup: t.Callable[[str], int], name: str) -> 
         ) from exc
 
 
+def _owner(raw: t.Mapping[str, t.Any], name: str) -> tuple[int, int]:
+    """Numbers of the user and the group that an entry names."""
+    user, group = raw["owner"] or str(os.geteuid()), raw["group"] or str(os.getegid())
+    return (
+        _number(user, "user", lambda text: pwd.getpwnam(text).pw_uid, name),
+        _number(group, "group", lambda text: grp.getgrnam(text).gr_gid, name),
+    )
+
+
 def specs_from(params: t.Mapping[str, t.Any]) -> tuple[FileSpec, ...]:
     """The files as asked for, with numeric owners."""
-    return tuple(
-        parse_file(
-            raw,
-            _number(
-                raw["owner"] or str(os.geteuid()), "user", lambda name: pwd.getpwnam(name).pw_uid, raw["name"]
-            ),
-            _number(
-                raw["group"] or str(os.getegid()),
-                "group",
-                lambda name: grp.getgrnam(name).gr_gid,
-                raw["name"],
-            ),
-        )
-        for raw in params["files"]
-    )
+    return tuple(parse_file(raw, *_owner(raw, raw["name"])) for raw in params["files"])
+
+
+def folders_from(params: t.Mapping[str, t.Any]) -> tuple[FolderSpec, ...]:
+    """The folders as asked for, with numeric owners."""
+    return tuple(parse_folder(raw, *_owner(raw, raw["path"])) for raw in params["directories"])
 
 
 def owner_of(uid: int, gid: int) -> str:
@@ -359,18 +449,45 @@ def report(target: Target, staged: Staged) -> dict[str, t.Any]:
         "previous_sha256": target.before.digests.get("sha256"),
         "sha256": sha256,
         "size": size,
-        "source": target.spec.url,
+        "source": target.spec.url or None,
         "member": target.member,
     }
+
+
+def diff_of(plan: Plan) -> dict[str, str] | list[dict[str, str]]:
+    """One summary of all that changes, and the lines of each small file that gets another content."""
+    rows = [plan.diff(owner_of)]
+    for target in plan.targets:
+        spec = target.spec
+        if spec.content is None or not target.content or spec.sensitive:
+            continue
+        rows.append(
+            {
+                "before_header": target.dest,
+                "after_header": target.dest,
+                "before": _text(target.dest) if target.before.kind == "file" else "",
+                "after": spec.content.decode(),
+            }
+        )
+    return rows if len(rows) > 1 else rows[0]
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(_SHOWN).decode("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Observe, plan, fetch, plan again with what archives hold, place."""
     params = module.params
     specs = specs_from(params)
+    folders = observe_folders(folders_from(params))
     known: dict[str, t.Any] = dict(record.load(params["record"]))
     found = observe(specs, known, {})
-    plan = plan_files(specs, found, known)
+    plan = plan_files(specs, found, known, folders=folders)
     staged = Staged()
     space = Space()
     with Stage(params["work_dir"]) as stage:
@@ -378,6 +495,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         if wanted.fetch:
             fetcher = Fetcher(
                 ca_path=params["ca_path"],
+                ca=params["ca"],
                 timeout=params["timeout"],
                 retries=params["retries"],
                 headers=params["headers"],
@@ -386,17 +504,22 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
             staged = fetch_all(wanted, fetcher, stage, space)
             known.update(staged.contents)
             found = observe(specs, known, found)
-            plan = plan_files(specs, found, known, staged.downloads)
+            plan = plan_files(specs, found, known, staged.downloads, folders)
+        diff = diff_of(plan) if module._diff else None
         if not module.check_mode:
             place(plan, staged, stage, lambda path: _label(module, path))
             record.save(params["record"], staged.contents)
     result: dict[str, t.Any] = {
         "changed": plan.changed,
         "files": [report(target, staged) for target in plan.targets],
+        "directories": [
+            {"path": item.spec.path, "changed": item.changed, "removed": list(item.purge)}
+            for item in plan.folders
+        ],
         "downloaded_bytes": sum(download.size for download in staged.downloads.values()),
     }
-    if module._diff:
-        result["diff"] = plan.diff(owner_of)
+    if diff is not None:
+        result["diff"] = diff
     return result
 
 

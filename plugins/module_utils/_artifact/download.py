@@ -147,6 +147,7 @@ class Fetcher:
     """Downloads with one TLS configuration.
 
     :param ca_path: PEM file of authorities trusted beside the system's, or C(None).
+    :param ca: such authorities themselves, in PEM form.
     :param timeout: seconds per connection attempt and per read.
     :param retries: further attempts after the first.
     :param headers: sent with each request to the first host.
@@ -156,6 +157,7 @@ class Fetcher:
     def __init__(
         self,
         ca_path: str | None = None,
+        ca: str | None = None,
         timeout: float = 30,
         retries: int = 3,
         headers: t.Mapping[str, str] | None = None,
@@ -175,6 +177,14 @@ class Fetcher:
                 raise ArtifactError(
                     f"ca_path {ca_path} cannot be read as PEM certificates: {exc}.",
                     "Copy the mirror's CA certificate to the host first.",
+                ) from exc
+        if ca:
+            try:
+                context.load_verify_locations(cadata=ca)
+            except (ValueError, ssl.SSLError) as exc:
+                raise ArtifactError(
+                    f"The authorities given as ca cannot be read as PEM certificates: {exc}.",
+                    "Give the mirror's CA certificate, as its PEM file has it.",
                 ) from exc
         # Proxies come from the environment (https_proxy, http_proxy, no_proxy).
         self._opener = urllib.request.build_opener(

@@ -30,10 +30,12 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.mod
     ArtifactError,
     Contents,
     FileSpec,
+    FolderSpec,
     Found,
     clean_member,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.plan import (
+    Folder,
     Plan,
     Target,
     unpacked_names,
@@ -88,6 +90,29 @@ def observe(
     with ThreadPoolExecutor(_WORKERS) as pool:
         seen = dict(zip(wanted, pool.map(lambda item: look(*item), wanted.items())))
     return {**already, **seen}
+
+
+def observe_folders(specs: t.Sequence[FolderSpec]) -> tuple[Folder, ...]:
+    """Look at every folder of the call, and for marked files in those that are kept clean of them."""
+    folders = []
+    for spec in specs:
+        found = look(spec.path, ())
+        if found.kind == "link" and os.path.isdir(spec.path):
+            found = look(os.path.realpath(spec.path), ())
+        folders.append(Folder(spec, found, tuple(_marked(spec)) if spec.purge_marked else ()))
+    return tuple(folders)
+
+
+def _marked(spec: FolderSpec) -> t.Iterator[str]:
+    marker = spec.purge_marked.encode()
+    for parent, _folders, names in os.walk(spec.path):
+        for name in sorted(names):
+            path = os.path.join(parent, name)
+            with contextlib.suppress(OSError):
+                if stat.S_ISREG(os.lstat(path).st_mode):
+                    with open(path, "rb") as stream:
+                        if marker in stream.readline(4096):
+                            yield path
 
 
 class Stage:
@@ -222,7 +247,12 @@ def _unpack(
     os.unlink(download.path)
 
 
-def _source_of(target: Target, staged: Staged) -> str:
+def _source_of(target: Target, staged: Staged, stage: Stage) -> str:
+    if target.spec.content is not None:
+        path = stage.beside(target.dest)
+        with open(path, "wb") as stream:
+            stream.write(target.spec.content)
+        return path
     key = str(target.spec.checksum)
     return staged.files[(key, target.member)] if target.member is not None else staged.downloads[key].path
 
@@ -245,12 +275,57 @@ def place(
     :raises ArtifactError: when a path cannot be replaced; what was replaced before is put back.
     """
     ready = _prepare(plan, staged, stage)
-    _replace(ready, stage)
+    made = _make_folders(plan)
+    try:
+        _replace(ready, stage)
+    except ArtifactError:
+        for path in reversed(made):
+            with contextlib.suppress(OSError):
+                os.rmdir(path)
+        raise
     for target in plan.targets:
         if target.attributes and not target.content:
             _adjust(target)
-    for target, _source in ready:
-        label(target.dest)
+    for folder in plan.folders:
+        _purge(folder)
+    for path in (*made, *(target.dest for target, _source in ready)):
+        label(path)
+
+
+def _make_folders(plan: Plan) -> list[str]:
+    """Make missing folders and give those that are there their mode and owner; the paths that were made."""
+    made = []
+    for folder in sorted(plan.folders, key=lambda item: item.spec.path):
+        path = folder.spec.path
+        if not folder.changed:
+            continue
+        try:
+            if folder.before.kind == "absent":
+                _make_parents(os.path.dirname(path))
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(path, 0o700)
+                    made.append(path)
+            os.chown(path, folder.spec.uid, folder.spec.gid)
+            os.chmod(path, folder.spec.mode)
+        except OSError as exc:
+            raise ArtifactError(
+                f"The directory {path} cannot be made as asked for: {exc.strerror or exc}.",
+                "Run as root, on a writable file system.",
+            ) from exc
+    return made
+
+
+def _purge(folder: Folder) -> None:
+    for path in folder.purge:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        parent = os.path.dirname(path)
+        while parent != folder.spec.path:
+            try:
+                os.rmdir(parent)
+            except OSError:
+                break
+            parent = os.path.dirname(parent)
 
 
 def _prepare(plan: Plan, staged: Staged, stage: Stage) -> list[tuple[Target, str]]:
@@ -261,7 +336,7 @@ def _prepare(plan: Plan, staged: Staged, stage: Stage) -> list[tuple[Target, str
         if not target.content:
             continue
         try:
-            source = _source_of(target, staged)
+            source = _source_of(target, staged, stage)
             fresh = stage.beside(target.dest)
             if source in used or os.stat(source).st_dev != os.stat(os.path.dirname(fresh)).st_dev:
                 shutil.copyfile(source, fresh)

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import posixpath
 import re
 import typing as t
@@ -57,8 +58,10 @@ class Member:
 
 @dataclass(frozen=True)
 class FileSpec:
-    """One release file as asked for: either a plain file (C(dest)), members of an archive, or a whole archive.
+    """One file as asked for: a plain file (C(dest)), members of an archive, or a whole archive.
 
+    :param content: the bytes of a file that is not downloaded; C(url) is empty then.
+    :param sensitive: the content is never shown.
     :param strip: leading path components dropped from the names of an unpacked archive.
     :param exclude: shell patterns of member names (after C(strip)) that are not unpacked.
     """
@@ -74,10 +77,26 @@ class FileSpec:
     unpack_to: str | None = None
     strip: int = 0
     exclude: tuple[str, ...] = ()
+    content: bytes | None = None
+    sensitive: bool = False
 
     @property
     def is_archive(self) -> bool:
         return self.dest is None
+
+
+@dataclass(frozen=True)
+class FolderSpec:
+    """A folder as asked for.
+
+    :param purge_marked: text in the first line of those files below it that go when the call does not name them.
+    """
+
+    path: str
+    mode: int
+    uid: int
+    gid: int
+    purge_marked: str = ""
 
 
 @dataclass(frozen=True)
@@ -169,6 +188,12 @@ def parse_file(raw: t.Mapping[str, t.Any], uid: int, gid: int) -> FileSpec:
     :raises ArtifactError: when the entry is not one of the three shapes or holds an unusable value.
     """
     name = str(raw["name"])
+    if raw.get("content") is not None:
+        return _parse_content(raw, name, uid, gid)
+    if not raw.get("url") or not raw.get("checksum"):
+        raise ArtifactError(
+            f"{name}: neither content nor both of url and checksum are given.", "Correct the entry."
+        )
     url = str(raw["url"])
     scheme = url.partition(":")[0].lower()
     if scheme not in _SCHEMES:
@@ -207,3 +232,34 @@ def parse_file(raw: t.Mapping[str, t.Any], uid: int, gid: int) -> FileSpec:
         strip=strip,
         exclude=tuple(str(pattern) for pattern in (raw.get("exclude") or ())),
     )
+
+
+def _parse_content(raw: t.Mapping[str, t.Any], name: str, uid: int, gid: int) -> FileSpec:
+    unfit = [key for key in ("url", "checksum", "members", "unpack_to") if raw.get(key)]
+    if unfit or not raw.get("dest"):
+        raise ArtifactError(
+            f"{name}: content is given with {' and '.join(unfit) or 'no dest'}, expected it with dest alone.",
+            "Correct the entry.",
+        )
+    content = str(raw["content"]).encode()
+    return FileSpec(
+        name=name,
+        url="",
+        checksum=Checksum("sha256", hashlib.sha256(content).hexdigest()),
+        mode=parse_mode(str(raw.get("mode") or "0755"), name),
+        uid=uid,
+        gid=gid,
+        dest=_absolute(str(raw["dest"]), "dest", name),
+        content=content,
+        sensitive=bool(raw.get("sensitive")),
+    )
+
+
+def parse_folder(raw: t.Mapping[str, t.Any], uid: int, gid: int) -> FolderSpec:
+    """Turn one entry of the module's C(directories) into a L(FolderSpec).
+
+    :param raw: the entry. :param uid: numeric owner. :param gid: numeric group.
+    :raises ArtifactError: for a path that is not absolute, or a mode that is none.
+    """
+    path = _absolute(str(raw["path"]), "path", "directory")
+    return FolderSpec(path, parse_mode(str(raw["mode"]), path), uid, gid, str(raw.get("purge_marked") or ""))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import fnmatch
 import posixpath
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.model import (
     ABSENT,
@@ -20,6 +20,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.mod
     Checksum,
     Contents,
     FileSpec,
+    FolderSpec,
     Found,
 )
 
@@ -50,9 +51,32 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Folder:
+    """One folder and what is to be done with it.
+
+    :param before: what is there; a link to a folder counts as a folder.
+    :param purge: files below it that go.
+    """
+
+    spec: FolderSpec
+    before: Found
+    purge: tuple[str, ...] = ()
+
+    @property
+    def attributes(self) -> bool:
+        wanted = (self.spec.mode, self.spec.uid, self.spec.gid)
+        return (self.before.mode, self.before.uid, self.before.gid) != wanted
+
+    @property
+    def changed(self) -> bool:
+        return self.before.kind == "absent" or self.attributes or bool(self.purge)
+
+
+@dataclass(frozen=True)
 class Plan:
     """What one call of the module does.
 
+    :param folders: the folders that the call asks for.
     :param fetch: files that must be downloaded before the rest can be decided or done.
     :param open_ended: archives to unpack whole, of which neither contents nor any file on the host is known.
     """
@@ -60,10 +84,12 @@ class Plan:
     targets: tuple[Target, ...]
     fetch: tuple[FileSpec, ...]
     open_ended: tuple[FileSpec, ...] = ()
+    folders: tuple[Folder, ...] = ()
 
     @property
     def changed(self) -> bool:
-        return bool(self.open_ended) or any(target.changed for target in self.targets)
+        targets = any(target.changed for target in self.targets)
+        return targets or bool(self.open_ended) or any(folder.changed for folder in self.folders)
 
     @property
     def decided(self) -> bool:
@@ -77,6 +103,14 @@ class Plan:
         """
         before: list[str] = []
         after: list[str] = []
+        for folder in self.folders:
+            spec = folder.spec
+            if folder.before.kind == "absent" or folder.attributes:
+                after.append(f"{spec.path}/ {spec.mode:04o} {owner_of(spec.uid, spec.gid)}")
+                if folder.before.kind != "absent":
+                    found = folder.before
+                    before.append(f"{spec.path}/ {found.mode:04o} {owner_of(found.uid, found.gid)}")
+            before.extend(folder.purge)
         for target in sorted(self.targets, key=lambda item: item.dest):
             if not target.changed:
                 continue
@@ -174,6 +208,7 @@ def plan_files(
     found: t.Mapping[str, Found],
     known: t.Mapping[str, Contents],
     have: t.Collection[str] = (),
+    folders: t.Sequence[Folder] = (),
 ) -> Plan:
     """Plan a call.
 
@@ -182,6 +217,7 @@ def plan_files(
     :param found: path -> what is there; a path that is missing here is absent.
     :param known: checksum of an archive -> its regular files, from the record or from this run.
     :param have: checksums that are already downloaded and verified.
+    :param folders: the folders of the call, as they were found.
     :raises ArtifactError: when two files share a path, a member is missing, or a directory is in the way.
     """
     targets: list[Target] = []
@@ -201,7 +237,23 @@ def plan_files(
         unknown = spec.unpack_to is not None and contents is None
         if unknown:
             open_ended.append(spec)
-        if (unknown or any(target.content for target in own)) and str(spec.checksum) not in have:
+        missing = spec.content is None and str(spec.checksum) not in have
+        if missing and (unknown or any(target.content for target in own)):
             fetch.append(spec)
         targets.extend(own)
-    return Plan(tuple(targets), tuple(fetch), tuple(open_ended))
+    for folder in folders:
+        if folder.before.kind not in ("absent", "directory"):
+            raise ArtifactError(
+                f"{folder.spec.path} is a {folder.before.kind}, expected a directory or nothing.",
+                "Move it away, or choose another path.",
+            )
+        if folder.spec.path in owners:
+            raise ArtifactError(
+                f"{folder.spec.path} is asked for as a directory and by {owners[folder.spec.path]}.",
+                "Give every path once.",
+            )
+    kept = tuple(
+        replace(folder, purge=tuple(path for path in folder.purge if path not in owners))
+        for folder in folders
+    )
+    return Plan(tuple(targets), tuple(fetch), tuple(open_ended), kept)

@@ -79,14 +79,18 @@ def release_file(
     return {"name": f"{component} {version}", "url": url, "checksum": checksum}
 
 
-def bootstrap_host(observations: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
+def bootstrap_host(
+    observations: t.Sequence[t.Mapping[str, t.Any]], known: t.Mapping[str, t.Any] | None = None
+) -> dict[str, t.Any]:
     """Choose the control plane that speaks for the cluster.
 
     A member of the cluster, if there is one. Otherwise, when every control plane was asked and none is a member, a host
     that has begun (its certificates are there) before the first of the list.
 
-    :param observations: one dictionary per control plane: C(host), C(reachable) and C(node) as of C(node_info).
-    :returns: C(host), C(initialised) and C(cluster_id).
+    :param observations: one result per control plane of a loop over them: C(item), the host; C(unreachable); and
+        C(node) as of C(node_info), missing where the loop has left the host out.
+    :param known: host -> C(node), for the hosts that the loop has left out.
+    :returns: C(host), C(initialised), C(cluster_id) and C(node).
     :raises SelectionError: when members belong to different clusters, when hosts that could be members were not
         reached, or when there is no control plane.
     """
@@ -95,36 +99,39 @@ def bootstrap_host(observations: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str,
             "There is no control plane in the inventory, expected at least one.",
             "Add a host to the control-plane group.",
         )
-    members: list[tuple[str, str | None]] = []
-    begun: list[tuple[str, str | None]] = []
+    nodes: dict[str, t.Mapping[str, t.Any]] = {}
     unreachable: list[str] = []
     for item in observations:
-        node = item.get("node")
-        if not item.get("reachable") or not isinstance(node, t.Mapping):
-            unreachable.append(str(item["host"]))
-            continue
-        state = node["kubernetes"]
-        if state["state"] == "member" and state["role"] == "control_plane":
-            members.append((str(item["host"]), state["cluster_id"]))
-        elif state["state"] == "partial" and state["role"] == "control_plane":
-            begun.append((str(item["host"]), state["cluster_id"]))
-    clusters = {cluster_id for _host, cluster_id in members}
-    if len(clusters) > 1:
-        listing = ", ".join(f"{host} in {cluster_id}" for host, cluster_id in members)
+        host = str(item["item"])
+        node = item.get("node") or (known or {}).get(host)
+        if item.get("unreachable") or not isinstance(node, t.Mapping) or not node:
+            unreachable.append(host)
+        else:
+            nodes[host] = node
+    members = _control_planes(nodes, "member")
+    begun = _control_planes(nodes, "partial")
+    if len(set(members.values())) > 1:
+        listing = ", ".join(f"{host} in {cluster_id}" for host, cluster_id in members.items())
         raise SelectionError(
             f"The control planes belong to different clusters: {listing}. Expected one cluster.",
             "Take the hosts that do not belong here out of the inventory, or reset them.",
         )
-    if members:
-        host, cluster_id = members[0]
-        return {"host": host, "initialised": True, "cluster_id": cluster_id}
-    if unreachable:
+    if not members and unreachable:
         raise SelectionError(
             f"No control plane that answered is in a cluster, and {_known(unreachable)} did not answer; a cluster"
             " may live there. A second one is not made.",
             "Bring these hosts back, or take them out of the inventory if they are gone for good.",
         )
-    if begun:
-        host, cluster_id = begun[0]
-        return {"host": host, "initialised": False, "cluster_id": cluster_id}
-    return {"host": str(observations[0]["host"]), "initialised": False, "cluster_id": None}
+    first = str(observations[0]["item"])
+    host, cluster_id = next(iter((members or begun or {first: None}).items()))
+    return {"host": host, "initialised": bool(members), "cluster_id": cluster_id, "node": nodes[host]}
+
+
+def _control_planes(nodes: t.Mapping[str, t.Mapping[str, t.Any]], state: str) -> dict[str, str | None]:
+    """Host -> cluster of the control planes in a state."""
+    found = {host: node["kubernetes"] for host, node in nodes.items()}
+    return {
+        host: one["cluster_id"]
+        for host, one in found.items()
+        if one["state"] == state and one["role"] == "control_plane"
+    }

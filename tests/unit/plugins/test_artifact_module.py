@@ -512,3 +512,128 @@ def test_proxy_of_the_environment_is_used(server: Server, tmp_path: Path, run_mo
     result = run_module("artifact", options(tmp_path, entry), env={"http_proxy": server.base})
     assert result["changed"]
     assert server.count("http://files.example.org/f") == 1
+
+
+def small(dest: Path, content: str, **more: t.Any) -> dict[str, t.Any]:
+    return {"name": dest.name, "dest": str(dest), "content": content, "mode": "0640", **OWNER, **more}
+
+
+def folder(path: Path, **more: t.Any) -> dict[str, t.Any]:
+    return {"path": str(path), "mode": "0750", **OWNER, **more}
+
+
+def test_content_and_folders_together_with_a_download(
+    server: Server, tmp_path: Path, run_module: RunModule
+) -> None:
+    data = os.urandom(1000)
+    etc = tmp_path / "etc"
+    args = options(
+        tmp_path,
+        plain("program", server.put("/p", data), data, tmp_path / "bin/p"),
+        small(etc / "config", "a = 1\n"),
+        directories=[folder(etc), folder(tmp_path / "state dir")],
+    )
+    predicted = run_module("artifact", args, check=True)
+    assert not etc.exists()
+    real = run_module("artifact", args)
+    assert predicted["diff"] == real["diff"]
+    assert (etc / "config").read_text() == "a = 1\n"
+    assert stat.S_IMODE((etc / "config").stat().st_mode) == 0o640
+    assert stat.S_IMODE(etc.stat().st_mode) == 0o750
+    assert [entry["changed"] for entry in real["directories"]] == [True, True]
+    assert not run_module("artifact", args)["changed"]
+
+    args["files"][1]["content"] = "a = 2\n"
+    etc.chmod(0o777)
+    changed = run_module("artifact", args)
+    assert [entry["changed"] for entry in changed["files"]] == [False, True]
+    summary, lines = changed["diff"]
+    assert f"{etc}/ 0777" in summary["before"]
+    assert (lines["before"], lines["after"]) == ("a = 1\n", "a = 2\n")
+    assert stat.S_IMODE(etc.stat().st_mode) == 0o750
+    assert not run_module("artifact", args)["changed"]
+    assert server.count("/p") == 1
+
+
+def test_a_failed_download_places_no_small_file_and_makes_no_folder(
+    server: Server, tmp_path: Path, run_module: RunModule
+) -> None:
+    server.status["/p"] = [500] * 5
+    wrong = plain("program", server.put("/p", b"x"), b"x", tmp_path / "bin/p")
+    args = options(
+        tmp_path, small(tmp_path / "etc/config", "x"), wrong, directories=[folder(tmp_path / "new")]
+    )
+    result = run_module("artifact", args)
+    assert result["failed"]
+    assert "500" in result["msg"]
+    assert not (tmp_path / "etc").exists()
+    assert not (tmp_path / "new").exists()
+
+
+def test_sensitive_content_is_not_in_the_diff(tmp_path: Path, run_module: RunModule) -> None:
+    args = options(tmp_path, small(tmp_path / "key", "hunter2", sensitive=True))
+    result = run_module("artifact", args)
+    assert result["changed"]
+    result.pop("invocation", None)
+    assert "hunter2" not in str(result)
+
+
+def test_marked_files_that_are_not_named_go(tmp_path: Path, run_module: RunModule) -> None:
+    certs = tmp_path / "certs.d"
+    for name, text in (("mine", "# ours\n"), ("old", "# ours\n"), ("foreign", "# theirs\n")):
+        (certs / name).mkdir(parents=True)
+        (certs / name / "hosts.toml").write_text(text)
+    args = options(
+        tmp_path,
+        small(certs / "mine/hosts.toml", "# ours\n"),
+        directories=[folder(certs, purge_marked="ours")],
+    )
+    predicted = run_module("artifact", args, check=True)
+    assert predicted["directories"][0]["removed"] == [str(certs / "old/hosts.toml")]
+    result = run_module("artifact", args)
+    assert result["directories"] == predicted["directories"]
+    assert sorted(path.name for path in certs.iterdir()) == ["foreign", "mine"]
+    assert not run_module("artifact", args)["changed"]
+
+
+def test_a_link_to_a_folder_is_a_folder(tmp_path: Path, run_module: RunModule) -> None:
+    (tmp_path / "disk").mkdir(mode=0o750)
+    (tmp_path / "disk").chmod(0o750)
+    (tmp_path / "etcd").symlink_to(tmp_path / "disk")
+    args = options(tmp_path, directories=[folder(tmp_path / "etcd")])
+    assert not run_module("artifact", args)["changed"]
+    (tmp_path / "disk").chmod(0o755)
+    assert run_module("artifact", args)["changed"]
+    assert stat.S_IMODE((tmp_path / "disk").stat().st_mode) == 0o750
+    assert (tmp_path / "etcd").is_symlink()
+
+
+def test_a_file_where_a_folder_shall_be_is_refused(tmp_path: Path, run_module: RunModule) -> None:
+    (tmp_path / "x").write_text("a file")
+    result = run_module("artifact", options(tmp_path, directories=[folder(tmp_path / "x")]))
+    assert result["failed"]
+    assert "expected a directory or nothing" in result["msg"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "word"),
+    [
+        ({"content": "x"}, "no dest"),
+        ({"content": "x", "dest": "/a", "url": "https://example.org/x"}, "with url"),
+        ({"dest": "/a"}, "neither content nor both of url and checksum"),
+        ({"dest": "/a", "url": "https://example.org/x"}, "neither content nor both of url and checksum"),
+    ],
+)
+def test_content_and_download_exclude_each_other(
+    tmp_path: Path, run_module: RunModule, entry: dict[str, t.Any], word: str
+) -> None:
+    result = run_module("artifact", options(tmp_path, {"name": "f", **OWNER, **entry}))
+    assert result["failed"]
+    assert word in result["msg"]
+
+
+def test_authorities_that_are_none_are_refused(server: Server, tmp_path: Path, run_module: RunModule) -> None:
+    wrong = plain("f", server.put("/f", b"x"), b"x", tmp_path / "f")
+    result = run_module("artifact", options(tmp_path, wrong, ca="not a certificate"))
+    assert result["failed"]
+    assert "cannot be read as PEM certificates" in result["msg"]

@@ -93,11 +93,11 @@ def seen(
     host: str, state: str = "fresh", cluster_id: str | None = None, role: str | None = None
 ) -> dict[str, t.Any]:
     kubernetes = {"state": state, "role": role, "cluster_id": cluster_id}
-    return {"host": host, "reachable": True, "node": {"kubernetes": kubernetes}}
+    return {"item": host, "node": {"kubernetes": kubernetes}}
 
 
 def gone(host: str) -> dict[str, t.Any]:
-    return {"host": host, "reachable": False, "node": None}
+    return {"item": host, "unreachable": True}
 
 
 CP = "control_plane"
@@ -117,11 +117,15 @@ CP = "control_plane"
 )
 def test_bootstrap_host(observations: list[dict[str, t.Any]], expected: tuple[str, bool, str | None]) -> None:
     host, initialised, cluster_id = expected
-    assert filters.bootstrap_host(observations) == {
-        "host": host,
-        "initialised": initialised,
-        "cluster_id": cluster_id,
-    }
+    chosen = filters.bootstrap_host(observations)
+    assert chosen.pop("node") == next(one["node"] for one in observations if one["item"] == host)
+    assert chosen == {"host": host, "initialised": initialised, "cluster_id": cluster_id}
+
+
+def test_bootstrap_host_takes_what_is_known_of_hosts_that_were_left_out() -> None:
+    known = {"a": {}, "b": seen("b", "member", "id", CP)["node"]}
+    chosen = filters.bootstrap_host([seen("a"), {"item": "b", "skipped": True}], known)
+    assert (chosen["host"], chosen["initialised"], chosen["cluster_id"]) == ("b", True, "id")
 
 
 @pytest.mark.parametrize(
@@ -131,7 +135,7 @@ def test_bootstrap_host(observations: list[dict[str, t.Any]], expected: tuple[st
         ([seen("a", "member", "one", CP), seen("b", "member", "two", CP)], ("a in one", "b in two", "reset")),
         ([seen("a"), gone("b"), gone("c")], ("b, c did not answer", "second one is not made")),
         ([gone("a")], ("a did not answer",)),
-        ([{"host": "a", "reachable": True}, seen("b")], ("a did not answer",)),
+        ([{"item": "a", "skipped": True}, seen("b")], ("a did not answer",)),
     ],
 )
 def test_bootstrap_host_refuses(observations: list[dict[str, t.Any]], words: tuple[str, ...]) -> None:

@@ -1,0 +1,188 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release.
+# Do not import it from other collections, playbook-local plugins or scripts.
+
+"""Look at daemons and move them, by systemd or by OpenRC."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+import typing as t
+
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._daemon.plan import Observed
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+
+# Answers to commands: exit code, standard output, standard error.
+Run = t.Callable[[t.Sequence[str]], tuple[int, str, str]]
+_PROPERTIES = "LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,MainPID"
+_LOG_LINES = 15
+
+
+class Manager(t.Protocol):
+    """What a service manager can be asked and told."""
+
+    def observe(self, name: str) -> Observed:
+        """The daemon as it is, without the comparison of times."""
+
+    def act(self, name: str, action: str) -> None:
+        """Do one step of a plan. :raises OperatorError: when the service manager refuses."""
+
+    def log(self, name: str) -> str:
+        """The last lines that the daemon wrote."""
+
+
+def _stat(pid: int, root: str) -> list[str]:
+    """Fields 3 and following of proc(5)'s C(stat): parent at 1, start in ticks at 19.
+
+    The name in parentheses before them may hold anything.
+    """
+    with open(os.path.join(root, f"proc/{pid}/stat"), encoding="utf-8", errors="replace") as stream:
+        return stream.read().rpartition(")")[2].split()
+
+
+def start_time(pid: int, root: str = "/") -> float | None:
+    """When a process started, in seconds since the epoch; C(None) when it is gone.
+
+    Counted back from now by the clock that the kernel stamps processes with, so that a wall clock that was set in
+    between does not matter.
+    """
+    try:
+        ticks = int(_stat(pid, root)[19])
+    except (OSError, ValueError, IndexError):
+        return None
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    return time.time() - age
+
+
+def children(pid: int, root: str = "/") -> list[int]:
+    """Processes that a process has started and that still run."""
+    found = []
+    proc = os.path.join(root, "proc")
+    for entry in os.listdir(proc):
+        if entry.isdigit():
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                if _stat(pid=int(entry), root=root)[1] == str(pid):
+                    found.append(int(entry))
+    return sorted(found)
+
+
+class Systemd:
+    """systemd, by systemctl."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def observe(self, name: str) -> Observed:
+        code, out, err = self._run(["systemctl", "show", f"{name}.service", f"--property={_PROPERTIES}"])
+        if code != 0:
+            raise OperatorError(
+                f"systemctl show {name} failed: {err.strip() or out.strip()}.",
+                "See that systemd runs this host.",
+            )
+        values = dict(line.partition("=")[::2] for line in out.splitlines())
+        running = values.get("ActiveState") in ("active", "reloading")
+        pid = values.get("MainPID", "0")
+        return Observed(
+            present=values.get("LoadState") not in ("not-found", None),
+            enabled=values.get("UnitFileState") in ("enabled", "enabled-runtime", "static", "alias"),
+            running=running,
+            masked=values.get("LoadState") == "masked",
+            stale=values.get("NeedDaemonReload") == "yes",
+            started_at=start_time(int(pid)) if running and pid.isdigit() and pid != "0" else None,
+        )
+
+    def act(self, name: str, action: str) -> None:
+        argv = (
+            ["systemctl", "daemon-reload"] if action == "reload" else ["systemctl", action, f"{name}.service"]
+        )
+        code, out, err = self._run(argv)
+        if code != 0:
+            raise OperatorError(f"{' '.join(argv)} failed: {(err or out).strip()}.", self.log(name))
+
+    def log(self, name: str) -> str:
+        code, out, _err = self._run(
+            ["journalctl", "--unit", name, "--lines", str(_LOG_LINES), "--no-pager", "--output=cat"]
+        )
+        return f"Its last lines: {out.strip()}" if code == 0 and out.strip() else f"See journalctl -u {name}."
+
+
+class OpenRC:
+    """OpenRC, by rc-service and rc-update."""
+
+    def __init__(self, run: Run, root: str = "/") -> None:
+        self._run = run
+        self._root = root
+
+    def _path(self, *parts: str) -> str:
+        return os.path.join(self._root, *parts)
+
+    def observe(self, name: str) -> Observed:
+        if not os.path.exists(self._path("etc/init.d", name)):
+            return Observed(present=False)
+        levels = self._path("etc/runlevels")
+        enabled = os.path.isdir(levels) and any(
+            os.path.lexists(os.path.join(levels, level, name)) for level in os.listdir(levels)
+        )
+        code, _out, _err = self._run(["rc-service", name, "status"])
+        return Observed(
+            present=True,
+            enabled=enabled,
+            running=code == 0,
+            started_at=self._started_at(name) if code == 0 else None,
+        )
+
+    def _started_at(self, name: str) -> float | None:
+        """Start of the daemon below its supervisor, which starts it anew by itself; else of the process itself."""
+        try:
+            with open(self._path("run", f"{name}.pid"), encoding="ascii") as stream:
+                pid = int(stream.read().strip())
+        except (OSError, ValueError):
+            return None
+        for process in (*children(pid, self._root), pid):
+            started = start_time(process, self._root)
+            if started is not None:
+                return started
+        return None
+
+    def act(self, name: str, action: str) -> None:
+        if action == "reload":
+            return
+        argv = {
+            "enable": ["rc-update", "add", name, "default"],
+            "disable": ["rc-update", "--all", "del", name],
+        }.get(action, ["rc-service", name, action])
+        if action == "start":
+            # OpenRC takes a daemon whose supervisor was killed for started, and would do nothing.
+            self._run(["rc-service", name, "zap"])
+        code, out, err = self._run(argv)
+        if code != 0:
+            raise OperatorError(f"{' '.join(argv)} failed: {(err or out).strip()}.", self.log(name))
+
+    def log(self, name: str) -> str:
+        path = self._path("var/log", f"{name}.log")
+        try:
+            with open(path, "rb") as stream:
+                stream.seek(max(0, os.path.getsize(path) - 16384))
+                lines = stream.read().decode("utf-8", "replace").splitlines()
+        except OSError:
+            return f"See {path}."
+        return "Its last lines: " + "\n".join(lines[-_LOG_LINES:])
+
+
+def manager_for(kind: str, run: Run) -> Manager:
+    """The provider of a service manager.
+
+    :param kind: as C(node_info) names it. :raises OperatorError: for one that the collection does not know.
+    """
+    if kind == "systemd":
+        return Systemd(run)
+    if kind == "openrc":
+        return OpenRC(run)
+    raise OperatorError(
+        f"the service manager is {kind}, expected systemd or openrc.", "Use a host that runs one of them."
+    )

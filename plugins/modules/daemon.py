@@ -1,0 +1,232 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: daemon
+short_description: A supervised daemon that runs with what its files say now
+version_added: 0.1.0
+author:
+  - baremetal.kubernetes contributors (@baremetal-kubernetes)
+description:
+  - Has a daemon enabled and running, by systemd or OpenRC, in one call.
+  - Restarts it when a file that it reads at its start, or its definition, is newer than its process. So a restart is
+    not lost when an earlier run changed the file and was interrupted before it could restart the daemon, and it is
+    not done a second time when something else has restarted the daemon since.
+extends_documentation_fragment:
+  - baremetal.kubernetes._attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - A daemon that is not installed yet is reported as one that would be started.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  name:
+    description: Name of the service, without C(.service).
+    type: str
+    required: true
+  state:
+    description:
+      - Whether it shall run. V(present) leaves it running or stopped as it is.
+    type: str
+    choices: [started, stopped, present]
+    default: started
+  enabled:
+    description: Whether it starts with the host.
+    type: bool
+    default: true
+  inputs:
+    description: Files that it reads at its start. One that is missing does not count.
+    type: list
+    elements: path
+    default: []
+  pending:
+    description:
+      - In check mode, files that a task before would have changed. Those that are among the O(inputs) lead to a
+        restart, as they would in a real run. Ignored otherwise.
+    type: list
+    elements: path
+    default: []
+  timeout:
+    description: Seconds within which it must run after a start.
+    type: int
+    default: 30
+notes:
+  - A time stamp that lies in the future, as after a clock was set back, is replaced by the present time when the
+    daemon is started.
+seealso:
+  - module: ansible.builtin.service
+"""
+
+EXAMPLES = r"""
+- name: Run containerd
+  baremetal.kubernetes.daemon:
+    name: containerd
+    inputs:
+      - /usr/local/bin/containerd
+      - /etc/containerd/config.toml
+      - /etc/systemd/system/containerd.service
+
+- name: Have the kubelet start with the host, but not before the host has joined
+  baremetal.kubernetes.daemon:
+    name: kubelet
+    state: present
+"""
+
+RETURN = r"""
+actions:
+  description: What was done in this order, or would be.
+  returned: success
+  type: list
+  elements: str
+  sample: [reload, enable, restart]
+reasons:
+  description: Why, for each of RV(actions).
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - the definition on disk is newer than the one in force
+    - it does not start with the host
+    - "changed since its start: /etc/containerd/config.toml"
+"""
+
+import contextlib
+import dataclasses
+import os
+import time
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._daemon.manager import Manager, manager_for
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._daemon.plan import (
+    Desired,
+    Observed,
+    Plan,
+    newer_inputs,
+    plan_daemon,
+)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.facts import service_manager
+
+_POLL_SECONDS = 0.2
+
+
+def modified(paths: t.Iterable[str]) -> dict[str, float]:
+    """Path -> time of the last change of its content, of those that are there."""
+    times = {}
+    for path in paths:
+        with contextlib.suppress(OSError):
+            times[path] = os.stat(path).st_mtime
+    return times
+
+
+def settle(inputs: t.Mapping[str, float], now: float) -> None:
+    """Take times in the future back to now, so that they can be compared again."""
+    for path, mtime in inputs.items():
+        if mtime > now:
+            with contextlib.suppress(OSError):
+                os.utime(path, (now, now))
+
+
+def wait_running(manager: Manager, name: str, seconds: float) -> None:
+    """Wait until the daemon runs.
+
+    :raises OperatorError: with its last words, when it does not.
+    """
+    deadline = time.monotonic() + seconds
+    while not manager.observe(name).running:
+        if time.monotonic() >= deadline:
+            raise OperatorError(
+                f"{name} was started but does not run after {seconds:.0f} s.", manager.log(name)
+            )
+        time.sleep(_POLL_SECONDS)
+
+
+def diff_of(observed: Observed, plan: Plan, name: str) -> dict[str, str]:
+    """The state before, and the state and its reasons after."""
+    words = {"reload": "definition: read again", "enable": "starts with the host: yes"}
+    words.update({"disable": "starts with the host: no", "start": "running: yes", "stop": "running: no"})
+    words["restart"] = "running: yes, restarted"
+    old = {
+        "reload": "definition: older than on disk",
+        "enable": "starts with the host: no",
+        "disable": "starts with the host: yes",
+        "start": "running: no",
+        "stop": "running: yes",
+        "restart": "running: yes",
+    }
+    return {
+        "before_header": name,
+        "after_header": name,
+        "before": "".join(f"{old[action]}\n" for action in plan.actions),
+        "after": "".join(f"{words[action]} ({reason})\n" for action, reason in plan.steps),
+    }
+
+
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    """Observe, plan and, outside check mode, act."""
+    params = module.params
+    name = params["name"]
+    manager = manager_for(service_manager("/"), lambda argv: module.run_command(list(argv)))
+    observed = manager.observe(name)
+    if observed.masked:
+        raise OperatorError(
+            f"the service {name} is masked, so that systemd never starts it.",
+            f"If that is not on purpose: systemctl unmask {name}",
+        )
+    if not observed.present and not module.check_mode:
+        raise OperatorError(
+            f"there is no service {name} on this host.", "Write its unit or init script before."
+        )
+    inputs, now = modified(params["inputs"]), time.time()
+    pending = set(params["inputs"]) & set(params["pending"]) if module.check_mode else set()
+    observed = dataclasses.replace(
+        observed, newer=newer_inputs(inputs, observed.started_at, now, pending) if observed.running else ()
+    )
+    plan = plan_daemon(Desired(params["state"], params["enabled"]), observed)
+    if not module.check_mode:
+        for action in plan.actions:
+            if action in ("start", "restart"):
+                settle(inputs, now)
+            manager.act(name, action)
+        if {"start", "restart"} & set(plan.actions):
+            wait_running(manager, name, params["timeout"])
+    result: dict[str, t.Any] = {
+        "changed": plan.changed,
+        "actions": plan.actions,
+        "reasons": [reason for _action, reason in plan.steps],
+    }
+    if module._diff:
+        result["diff"] = diff_of(observed, plan, name)
+    return result
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["started", "stopped", "present"], "default": "started"},
+            "enabled": {"type": "bool", "default": True},
+            "inputs": {"type": "list", "elements": "path", "default": []},
+            "pending": {"type": "list", "elements": "path", "default": []},
+            "timeout": {"type": "int", "default": 30},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result = run(module)
+    except OperatorError as error:
+        module.fail_json(msg=str(error), **error.context)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
