@@ -40,7 +40,9 @@ options:
     type: int
     default: 900
   description:
-    description: What the token is for, for example the name of the host that joins.
+    description:
+      - What the token is for, for example the name of the host that joins.
+      - A token of the same description is deleted, as it is left from a run that was interrupted.
     type: str
     default: made by baremetal.kubernetes
   token_id:
@@ -122,6 +124,7 @@ deleted:
   sample: [bootstrap-token-abcdef]
 """
 
+import base64
 import re
 import secrets
 import time
@@ -188,6 +191,15 @@ def upload_certificates(host: Host, api: Api, seconds: int) -> str:
     return key
 
 
+def forget(api: Api, description: str) -> None:
+    """Delete the tokens of this description: an interrupted run could not, and nobody knows their values any more."""
+    wanted = base64.b64encode(description.encode()).decode()
+    listed = api.get(SECRETS.rstrip("/") + "?fieldSelector=type%3Dbootstrap.kubernetes.io%2Ftoken")
+    for secret in (listed or {}).get("items") or []:
+        if (secret.get("data") or {}).get("description") == wanted:
+            api.delete(SECRETS + str(secret["metadata"]["name"]))
+
+
 def make(module: AnsibleModule, host: Host) -> dict[str, t.Any]:
     """C(state=present)."""
     params = module.params
@@ -207,6 +219,7 @@ def make(module: AnsibleModule, host: Host) -> dict[str, t.Any]:
     if module.check_mode:
         return result
     api = Api(host.root)
+    forget(api, params["description"])
     output = host.run(
         [
             "token",

@@ -20,6 +20,7 @@ import yaml
 from lab.config import Settings, settings
 from tests.infra.cluster import Cluster, Probes, image_of_lab
 from tests.infra.hosts import REPO, Host
+from tests.infra.playbook import Playbook
 
 AGNHOST = "registry.k8s.io/e2e-test-images/agnhost"
 
@@ -67,6 +68,12 @@ def workers(hosts: dict[str, Host]) -> dict[str, Host]:
 @pytest.fixture(scope="session")
 def cluster(inventory: Path, variables: dict[str, Any]) -> Cluster:
     return Cluster(inventory / ".credentials" / f"{variables['cluster_name']}.kubeconfig")
+
+
+@pytest.fixture(scope="session")
+def playbook(inventory: Path, tmp_path_factory: pytest.TempPathFactory) -> Playbook:
+    """The site playbook."""
+    return Playbook(inventory, tmp_path_factory.mktemp("site"))
 
 
 @pytest.fixture(scope="session")

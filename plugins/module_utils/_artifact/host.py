@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import stat
@@ -43,8 +44,8 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.pla
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._files import fsync_dir
 
 STAGE_PREFIX = ".bmk-artifact-"
-# A run that was killed leaves its stage behind; nothing takes this long.
-_STALE_SECONDS = 24 * 3600
+# A run that was killed leaves its stage behind. One that is at work holds a lock on it, but for its very first moment.
+_STALE_SECONDS = 60
 _WORKERS = 4
 _FOLDER_MODE = 0o755
 
@@ -124,6 +125,7 @@ class Stage:
     def __init__(self, work_dir: str | None = None) -> None:
         self._work_dir = work_dir
         self._folders: dict[str, str] = {}
+        self._locks: list[int] = []
         self._counter = 0
 
     def __enter__(self) -> Stage:
@@ -132,6 +134,8 @@ class Stage:
     def __exit__(self, *_exc: object) -> None:
         for folder in self._folders.values():
             shutil.rmtree(folder, ignore_errors=True)
+        for lock in self._locks:
+            os.close(lock)
 
     def beside(self, dest: str) -> str:
         """A fresh path from which C(dest) can be replaced by a rename."""
@@ -162,7 +166,10 @@ class Stage:
         if parent not in self._folders:
             _remove_stale(parent)
             try:
-                self._folders[parent] = tempfile.mkdtemp(prefix=STAGE_PREFIX, dir=parent)
+                folder = tempfile.mkdtemp(prefix=STAGE_PREFIX, dir=parent)
+                self._folders[parent] = folder
+                self._locks.append(os.open(folder, os.O_RDONLY | os.O_DIRECTORY))
+                fcntl.flock(self._locks[-1], fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as exc:
                 raise ArtifactError(
                     f"{parent} cannot be written: {exc.strerror or exc}.",
@@ -177,8 +184,19 @@ def _remove_stale(parent: str) -> None:
     with contextlib.suppress(OSError):
         for entry in os.scandir(parent):
             own = entry.name.startswith(STAGE_PREFIX) and entry.is_dir(follow_symlinks=False)
-            if own and entry.stat(follow_symlinks=False).st_mtime < limit:
+            if own and entry.stat(follow_symlinks=False).st_mtime < limit and not _in_use(entry.path):
                 shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def _in_use(folder: str) -> bool:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
 
 
 class Staged:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import os
@@ -594,6 +595,22 @@ def test_marked_files_that_are_not_named_go(tmp_path: Path, run_module: RunModul
     assert result["directories"] == predicted["directories"]
     assert sorted(path.name for path in certs.iterdir()) == ["foreign", "mine"]
     assert not run_module("artifact", args)["changed"]
+
+
+def test_stage_of_a_run_that_died_goes_and_one_in_use_stays(tmp_path: Path, run_module: RunModule) -> None:
+    dead, busy, young = (tmp_path / f".bmk-artifact-{name}" for name in ("dead", "busy", "young"))
+    for stage in (dead, busy, young):
+        stage.mkdir()
+        (stage / "1").write_text("part")
+    for stage in (dead, busy):
+        os.utime(stage, (0, 0))
+    handle = os.open(busy, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        assert run_module("artifact", options(tmp_path, small(tmp_path / "f", "x")))["changed"]
+    finally:
+        os.close(handle)
+    assert leftovers(tmp_path) == [str(busy), str(young)]
 
 
 def test_a_link_to_a_folder_is_a_folder(tmp_path: Path, run_module: RunModule) -> None:

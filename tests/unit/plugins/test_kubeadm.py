@@ -865,6 +865,25 @@ def test_token_is_made(cluster: Cluster, run_module: RunModule) -> None:
     assert TOKEN not in cluster.argv
 
 
+def test_token_of_an_interrupted_run_goes_before_another_is_made(
+    cluster: Cluster, run_module: RunModule
+) -> None:
+    cluster.become_control_plane()
+    cluster.script(f"echo {TOKEN}")
+    left = [
+        {
+            "metadata": {"name": f"bootstrap-token-{name}"},
+            "data": {"description": base64.b64encode(text).decode()},
+        }
+        for name, text in (("olda11", b"join of w1"), ("oldb22", b"join of w2"))
+    ]
+    for secret in left:
+        cluster.objects[SECRET + str(secret["metadata"]["name"])] = secret
+    cluster.objects[SECRET.rstrip("/")] = {"items": left}
+    assert run_module("bootstrap_token", token_args(cluster, description="join of w1"))["changed"]
+    assert cluster.deleted == ["bootstrap-token-olda11"]
+
+
 def test_certificates_are_uploaded_under_a_hidden_key(cluster: Cluster, run_module: RunModule) -> None:
     cluster.become_control_plane()
     cluster.script(f'test "$1" = token && echo {TOKEN}; exit 0')

@@ -1,0 +1,153 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One story on fresh hosts, told in order: each test needs those before it."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+
+from tests.infra.cluster import Cluster
+from tests.infra.hosts import Host, run_lab
+from tests.infra.playbook import QUIET, Playbook, Run, tasks_of
+from tests.infra.waiting import wait_for
+
+#: So many tasks the controller is killed at.
+KILLS = 20
+#: Tasks that a run of check mode may call a change although a real run need not: none.
+BROKEN_MIRROR = "http://{address}:8099"
+SERVER = """
+import http.server
+class Broken(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        if '/loopback' in self.path or 'cni-plugins' in self.path:
+            self.send_response(500); self.end_headers()
+        else:
+            self.send_response(200); self.end_headers(); self.wfile.write(b'not what was published')
+    def log_message(self, *args): pass
+http.server.ThreadingHTTPServer(('', 8099), Broken).serve_forever()
+"""
+
+
+def _checked(playbook: Playbook) -> Run:
+    return playbook.run("--check", "--diff", log="check.log").expect()
+
+
+def _changed_by_host(run: Run) -> dict[str, bool]:
+    return {host: counts.changed > 0 for host, counts in run.recap.items()}
+
+
+def test_check_mode_on_fresh_hosts_ends_well_and_changes_nothing(
+    playbook: Playbook, hosts: dict[str, Host]
+) -> None:
+    run = _checked(playbook)
+    assert all(_changed_by_host(run)[name] for name in hosts), run.recap
+    for host in hosts.values():
+        for path in (
+            "/usr/local/bin/kubelet",
+            "/etc/containerd",
+            "/etc/kubernetes",
+            "/var/lib/baremetal-kubernetes",
+        ):
+            assert host.run(f"test -e {path}")[0] != 0, f"{host.name}: {path} was made in check mode"
+
+
+def test_full_disk_is_refused_with_nothing_half_installed(playbook: Playbook, hosts: dict[str, Host]) -> None:
+    host = hosts["w1"]
+    host.check("mount -t tmpfs -o size=24m tmpfs /usr/local/bin")
+    try:
+        run = playbook.run("--limit", "w1", log="full.log")
+        assert run.code != 0
+        assert "MiB are needed in /usr/local/bin" in run.text, run.text[-3000:]
+        assert "Free space on that file system" in run.text
+        assert host.check("ls -A /usr/local/bin").strip() == ""
+        assert host.run("test -e /etc/containerd/config.toml")[0] != 0
+    finally:
+        host.check("umount /usr/local/bin")
+
+
+def test_broken_and_lying_mirror_is_refused_with_nothing_half_installed(
+    playbook: Playbook, hosts: dict[str, Host]
+) -> None:
+    host, server = hosts["w1"], hosts["w2"]
+    server.check(f"cat > /tmp/broken.py <<'END'\n{SERVER}\nEND")
+    pid = server.check("nohup python3 /tmp/broken.py >/dev/null 2>&1 & echo $!").strip()
+    try:
+        address = server.check("ip -4 -o addr show host0").split()[3].partition("/")[0]
+        url = BROKEN_MIRROR.format(address=address)
+        run = playbook.run("--limit", "w1", "-e", json.dumps({"cluster_files_url": url}), log="mirror.log")
+        assert run.code != 0
+        assert "500" in run.text, run.text[-3000:]
+        assert "sha256" in run.text
+        assert host.check("ls -A /usr/local/bin").strip() == ""
+        assert host.run("test -e /opt/cni/bin/loopback")[0] != 0
+    finally:
+        server.run(f"kill {pid}; rm -f /tmp/broken.py")
+
+
+def test_controller_killed_at_many_tasks(playbook: Playbook) -> None:
+    """Each run is killed at the first task that none before was killed at, until a run comes to its end."""
+    chance = random.Random(4)  # noqa: S311 - it picks moments, not secrets
+    killed: list[str] = []
+    for number in range(KILLS * 2):
+        process = playbook.start(log="killed.log")
+        while True:
+            begun = [task for task in tasks_of(playbook.text("killed.log")) if task not in killed]
+            if begun or process.poll() is not None:
+                break
+            time.sleep(0.02)
+        if not begun:
+            break
+        # The task is at work on the hosts for different lengths of time.
+        time.sleep(chance.choice((0.0, 0.3, 1.0, 2.0)))
+        killed.append(begun[0])
+        playbook.kill(process, connections=number % 2 == 1)
+    print(f"killed at {len(killed)} tasks: " + "; ".join(killed))
+    assert len(set(killed)) >= KILLS
+
+
+def test_host_lost_in_the_middle(playbook: Playbook, hosts: dict[str, Host]) -> None:
+    # Something to do for the run, at which the host can be lost.
+    hosts["w2"].check("rm -f /opt/cni/bin/*")
+    process = playbook.start(log="lost.log")
+    playbook.wait_task(
+        process,
+        {"baremetal.kubernetes.container_runtime : Place containerd, its companions and their configuration"},
+        log="lost.log",
+    )
+    run_lab("stop", "w2")
+    code = process.wait(timeout=600)
+    run = Run(code, playbook.text("lost.log"))
+    assert code != 0
+    assert run.recap["w2"].lost == 1, run.text[-3000:]
+    assert run.recap["w1"].failed == run.recap["cp1"].failed == 0
+    run_lab("start", "w2")
+    wait_for("w2 answers after power-on", lambda: hosts["w2"].run("true")[0] == 0, seconds=60)
+
+
+def test_check_mode_tells_what_the_next_run_changes(playbook: Playbook) -> None:
+    predicted = _checked(playbook)
+    real = playbook.run(log="whole.log").expect()
+    assert predicted.changed == real.changed
+
+
+def test_the_run_after_that_is_quiet_and_so_is_check_mode(playbook: Playbook, cluster: Cluster) -> None:
+    playbook.run(log="again.log").expect_quiet()
+    assert all(counts == QUIET for counts in _checked(playbook).recap.values())
+    for name in ("cp1", "w1", "w2"):
+        wait_for(f"{name} is ready", lambda name=name: cluster.ready(name), seconds=60)  # type: ignore[misc]
+
+
+def test_nothing_is_left_of_interrupted_runs(hosts: dict[str, Host], cluster: Cluster) -> None:
+    for host in hosts.values():
+        found = host.check(
+            "find / -xdev \\( -path /proc -o -path /sys \\) -prune -o -name '.bmk-*' -print"
+            " -o -path '/run/bmk-*' -print 2>/dev/null; true"
+        )
+        assert not found.strip(), f"{host.name}: {found}"
+    secrets = cluster.core.list_namespaced_secret("kube-system").items
+    left = [one.metadata.name for one in secrets if one.type == "bootstrap.kubernetes.io/token"]
+    # A killed run cannot delete its token: it ends by itself after 15 minutes, and lets in nobody who has not read it.
+    assert len(left) <= KILLS, left
