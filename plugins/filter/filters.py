@@ -11,6 +11,8 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cluster import select
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._mirror import plan
 
 
 def release_file(
@@ -84,9 +86,40 @@ def to_toml(value: t.Any) -> str:
         raise AnsibleFilterError(f"to_toml cannot write the value: {exc}") from exc
 
 
+def mirror_list(hosts: t.Any, releases: t.Any, image_tags: t.Any, **options: t.Any) -> dict[str, t.Any]:
+    """See C(mirror_list.yml).
+
+    :raises AnsibleFilterError: when a checksum or a tag is not known.
+    """
+    if not isinstance(hosts, t.Sequence) or isinstance(hosts, str):
+        raise AnsibleFilterError(f"mirror_list takes a list of hosts, found {type(hosts).__name__}.")
+    try:
+        return plan.plan_mirror(hosts, releases=releases, image_tags=image_tags, **options)
+    except OperatorError as exc:
+        raise AnsibleFilterError(str(exc)) from exc
+
+
+def manifest_images(documents: t.Any) -> list[str]:
+    """See C(manifest_images.yml).
+
+    :raises AnsibleFilterError: when there are no documents.
+    """
+    if isinstance(documents, (str, t.Mapping)) or not isinstance(documents, t.Iterable):
+        raise AnsibleFilterError(
+            f"manifest_images takes a list of documents, found {type(documents).__name__}. Put from_yaml_all before it."
+        )
+    return plan.manifest_images(documents)
+
+
 class FilterModule:
     """The filters by name."""
 
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """Name -> function."""
-        return {"release_file": release_file, "bootstrap_host": bootstrap_host, "to_toml": to_toml}
+        return {
+            "bootstrap_host": bootstrap_host,
+            "manifest_images": manifest_images,
+            "mirror_list": mirror_list,
+            "release_file": release_file,
+            "to_toml": to_toml,
+        }
