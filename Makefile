@@ -76,6 +76,13 @@ unit: venv ## Unit tests and templates
 molecule: venv ## The scenario `default` on fresh hosts of the lab
 	$(BIN)/python -m tests.run molecule
 
+# Arguments for the benchmark, for instance BENCH="--rounds 3".
+BENCH ?=
+
+.PHONY: bench
+bench: venv ## Measure the site playbook against a shell script that does the bare minimum
+	@$(BIN)/python -m tests.bench $(BENCH)
+
 .PHONY: build
 build: venv ## Build the collection, install it into a temporary folder and check what it holds
 	ansible-galaxy collection build --force --output-path build

@@ -1,0 +1,176 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Measure the site playbook against the bare path, and show both.
+
+    python -m tests.bench [--rounds N] [--json PATH] [--keep]
+
+It replaces the lab. Being slow is no failure; a phase that does not do its work is (exit code 1).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+import yaml
+from rich.console import Console
+
+from lab import state
+from lab.config import Settings, settings
+from tests.bench import plan, report
+from tests.bench.measure import HERE, REPO, BenchError, Lab, measure
+
+BIN = Path(sys.executable).parent
+OUTPUT = REPO / "tests" / "output"
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def run_lab(*arguments: str) -> None:
+    """Run a command of the lab."""
+    done = subprocess.run([sys.executable, "-m", "lab", *arguments], cwd=REPO, check=False)
+    if done.returncode != 0:
+        raise BenchError(f"`lab {' '.join(arguments)}` ended with code {done.returncode}")
+
+
+def fresh(wanted: Settings) -> Lab:
+    """Hosts that nothing has run on yet."""
+    run_lab("down")
+    run_lab("up")
+    return Lab(wanted, tuple(state.load(wanted.paths).hosts.values()))
+
+
+def warm(folder: Path) -> None:
+    """Read what the mirror serves, so that the first phase does not alone pay for the disk."""
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            with path.open("rb") as file:
+                while file.read(2**20):
+                    pass
+
+
+def about(wanted: Settings, lab: Lab) -> dict[str, Any]:
+    """What the figures depend on besides the code."""
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=REPO, capture_output=True, text=True, check=False
+    )
+    galaxy = yaml.safe_load((REPO / "galaxy.yml").read_text(encoding="utf-8"))
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": {
+            "processors": os.cpu_count(),
+            "memory": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+            "kernel": platform.release(),
+            "architecture": platform.machine(),
+        },
+        "versions": {
+            "collection": galaxy["version"],
+            "commit": commit.stdout.strip(),
+            "ansible-core": version("ansible-core"),
+            "python": platform.python_version(),
+            **plan.Site.load(wanted.paths.inventory).versions(),
+        },
+        "hosts": [{"name": record.name, "init": record.kind, "role": record.role} for record in lab.hosts],
+    }
+
+
+class Bench:
+    """All phases of all rounds.
+
+    :param wanted: the lab's settings.
+    :param work: a folder that is removed afterwards; it holds credentials.
+    """
+
+    def __init__(self, wanted: Settings, work: Path) -> None:
+        self.wanted = wanted
+        self.work = work
+        self.phases: list[report.Phase] = []
+        self.about: dict[str, Any] = {}
+
+    def _measure(self, lab: Lab, name: str, path: str, number: int, argv: list[str]) -> None:
+        folder = self.work / f"{number}-{len(self.phases)}"
+        folder.mkdir(exist_ok=True)
+        log = OUTPUT / "bench" / f"{number}-{name}-{path}.log"
+        self.phases.append(measure(lab, name, path, number, argv, folder, log))
+        print(f"round {number}: {name} by {path} took {self.phases[-1].seconds:.1f} s", flush=True)
+
+    def site(self, number: int) -> None:
+        """The playbook on fresh hosts, then again; what it made is kept as the script's plan."""
+        lab = fresh(self.wanted)
+        self.about = about(self.wanted, lab)
+        # The controller, too, starts without helm and chart.
+        cache = self.work / f"cache-{number}"
+        argv = [
+            *(str(BIN / "ansible-playbook"), "-i", str(self.wanted.paths.inventory)),
+            *("-e", json.dumps({"network_cache": str(cache)}), "baremetal.kubernetes.site"),
+        ]
+        for name in ("create", "no-op"):
+            self._measure(lab, name, "site", number, argv)
+        helm = next(path for path in cache.glob("helm*") if path.is_file())
+        folder = self.work / "plan"
+        folder.mkdir(exist_ok=True)
+        plan.capture(self.wanted, lab.hosts, helm, ARCHITECTURES[platform.machine()], folder)
+
+    def bare(self, number: int) -> None:
+        """The script on fresh hosts."""
+        lab = fresh(self.wanted)
+        folder = self.work / f"{number}-{len(self.phases)}"
+        folder.mkdir()
+        (self.work / "plan" / "ssh_config").write_text(
+            plan.ssh_config(self.wanted, lab.hosts, folder / "cp"), encoding="utf-8"
+        )
+        argv = [str(HERE / "bare.sh"), str(self.work / "plan"), str(folder)]
+        self._measure(lab, "create", "bare", number, argv)
+
+
+def _interrupted(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def main(
+    rounds: Annotated[int, typer.Option(min=1, help="How often everything is done; the best counts.")] = 1,
+    output: Annotated[Path, typer.Option("--json", help="Where the figures go.")] = OUTPUT / "bench.json",
+    keep: Annotated[bool, typer.Option(help="Leave the last cluster up.")] = False,
+) -> None:
+    """Measure the site playbook against a shell script that does the bare minimum. Replaces the lab."""
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    wanted = settings()
+    failure = ""
+    signal.signal(signal.SIGTERM, _interrupted)
+    with tempfile.TemporaryDirectory(prefix="bench-") as work:
+        bench = Bench(wanted, Path(work))
+        try:
+            warm(wanted.paths.artifacts_cache / "files")
+            warm(wanted.paths.artifacts_cache / "registry")
+            for number in range(1, rounds + 1):
+                bench.site(number)
+                bench.bare(number)
+        except (BenchError, RuntimeError) as exc:
+            failure = str(exc)
+        except KeyboardInterrupt:
+            failure = "interrupted"
+        finally:
+            if not keep:
+                run_lab("down")
+    if bench.phases:
+        report.show(bench.phases, console)
+        report.write(output, {**report.data(bench.phases, bench.about), "failure": failure})
+        console.print(f"Figures: {output}; output of the phases: {OUTPUT / 'bench'}", highlight=False)
+    if failure:
+        print(f"bench: {failure}", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,186 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run one command and measure it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import network
+from lab.config import Settings
+from lab.run import tail
+from lab.state import HostRecord
+from tests.bench import tasks, watch
+from tests.bench.report import Phase
+
+REPO = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+#: Seconds after which a phase has failed.
+LIMIT = 1200
+
+
+class BenchError(Exception):
+    """A phase did not do its work, so its figures mean nothing."""
+
+
+@dataclass(frozen=True)
+class Lab:
+    """The hosts that are measured.
+
+    :param settings: of the lab.
+    :param hosts: in the order in which they are shown.
+    """
+
+    settings: Settings
+    hosts: tuple[HostRecord, ...]
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        return {record.name: record.address for record in self.hosts}
+
+    def traffic(self) -> dict[str, watch.Bytes]:
+        """Counters of the hosts' cables."""
+        argv = network.inside(self.settings.paths, "ip", "-json", "-statistics", "link", "show")
+        text = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+        found = watch.interface_bytes(text, self.settings.network.interface_prefix)
+        return {record.name: found[record.name] for record in self.hosts}
+
+
+def stages(text: str, started: float) -> dict[str, float]:
+    """Seconds of each stage of the script.
+
+    :param text: lines with a stage's name and the moment at which it ended.
+    :param started: the moment at which the first one began.
+    """
+    found = {}
+    for line in text.splitlines():
+        name, moment = line.split()
+        found[name] = float(moment) - started
+        started = float(moment)
+    return found
+
+
+def environment(folder: Path, hosts: Mapping[str, str]) -> dict[str, str]:
+    """What a measured command finds in its environment.
+
+    :param folder: the phase's own.
+    :param hosts: address by name.
+    """
+    ssh = shutil.which("ssh")
+    if ssh is None:
+        raise BenchError("no ssh in PATH; install OpenSSH's client")
+    return {
+        **os.environ,
+        "ANSIBLE_CALLBACKS_ENABLED": "bench_tasks",
+        "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "callback_plugins"),
+        "ANSIBLE_CONFIG": str(REPO / "ansible.cfg"),
+        "ANSIBLE_NOCOLOR": "1",
+        # A phase must not find connections that another one left open.
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(folder / "cp"),
+        "BENCH_HOSTS": " ".join([*hosts, *hosts.values()]),
+        "BENCH_PROGRAMS": str(Path(ssh).parent),
+        "BENCH_SSH_LOG": str(folder / "calls"),
+        "BENCH_TASKS": str(folder / "tasks"),
+        "PATH": f"{HERE / 'bin'}{os.pathsep}{os.environ['PATH']}",
+    }
+
+
+def _wait(process: subprocess.Popen[bytes], limit: float) -> tuple[int, float]:
+    """Exit code of a process and the processor seconds of it and all that it waited for."""
+    deadline = time.monotonic() + limit
+    while True:
+        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if pid:
+            process.returncode = os.waitstatus_to_exitcode(status)
+            return process.returncode, usage.ru_utime + usage.ru_stime
+        if time.monotonic() > deadline:
+            os.killpg(process.pid, signal.SIGTERM)
+            deadline += 10
+        time.sleep(0.05)
+
+
+def _close(folder: Path) -> None:
+    """End the connections that wait for the next command."""
+    for socket in (folder / "cp").glob("*"):
+        subprocess.run(
+            ["ssh", "-o", f"ControlPath={socket}", "-O", "exit", "none"], capture_output=True, check=False
+        )
+
+
+def measure(
+    lab: Lab, name: str, path: str, number: int, argv: Sequence[str], folder: Path, log: Path
+) -> Phase:
+    """Run a command to its end.
+
+    :param name: of the phase.
+    :param path: `bare` or `site`.
+    :param number: of the round.
+    :param folder: an empty one; the command may write to its `stages`.
+    :param log: where the command's output goes.
+    :raises BenchError: it failed, or Ansible changed something in a phase that may not.
+    """
+    (folder / "cp").mkdir(mode=0o700)
+    for file in ("calls", "stages", "tasks"):
+        (folder / file).touch()
+    log.parent.mkdir(parents=True, exist_ok=True)
+    ticks = os.sysconf("SC_CLK_TCK")
+    load = os.getloadavg()[0]
+    before = lab.traffic()
+    busy = watch.busy_seconds(Path("/proc/stat").read_text(encoding="utf-8"), ticks)
+    with watch.Connections(lab.settings.network.bridge) as connections, log.open("wb") as output:
+        started, moment = time.monotonic(), time.time()
+        process = subprocess.Popen(
+            argv,
+            cwd=REPO,
+            env=environment(folder, lab.addresses),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            with watch.Memory(process.pid) as memory:
+                code, cpu = _wait(process, LIMIT)
+        finally:
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
+        seconds = time.monotonic() - started
+    busy = watch.busy_seconds(Path("/proc/stat").read_text(encoding="utf-8"), ticks) - busy
+    after = lab.traffic()
+    _close(folder)
+    if code != 0:
+        raise BenchError(
+            f"{name} by {path} ended with code {code} after {seconds:.0f} s; {log}:\n{tail(log)}"
+        )
+    run = None
+    if text := (folder / "tasks").read_text(encoding="utf-8"):
+        run = tasks.parse(text.splitlines())
+        if name != "create" and run.changed:
+            raise BenchError(
+                f"{name} by {path} changed something in {run.changed} tasks; expected 0; see {log}"
+            )
+    opened = connections.by_address()
+    return Phase(
+        name=name,
+        path=path,
+        round=number,
+        seconds=seconds,
+        cpu_seconds=cpu,
+        machine_cpu_seconds=busy,
+        load=load,
+        pss=memory.pss,
+        rss=memory.rss,
+        connections={host: opened.get(address, 0) for host, address in lab.addresses.items()},
+        calls=watch.calls((folder / "calls").read_text(encoding="utf-8").splitlines(), lab.addresses),
+        traffic={host: after[host] - before[host] for host in after},
+        stages=stages((folder / "stages").read_text(encoding="utf-8"), moment),
+        run=run,
+    )

@@ -1,0 +1,185 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the bare path is given, taken from a cluster that the site playbook made: so both make the same cluster.
+
+Files of /etc and the configuration of kubeadm and Cilium are read from the cluster, which keeps this free of copies
+of the roles' templates. Names of release files come from the lock file.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lab import host
+from lab.config import Settings
+from lab.state import HostRecord
+
+REPO = Path(__file__).resolve().parents[2]
+
+#: Where site puts files that are no release files; those that a host has are copied.
+PLACES = (
+    "etc/conf.d/containerd",
+    "etc/conf.d/kubelet",
+    "etc/containerd",
+    "etc/crictl.yaml",
+    "etc/init.d/containerd",
+    "etc/init.d/kubelet",
+    "etc/kubernetes/kubelet.conf.d",
+    "etc/modules-load.d/baremetal-kubernetes.conf",
+    "etc/sysctl.d/baremetal-kubernetes.conf",
+    "etc/systemd/system/containerd.service",
+    "etc/systemd/system/kubelet.service",
+)
+#: The role and the variable that say a component's version.
+VERSIONS = {
+    "kubeadm": ("cluster", "cluster_kubernetes_version"),
+    "kubelet": ("cluster", "cluster_kubernetes_version"),
+    "kubectl": ("cluster", "cluster_kubernetes_version"),
+    "containerd": ("container_runtime", "container_runtime_containerd_version"),
+    "runc": ("container_runtime", "container_runtime_runc_version"),
+    "crictl": ("container_runtime", "container_runtime_crictl_version"),
+    "cni_plugins": ("container_runtime", "container_runtime_cni_plugins_version"),
+    "helm": ("network", "network_helm_version"),
+    "cilium_chart": ("network", "network_cilium_version"),
+}
+#: Where the roles put the mirror's CA on a host; it is not captured, for a new lab has a new CA.
+HOST_CA = "/etc/baremetal-kubernetes/mirror-ca.crt"
+
+
+@dataclass(frozen=True)
+class Site:
+    """What the inventory and the roles say.
+
+    :param variables: of the inventory, for all hosts.
+    """
+
+    variables: Mapping[str, Any]
+
+    @classmethod
+    def load(cls, inventory: Path) -> Site:
+        text = (inventory / "group_vars" / "all.yml").read_text(encoding="utf-8")
+        return cls(yaml.safe_load(text))
+
+    def versions(self) -> dict[str, str]:
+        """Version by component."""
+        found = {}
+        for component, (role, variable) in VERSIONS.items():
+            defaults = yaml.safe_load(
+                (REPO / "roles" / role / "defaults" / "main.yml").read_text(encoding="utf-8")
+            )
+            found[component] = str(self.variables.get(variable, defaults[variable]))
+        return found
+
+    def urls(self, arch: str) -> dict[str, str]:
+        """Where the mirror has each release file.
+
+        :param arch: Go's name of the hosts' architecture.
+        """
+        lock = yaml.safe_load((REPO / "roles" / "cluster" / "vars" / "main.yml").read_text(encoding="utf-8"))
+        mirror = self.variables["cluster_files_url"].rstrip("/")
+        return {
+            component: f"{mirror}/"
+            + lock["__cluster_releases"][component]["url"]
+            .removeprefix("https://")
+            .format(version=version, arch=arch)
+            for component, version in self.versions().items()
+        }
+
+
+def settings_text(site: Site, hosts: Sequence[HostRecord], arch: str) -> str:
+    """The shell variables that the script reads."""
+    (first,) = [record.name for record in hosts if record.role == "control_plane"]
+    values = {
+        "FIRST": first,
+        "WORKERS": " ".join(record.name for record in hosts if record.role == "worker"),
+        "PREFLIGHT": ",".join(site.variables.get("cluster_ignore_preflight_errors", [])),
+        "CA": HOST_CA,
+        "CONTROLLER_CA": site.variables["cluster_ca_file"],
+        **{component.upper(): url for component, url in site.urls(arch).items()},
+    }
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
+
+
+def ssh_config(settings: Settings, hosts: Sequence[HostRecord], sockets: Path) -> str:
+    """How the script reaches the hosts: as Ansible does, with one connection a host that is used again.
+
+    :param sockets: folder for the sockets of these connections.
+    """
+    common = f"""Host *
+  User root
+  IdentityFile {host.key_file(settings)}
+  IdentitiesOnly yes
+  UserKnownHostsFile {settings.paths.known_hosts}
+  GlobalKnownHostsFile none
+  StrictHostKeyChecking yes
+  ControlMaster auto
+  ControlPersist 120s
+  ControlPath {sockets}/%C
+"""
+    return "".join(f"Host {record.name}\n  HostName {record.address}\n" for record in hosts) + common
+
+
+def _on(settings: Settings, record: HostRecord, command: str) -> bytes:
+    argv = host.ssh_command(settings, record, ["sh", "-c", command])
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
+    if done.returncode != 0:
+        message = done.stderr.decode(errors="replace").strip()
+        raise RuntimeError(f"{record.name}: `{command}` ended with code {done.returncode}: {message}")
+    return done.stdout
+
+
+def _kubectl(*arguments: str) -> str:
+    return shlex.join(["kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", *arguments])
+
+
+def capture(settings: Settings, hosts: Sequence[HostRecord], helm: Path, arch: str, folder: Path) -> None:
+    """Write the script's folder, but for `ssh_config`, from the cluster that is up.
+
+    :param helm: the program that site used.
+    :param arch: Go's name of the hosts' architecture.
+    :raises RuntimeError: a host or helm did not answer as expected.
+    """
+    site = Site.load(settings.paths.inventory)
+    for record in hosts:
+        listing = f"cd / && tar -c $(ls -d {' '.join(PLACES)} 2>/dev/null)"
+        (folder / f"{record.name}.tar").write_bytes(_on(settings, record, listing))
+    (first,) = [record for record in hosts if record.role == "control_plane"]
+    documents = [
+        _on(
+            settings, first, _kubectl("get", "-n", "kube-system", "configmap", name, "-o", f"jsonpath={path}")
+        )
+        for name, path in (
+            ("kubeadm-config", "{.data.ClusterConfiguration}"),
+            ("kubelet-config", "{.data.kubelet}"),
+        )
+    ]
+    (folder / "cluster.yml").write_bytes(b"\n---\n".join(documents))
+    values = subprocess.run(
+        [
+            *(str(helm), "--kubeconfig", str(kubeconfig(settings)), "--namespace", "kube-system"),
+            *("get", "values", "cilium", "--output", "yaml"),
+        ],
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    if values.returncode != 0:
+        raise RuntimeError(f"helm get values: {values.stderr.decode(errors='replace').strip()}")
+    (folder / "values.yml").write_bytes(values.stdout)
+    (folder / "addresses").write_text(
+        "".join(f"{record.name} {record.address}\n" for record in hosts), encoding="utf-8"
+    )
+    (folder / "settings.sh").write_text(settings_text(site, hosts, arch), encoding="utf-8")
+
+
+def kubeconfig(settings: Settings) -> Path:
+    """Where site leaves the administrator's credentials."""
+    return settings.paths.inventory / ".credentials" / "kubernetes.kubeconfig"
