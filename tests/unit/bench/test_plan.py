@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 from pathlib import Path
@@ -69,8 +70,11 @@ def test_ssh_finds_address_and_options_of_a_host(tmp_path: Path) -> None:
     assert {"hostname 192.0.2.2", "user root", "controlmaster auto", "identitiesonly yes"} <= set(done)
 
 
-def test_what_is_copied_is_where_the_service_templates_go() -> None:
-    for role in ("container_runtime", "kubelet"):
-        for init in ("systemd", "openrc"):
-            text = (plan.REPO / "roles" / role / "vars" / f"{init}.yml").read_text(encoding="utf-8")
-            assert any(f"path: /{place}" in text for place in plan.PLACES), f"{role}, {init}"
+def test_what_is_copied_is_where_the_services_go() -> None:
+    found = {
+        path
+        for file in (plan.REPO / "roles").glob("*/vars/*.yml")
+        for path in re.findall(r"path: /(etc/(?:init\.d|systemd)/[^\s,}]+)", file.read_text(encoding="utf-8"))
+    }
+    assert len(found) == 4
+    assert found <= set(plan.PLACES)
