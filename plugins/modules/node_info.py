@@ -27,14 +27,62 @@ options:
       - Folder that stands for C(/), for hosts that are mounted somewhere and for tests.
     type: path
     default: /
+  preflight:
+    description:
+      - Gathers what M(baremetal.kubernetes.preflight_report) needs besides, as RV(node.preflight). Nothing of it is
+        judged here.
+    type: dict
+    version_added: 0.1.0
+    suboptions:
+      kernel_options:
+        description: Options of the kernel to look up, such as C(CONFIG_OVERLAY_FS).
+        type: list
+        elements: str
+        default: []
+      ports:
+        description: Ports to look at, such as C(6443/tcp).
+        type: list
+        elements: str
+        default: []
+      paths:
+        description: Paths whose free space is told. They need not exist.
+        type: list
+        elements: str
+        default: []
+      urls:
+        description:
+          - URLs that the host must reach, asked all at once. C({arch}) stands for the host's architecture. Proxies are
+            taken from the environment.
+        type: list
+        elements: str
+        default: []
+      ca_pem:
+        description:
+          - Certificates, as PEM text, of authorities that O(preflight.urls) are verified with beside the host's own.
+        type: str
+        default: ""
+      timeout:
+        description: Seconds for each of O(preflight.urls).
+        type: float
+        default: 3
 seealso:
   - module: baremetal.kubernetes.cluster_health
+  - module: baremetal.kubernetes.preflight_report
   - module: ansible.builtin.setup
 """
 
 EXAMPLES = r"""
 - name: Read the state of every host
   baremetal.kubernetes.node_info:
+  register: __cluster_node
+
+- name: Read what decides whether a host can become a node
+  baremetal.kubernetes.node_info:
+    preflight:
+      kernel_options: [CONFIG_OVERLAY_FS, CONFIG_BPF_SYSCALL]
+      ports: [6443/tcp, 8472/udp]
+      paths: [/var/lib]
+      urls: ["https://registry.k8s.io/v2/"]
   register: __cluster_node
 
 - name: Show which hosts belong to which cluster
@@ -176,24 +224,122 @@ node:
       description: Whether containerd starts at boot and runs now.
       type: dict
       sample: {enabled: true, running: true}
+    preflight:
+      description: What O(preflight) asked for.
+      returned: O(preflight) is given
+      type: dict
+      contains:
+        kernel:
+          description:
+            - Where the options are known from (a file, or V(probe)), each option (V(y), V(m), V(n), or V(unknown)), and
+              whether the running kernel's modules are installed.
+          type: dict
+          sample: {source: /proc/config.gz, options: {CONFIG_OVERLAY_FS: m}, modules_installed: true}
+        cpus:
+          description: Number of CPUs that can be used.
+          type: int
+          sample: 4
+        ports:
+          description: Those of O(preflight.ports) that are taken, with address and process (V(null) when unknown).
+          type: list
+          elements: dict
+          sample: [{protocol: tcp, port: 6443, address: "::", process: kube-apiserver}]
+        disks:
+          description: Free bytes at each of O(preflight.paths), with the number of the device.
+          type: list
+          elements: dict
+          sample: [{path: /var/lib, free_bytes: 21474836480, device: 2049, writable: true}]
+        networks:
+          description: Networks that the host has routes to.
+          type: list
+          elements: dict
+          sample: [{network: 192.0.2.0/24, interface: eth0}]
+        apiserver_version:
+          description: Version of the API server by its static Pod, V(null) without one.
+          type: str
+          sample: 1.36.4
+        clock:
+          description:
+            - The host's clock, in seconds since the epoch, when the module began and ended, its lead over the
+              controller's, and the seconds by which that may be wrong either way.
+          type: dict
+          sample: {began: 1790000000.123, ended: 1790000000.434, offset: -0.011, uncertainty: 0.221}
+        urls:
+          description: Whether each of O(preflight.urls) answered, and with what.
+          type: list
+          elements: dict
+          sample: [{url: "https://registry.k8s.io/v2/", ok: true, answer: HTTP 200}]
 """
 
 import os
+import re
+import time
+import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.facts import collect
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.facts import architecture, collect
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "address_probe": {"type": "str"},
+    "root": {"type": "path", "default": "/"},
+    "preflight": {
+        "type": "dict",
+        "options": {
+            "kernel_options": {"type": "list", "elements": "str", "default": []},
+            "ports": {"type": "list", "elements": "str", "default": []},
+            "paths": {"type": "list", "elements": "str", "default": []},
+            "urls": {"type": "list", "elements": "str", "default": []},
+            "ca_pem": {"type": "str", "default": ""},
+            "timeout": {"type": "float", "default": 3},
+        },
+    },
+}
+
+
+def parse_ports(module: AnsibleModule, texts: t.Iterable[str]) -> tuple[tuple[str, int], ...]:
+    """Protocol and number of each."""
+    ports = []
+    for text in texts:
+        match = re.fullmatch(r"(\d{1,5})/(tcp|udp)", text)
+        if match is None or not 0 < int(match.group(1)) < 65536:
+            module.fail_json(
+                msg=f"preflight.ports has {text!r}. Expected a number and a protocol, as in 6443/tcp."
+            )
+        else:
+            ports.append((match.group(2), int(match.group(1))))
+    return tuple(ports)
+
+
+def read(module: AnsibleModule, began: float) -> dict[str, t.Any]:
+    """The facts, and what a preflight asks for."""
+    root, probe, asked = (module.params[name] for name in ("root", "address_probe", "preflight"))
+    if asked is None:
+        return collect(root, probe)
+    # Only here, as it needs TLS and HTTP, whose import takes longer than all other facts.
+    from ansible_collections.baremetal.kubernetes.plugins.module_utils._preflight import gather
+
+    request = gather.Request(
+        kernel_options=tuple(asked["kernel_options"]),
+        ports=parse_ports(module, asked["ports"]),
+        paths=tuple(asked["paths"]),
+        urls=tuple(asked["urls"]),
+        ca_pem=asked["ca_pem"],
+        timeout=asked["timeout"],
+    )
+    running = gather.probes(request, architecture())
+    node = collect(root, probe)
+    node["preflight"] = gather.gather(root, request, node["kernel"], running, began)
+    return node
 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec={"address_probe": {"type": "str"}, "root": {"type": "path", "default": "/"}},
-        supports_check_mode=True,
-    )
+    began = time.time()
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     root = module.params["root"]
     if not os.path.isdir(root):
         module.fail_json(msg=f"root {root} is not a directory. Give the folder that the host is mounted on.")
-    module.exit_json(changed=False, node=collect(root, module.params["address_probe"]))
+    module.exit_json(changed=False, node=read(module, began))
 
 
 if __name__ == "__main__":

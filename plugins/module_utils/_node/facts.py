@@ -153,6 +153,11 @@ def distribution(root: str) -> dict[str, t.Any]:
     }
 
 
+def architecture() -> str:
+    """The machine's architecture as release files call it."""
+    return _ARCHITECTURES.get(platform.machine(), platform.machine())
+
+
 def package_manager(root: str) -> str:
     """The name that Ansible's C(pkg_mgr) fact has for the host's package manager, C(unknown) when there is none.
 
@@ -327,7 +332,7 @@ def collect(root: str = "/", probe: str | None = None) -> dict[str, t.Any]:
             "node_name_source": "certificate" if state.node_name else "hostname",
             "machine_id": (read_text(root, "/etc/machine-id") or "").strip() or None,
             "product_uuid": uuid or None,
-            "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),
+            "architecture": architecture(),
             "kernel": (read_text(root, "/proc/sys/kernel/osrelease") or platform.release()).strip(),
             "distribution": distribution(root),
             "service_manager": manager,

@@ -116,6 +116,12 @@ def test_image_collection_thresholds_are_valid_for_the_kubelet(lab: Settings) ->
     assert 0 <= config["imageGCLowThresholdPercent"] < config["imageGCHighThresholdPercent"] <= 100
 
 
+def test_preflight_expects_hosts_that_share_a_machine(lab: Settings) -> None:
+    told = inventory.variables(lab, None, PLAIN)
+    assert told["preflight_ignore"] == ["duplicate_product_uuid"]
+    assert told["preflight_disk_min_mib"]["/var/lib"] < 1024
+
+
 def test_checksums_are_kept_for_later_commands(lab: Settings) -> None:
     assert inventory.current_checksums(lab) is None
     inventory.write(lab, RECORDS, CHECKSUMS)

@@ -1,0 +1,230 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release.
+# Do not import it from other collections, playbook-local plugins or scripts.
+
+"""What is judged across hosts, and of the site as a whole."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._preflight.model import (
+    ERROR,
+    WARNING,
+    Finding,
+    Host,
+    Site,
+    parse_version,
+)
+
+Findings = t.Iterator[Finding]
+
+# What firmware says when nobody set the UUID: it tells no host from another, but every such host has it.
+_NO_UUID = {"", "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"}
+
+
+def release(_hosts: t.Sequence[Host], site: Site) -> Findings:
+    """The version of Kubernetes that is asked for."""
+    version = parse_version(site.kubernetes_version)
+    minor = f"{version[0]}.{version[1]}" if version else ""
+    if minor not in site.supported_minors:
+        yield Finding(
+            "",
+            "kubernetes_version",
+            ERROR,
+            f"cluster_kubernetes_version {site.kubernetes_version!r}",
+            f"a version of {', '.join(site.supported_minors)}",
+            "Set cluster_kubernetes_version to one of these, or use a release of the collection that knows yours.",
+        )
+
+
+def control_planes(_hosts: t.Sequence[Host], site: Site) -> Findings:
+    """Their number, and the address in front of them."""
+    count = len(site.control_planes)
+    if count == 0:
+        yield Finding(
+            "",
+            "control_planes",
+            ERROR,
+            "no host in the group of control planes",
+            "one host, or three or five for a cluster that outlives the loss of one or two",
+            "Put a host into that group of the inventory (cluster_control_plane_group).",
+        )
+    elif count % 2 == 0:
+        yield Finding(
+            "",
+            "control_planes",
+            WARNING,
+            f"{count} control planes ({', '.join(site.control_planes)})",
+            "an odd number",
+            f"Add or remove one: etcd with {count} members outlives the loss of {(count - 1) // 2}, which is as many as"
+            f" {count - 1} members do.",
+        )
+    match = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/]+):(\d{1,5})", site.endpoint)
+    if site.endpoint and not (match and 0 < int(match.group(2)) < 65536):
+        yield Finding(
+            "",
+            "endpoint",
+            ERROR,
+            f"cluster_endpoint {site.endpoint!r}",
+            "name:port or address:port, as in k8s.example.org:6443",
+            "Correct cluster_endpoint.",
+        )
+    if not site.endpoint and count > 1:
+        yield Finding(
+            "",
+            "endpoint",
+            ERROR,
+            f"{count} control planes and no cluster_endpoint",
+            "an address that outlives each of them",
+            "Set cluster_endpoint to a load balancer or a virtual address.",
+        )
+
+
+def membership(hosts: t.Sequence[Host], _site: Site) -> Findings:
+    """All that are in a cluster are in the same one. The control planes say which; else the first node does."""
+    ids = [(host, host.kubernetes.get("cluster_id")) for host in hosts]
+    members = [(host, cluster) for host, cluster in ids if cluster]
+    planes = [item for item in members if item[0].kubernetes.get("role") == "control_plane"]
+    if not members:
+        return
+    # The cluster that most control planes are in, of equals the one that is named first.
+    votes = [cluster for _host, cluster in planes or members]
+    own = max(votes, key=votes.count)
+    of = [host.name for host, cluster in members if cluster == own]
+    for host, cluster in members:
+        if cluster != own:
+            yield Finding(
+                host.name,
+                "foreign_cluster",
+                ERROR,
+                f"a node of cluster {cluster}",
+                f"cluster {own}, as {', '.join(of[:3])}{' and others' if len(of) > 3 else ''}",
+                "Take the host out of this inventory, or reset it.",
+            )
+
+
+class _Identity(t.NamedTuple):
+    check: str
+    value: t.Callable[[Host], str]
+    what: str
+    fix: str
+
+
+_IDENTITIES = (
+    _Identity(
+        "duplicate_machine_id",
+        lambda host: host.facts.get("machine_id") or "",
+        "machine-id",
+        "On all but one, delete /etc/machine-id, run `systemd-machine-id-setup` or, without systemd,"
+        " `dbus-uuidgen --ensure=/etc/machine-id`, and reboot.",
+    ),
+    _Identity(
+        "duplicate_product_uuid",
+        lambda host: "" if (host.facts.get("product_uuid") or "") in _NO_UUID else host.facts["product_uuid"],
+        "product UUID",
+        "Give each machine its own in its firmware or hypervisor; where that cannot be, add duplicate_product_uuid to"
+        " preflight_ignore.",
+    ),
+    _Identity(
+        "duplicate_hostname",
+        lambda host: (host.facts.get("hostname") or "").lower(),
+        "host name",
+        "Rename all but one.",
+    ),
+    _Identity(
+        "duplicate_node_name",
+        lambda host: host.name_in_cluster,
+        "node name",
+        "Rename all but one, or set cluster_node_name for them.",
+    ),
+    _Identity(
+        "duplicate_address",
+        lambda host: host.address,
+        "address",
+        "Give each host its own address, or set cluster_node_address for them.",
+    ),
+)
+
+
+def duplicates(hosts: t.Sequence[Host], _site: Site) -> Findings:
+    """What must be unique. Each host that shares it is named, with those that it shares it with."""
+    for identity in _IDENTITIES:
+        owners: dict[str, list[str]] = {}
+        for host in hosts:
+            value = identity.value(host)
+            if value:
+                owners.setdefault(value, []).append(host.name)
+        for value, names in owners.items():
+            for name in names if len(names) > 1 else ():
+                others = [other for other in names if other != name]
+                shown = f"{', '.join(others[:5])}{f' and {len(others) - 5} more' if len(others) > 5 else ''}"
+                yield Finding(
+                    name,
+                    identity.check,
+                    ERROR,
+                    f"{identity.what} {value}, as {shown}",
+                    f"{'an' if identity.what[0] == 'a' else 'a'} {identity.what} of its own",
+                    identity.fix,
+                )
+    # Another host may have a node's address beside its own.
+    taken = {host.address: host.name for host in hosts if host.address}
+    for host in hosts:
+        for address in host.facts.get("addresses") or ():
+            owner = taken.get(address, host.name)
+            if owner != host.name and address != host.address:
+                yield Finding(
+                    host.name,
+                    "duplicate_address",
+                    ERROR,
+                    f"address {address}, which is the node address of {owner}",
+                    "an address of its own",
+                    "Remove it from one of the two.",
+                )
+
+
+def clocks(hosts: t.Sequence[Host], site: Site) -> Findings:
+    """How far clocks are from that of the host in the middle; of two, from that which agrees with the controller.
+
+    What the time that the module was on its way may explain is not held against a host.
+    """
+    read = [(host.name, host.extra.get("clock") or {}) for host in hosts]
+    known = [
+        (float(clock["offset"]), float(clock["uncertainty"]), name)
+        for name, clock in read
+        if clock.get("offset") is not None
+    ]
+    if not known:
+        return
+    ordered = sorted(known)
+    middle = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
+    reference, doubt, _name = min(middle, key=lambda item: abs(item[0]))
+
+    def apart(offset: float, uncertainty: float) -> bool:
+        return abs(offset - reference) - uncertainty - doubt > site.clock_skew_max
+
+    agreed = sum(not apart(offset, uncertainty) for offset, uncertainty, _name in known)
+    for offset, uncertainty, name in known:
+        off = offset - reference
+        if apart(offset, uncertainty):
+            yield Finding(
+                name,
+                "clock",
+                ERROR,
+                f"a clock {abs(off):.1f} s {'ahead of' if off > 0 else 'behind'} that of {agreed} other host(s)",
+                f"{site.clock_skew_max:g} s at most",
+                "Let chrony, ntpd or systemd-timesyncd set the clock on every host.",
+            )
+
+
+def judge_cluster(hosts: t.Sequence[Host], site: Site) -> list[Finding]:
+    """All findings that need more than one host, or none."""
+    known = [host for host in hosts if host.node is not None]
+    found: list[Finding] = []
+    for check in (release, control_planes, membership, duplicates, clocks):
+        found += check(known, site)
+    return found

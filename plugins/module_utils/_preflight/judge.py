@@ -1,0 +1,99 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release.
+# Do not import it from other collections, playbook-local plugins or scripts.
+
+"""The verdict of a preflight: pure functions from what is known of the hosts to findings, and to a text for people."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._preflight.cluster_checks import (
+    judge_cluster,
+)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._preflight.host_checks import judge_host
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._preflight.model import (
+    ERROR,
+    IGNORED,
+    WARNING,
+    Finding,
+    Host,
+    Site,
+)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._preflight.networks import judge_networks
+
+_ORDER = {ERROR: 0, WARNING: 1, IGNORED: 2}
+SITE_NAME = "the site"
+
+
+def judge(
+    hosts: t.Sequence[Host], site: Site, ignored: t.Collection[str] = (), warned: t.Collection[str] = ()
+) -> list[Finding]:
+    """All findings: the site first, then hosts in their order, errors before warnings.
+
+    :param ignored: checks whose findings count for nothing. :param warned: checks whose errors are warnings.
+    """
+    found = [*judge_cluster(hosts, site), *judge_networks([host for host in hosts if host.node], site)]
+    for host in hosts:
+        found += judge_host(host, site)
+    return arrange(found, hosts, ignored, warned)
+
+
+def arrange(
+    found: t.Iterable[Finding], hosts: t.Sequence[Host], ignored: t.Collection[str], warned: t.Collection[str]
+) -> list[Finding]:
+    """The same findings with the severity that the site wants, in the order of a report."""
+    place = {host.name: number for number, host in enumerate(hosts, start=1)}
+
+    def severity(item: Finding) -> str:
+        if item.check in ignored:
+            return IGNORED
+        return WARNING if item.check in warned else item.severity
+
+    changed = [dataclasses.replace(item, severity=severity(item)) for item in found]
+    return sorted(changed, key=lambda item: (place.get(item.host, 0), _ORDER[item.severity]))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _line(item: Finding) -> str:
+    return f"[{item.check}] found {item.found}; expected {item.expected}. {item.fix}"
+
+
+def report(findings: t.Sequence[Finding], hosts: int) -> str:
+    """The text that a failed preflight ends with: every error and warning, by host."""
+    errors = [item for item in findings if item.severity == ERROR]
+    warnings = [item for item in findings if item.severity == WARNING]
+    wrong = len({item.host for item in errors})
+    lines = [
+        f"Preflight found {_count(len(errors), 'error')} and {_count(len(warnings), 'warning')} on"
+        f" {_count(hosts, 'host')} ({wrong} with errors). Nothing was changed."
+    ]
+    last = None
+    for item in (*errors, *warnings):
+        if item.severity == WARNING and last is not None and last[0] == ERROR:
+            last = None
+        if (item.severity, item.host) != last:
+            suffix = " (warnings)" if item.severity == WARNING else ""
+            lines.append(f"{item.host or SITE_NAME}{suffix}:")
+            last = (item.severity, item.host)
+        lines.append(f"  - {_line(item)}")
+    lines.append(
+        "docs/preflight.md explains each check; preflight_ignore and preflight_warn take their names."
+    )
+    return "\n".join(lines)
+
+
+def warning_lines(findings: t.Sequence[Finding]) -> list[str]:
+    """Warnings for a run that goes on: one line for what several hosts have in common."""
+    same: dict[str, list[str]] = {}
+    for item in findings:
+        if item.severity == WARNING:
+            same.setdefault(_line(item), []).append(item.host or SITE_NAME)
+    return [f"{', '.join(dict.fromkeys(names))}: {text}" for text, names in same.items()]

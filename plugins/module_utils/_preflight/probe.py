@@ -1,0 +1,93 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release.
+# Do not import it from other collections, playbook-local plugins or scripts.
+
+"""Whether URLs answer, all asked at once and each for a short time."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import threading
+import time
+import typing as t
+import urllib.error
+import urllib.request
+
+# A request that got any of these found its server, and what was asked for may well be there: registries want a login,
+# some servers do not know HEAD.
+_ANSWERED = (401, 403, 405, 501)
+
+
+def _context(ca_pem: str) -> ssl.SSLContext:
+    """Trust the system's authorities and those of the site.
+
+    :raises ValueError: when C(ca_pem) holds no certificate.
+    """
+    context = ssl.create_default_context()
+    if ca_pem:
+        try:
+            context.load_verify_locations(cadata=ca_pem)
+        except (ssl.SSLError, ValueError) as exc:
+            raise ValueError(f"the given CA is no PEM certificate: {exc}") from exc
+    return context
+
+
+def _explain(error: BaseException) -> str:
+    reason = getattr(error, "reason", error)
+    return f"{reason or type(reason).__name__}"[:200]
+
+
+def ask(url: str, timeout: float, context: ssl.SSLContext) -> tuple[bool, str]:
+    """Whether a URL answers, and with what: a status or the reason why not. Proxies of the environment are used."""
+    if not url.startswith(("https://", "http://")):
+        return False, "not a URL of http or https"
+    opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context))
+    headers = {"User-Agent": "baremetal.kubernetes"}
+    request = urllib.request.Request(url, method="HEAD", headers=headers)  # noqa: S310 - its scheme is known
+    try:
+        with opener.open(request, timeout=timeout) as answer:
+            return True, f"HTTP {answer.status}"
+    except urllib.error.HTTPError as exc:
+        exc.close()
+        return exc.code in _ANSWERED, f"HTTP {exc.code}"
+    except (OSError, http.client.HTTPException, ValueError) as exc:
+        return False, _explain(exc)
+
+
+class Probes:
+    """Requests that run in the background, so that the rest of the facts is gathered meanwhile.
+
+    Threads are daemons: a name server that does not answer holds up a thread for long, and must not hold up the module.
+    """
+
+    def __init__(self, urls: t.Iterable[str], timeout: float, ca_pem: str = "") -> None:
+        self._urls = list(dict.fromkeys(urls))
+        self._answers: dict[str, tuple[bool, str]] = {}
+        self._deadline = time.monotonic() + timeout + 0.5
+        self._timeout = timeout
+        try:
+            context = _context(ca_pem)
+        except ValueError as exc:
+            self._answers = {url: (False, str(exc)) for url in self._urls}
+            self._threads: list[threading.Thread] = []
+            return
+        self._threads = [
+            threading.Thread(target=self._ask, args=(url, context), daemon=True) for url in self._urls
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def _ask(self, url: str, context: ssl.SSLContext) -> None:
+        self._answers[url] = ask(url, self._timeout, context)
+
+    def results(self) -> list[dict[str, t.Any]]:
+        """One answer for each URL; those that are not there in time count as none."""
+        for thread in self._threads:
+            thread.join(max(0.0, self._deadline - time.monotonic()))
+        late = (False, f"no answer within {self._timeout:g} s")
+        answers = {url: self._answers.get(url, late) for url in self._urls}
+        return [{"url": url, "ok": ok, "answer": answer} for url, (ok, answer) in answers.items()]
