@@ -1,0 +1,345 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release.
+# Do not import it from other collections, playbook-local plugins or scripts.
+
+"""Take things away, one after the other. An error of one does not keep the others from being tried."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import stat
+import time
+import typing as t
+
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._files import write_atomic
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runner import running_kubeadm
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import read_text, under
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset import network, plan
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.model import (
+    LOCK,
+    Item,
+    Observation,
+    Plan,
+)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.observe import (
+    Eyes,
+    contents,
+    parse_mounts,
+)
+
+_ROUNDS = 4
+_DAEMON_SECONDS = 10.0
+_POLL_SECONDS = 0.2
+_KUBEADM = "/usr/local/bin/kubeadm"
+
+
+class StepError(Exception):
+    """One thing could not be taken away; the message is the reason."""
+
+
+class Hands:
+    """Changes a host.
+
+    :param eyes: looks at the same host. :param checksums: of the release files that the collection knows.
+    :param grace: seconds that containers get to end by themselves.
+    """
+
+    def __init__(self, eyes: Eyes, checksums: t.Collection[str] = (), grace: float = 10) -> None:
+        self.eyes = eyes
+        self.root = eyes.root
+        self._checksums = checksums
+        self._grace = grace
+        self.errors: dict[tuple[str, str], str] = {}
+        self.done: dict[tuple[str, str], Item] = {}
+
+    def look(self) -> tuple[Observation, Plan]:
+        """What there is, and what is to be done about it."""
+        seen = self.eyes.observe()
+        return seen, plan.plan_reset(seen, self._checksums)
+
+    def run(self) -> Plan:
+        """Take everything away.
+
+        Some things appear, or can be taken away, only when others are gone, so it looks again after each round.
+
+        :returns: what is left to do then.
+        """
+        _seen, todo = self.look()
+        for _round in range(_ROUNDS):
+            if not todo.items:
+                break
+            before = {item.key for item in todo.items}
+            for item in todo.items:
+                self._try(item)
+            _seen, todo = self.look()
+            after = {item.key for item in todo.items}
+            if after == before:
+                break
+        for item in todo.items:
+            self.done.pop(item.key, None)
+        return todo
+
+    def _try(self, item: Item) -> None:
+        try:
+            if item.kind == "record":
+                others = [other for other in self.look()[1].items if other.kind != "record"]
+                if others:
+                    raise StepError(f"kept until the rest is gone: {others[0]}")
+            self._perform(item)
+        except (StepError, OSError) as exc:
+            reason = getattr(exc, "strerror", None) or str(exc)
+            where = getattr(exc, "filename", None)
+            self.errors[item.key] = f"{where}: {reason}" if where and where != item.name else reason
+        else:
+            self.errors.pop(item.key, None)
+            self.done[item.key] = item
+
+    def _perform(self, item: Item) -> None:
+        actions: dict[str, t.Callable[[Item], None]] = {
+            "service": self._service,
+            "processes of": self._processes,
+            "mount": self._unmount,
+            "tc filter": self._tc_filter,
+            "XDP program": lambda it: self._call("ip", "link", "set", "dev", it.args[0], it.args[1], "off"),
+            "routing rule": self._routing_rule,
+            "route": lambda it: self._call(
+                "ip", it.args[0], "route", "del", *it.args[2:], "table", it.args[1]
+            ),
+            "interface": self._interface,
+            "packet filter": self._packet_filter,
+            "ipset": lambda it: self._call("ipset", "destroy", it.name),
+            "eBPF objects": self._bpf_objects,
+            "control groups": self._control_groups,
+            "original name of": lambda it: os.rename(self._path(it.args[0]), self._path(it.name)),
+            "swap entries of": self._swap,
+            "empty folder": lambda it: self._prune(self._path(it.name)),
+            "contents of": lambda it: self._empty(self._path(it.name)),
+        }
+        actions.get(item.kind, lambda it: self._remove(self._path(it.name)))(item)
+
+    def _path(self, path: str) -> str:
+        return under(self.root, path)
+
+    def _call(self, *argv: str, data: str | None = None) -> None:
+        code, out, err = self.eyes.command(*argv, data=data)
+        if code:
+            said = " ".join((err or out).split())[:300] or f"exit code {code}"
+            raise StepError(f"{' '.join(argv[:2])}: {said}")
+
+    # Services and processes
+
+    def _service(self, item: Item) -> None:
+        path, links = item.args[0], item.args[1:]
+        if self.eyes.live and self.eyes.manager == "systemd":
+            self.eyes.command("systemctl", "stop", f"{item.name}.service")
+        elif self.eyes.live and os.path.exists(path):
+            self.eyes.command("rc-service", "--nodeps", item.name, "stop")
+            # What does not stop is ended with the other processes; OpenRC must not believe that it runs.
+            self.eyes.command("rc-service", item.name, "zap")
+        for name in (*links, path):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._path(name))
+        if self.eyes.live and self.eyes.manager == "systemd":
+            self._call("systemctl", "daemon-reload")
+            self.eyes.command("systemctl", "reset-failed", f"{item.name}.service")
+        elif self.eyes.live:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f"/run/openrc/started/{item.name}")
+
+    def _pids(self, name: str) -> list[int]:
+        seen = Observation(processes=tuple(self.eyes.processes()), recorded=frozenset())
+        found = plan.plan_reset(seen).items
+        return [int(pid) for item in found if item.key == ("processes of", name) for pid in item.args]
+
+    def _processes(self, item: Item) -> None:
+        """Ask them to end, then end them. They are looked for anew each time, as numbers are used again."""
+        pids = self._pids(item.name)
+        if item.name == "pods":
+            # The shims are not asked: what they hold would stay behind.
+            shims = {
+                process.pid for process in plan.shims(Observation(processes=tuple(self.eyes.processes())))
+            }
+            _signal([pid for pid in pids if pid not in shims], signal.SIGTERM)
+            self._wait(lambda: not set(self._pids("pods")) - shims, self._grace)
+        else:
+            _signal(pids, signal.SIGTERM)
+            self._wait(lambda: not self._pids(item.name), _DAEMON_SECONDS)
+        for _try in range(5):
+            pids = self._pids(item.name)
+            if not pids:
+                return
+            _signal(pids, signal.SIGKILL)
+            self._wait(lambda: not self._pids(item.name), 2)
+        raise StepError(f"processes {', '.join(map(str, pids))} do not end, even by SIGKILL")
+
+    @staticmethod
+    def _wait(true: t.Callable[[], bool], seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not true() and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+
+    def _control_groups(self, item: Item) -> None:
+        if item.name.endswith(".slice") and self.eyes.manager == "systemd":
+            self.eyes.command("systemctl", "stop", os.path.basename(item.name))
+        if os.path.isdir(item.name):
+            for folder, _folders, _files in os.walk(item.name, topdown=False):
+                os.rmdir(folder)
+
+    # Mounts and network
+
+    def _mounted(self) -> set[str]:
+        return {point for point, _kind in parse_mounts(read_text("/", "/proc/self/mountinfo") or "")}
+
+    def _unmount(self, item: Item) -> None:
+        if item.name not in self._mounted():
+            return
+        for options in ([], [], ["-l"]):
+            code, _out, err = self.eyes.command("umount", *options, item.name)
+            if item.name not in self._mounted():
+                if item.name.startswith(plan.POD_NETWORK):
+                    with contextlib.suppress(OSError):
+                        os.unlink(item.name)
+                return
+            time.sleep(_POLL_SECONDS)
+        raise StepError(" ".join(err.split()) or f"umount ended with code {code}")
+
+    def _tc_filter(self, item: Item) -> None:
+        device, direction, protocol, priority, handle = item.args
+        self._call(
+            *("tc", "filter", "del", "dev", device, direction, "protocol", protocol),
+            *("pref", priority, "handle", handle, "bpf"),
+        )
+
+    def _routing_rule(self, item: Item) -> None:
+        family, what = item.args[:2]
+        if what == "local":
+            rules = network.parse_rules(family, self.eyes.command("ip", family, "rule", "show")[1])
+            if not any(rule.priority == 0 for rule in rules):
+                self._call("ip", family, "rule", "add", "pref", "0", "lookup", "local")
+            self._call("ip", family, "rule", "del", "pref", "100", "lookup", "local")
+            return
+        # The protocol, which stands in brackets or after "proto", is no part of what is deleted.
+        selector = " ".join(item.args[3:]).partition(" proto ")[0].split()
+        self._call("ip", family, "rule", "del", "pref", item.args[2], *selector)
+
+    def _interface(self, item: Item) -> None:
+        # One end of a pair goes with the other.
+        if os.path.exists(f"/sys/class/net/{item.name}"):
+            code, _out, err = self.eyes.command("ip", "link", "delete", item.name)
+            if code and os.path.exists(f"/sys/class/net/{item.name}"):
+                raise StepError(" ".join(err.split()))
+
+    def _packet_filter(self, item: Item) -> None:
+        program, table = item.args
+        saved = self.eyes.command(f"{program}-save", "-t", table)[1]
+        for edit in network.plan_tables(saved):
+            self._call(f"{program}-restore", "-w", "10", "--noflush", data=edit.render())
+
+    # Files
+
+    def _bpf_objects(self, item: Item) -> None:
+        for path in item.args:
+            self._remove(path)
+
+    def _remove(self, path: str) -> None:
+        """Take a file or a folder away, with everything in it but what is mounted there."""
+        if not os.path.lexists(path):
+            return
+        if os.path.islink(path) or not os.path.isdir(path):
+            os.unlink(path)
+            return
+        self._empty(path)
+        os.rmdir(path)
+
+    def _empty(self, path: str) -> None:
+        """Empty a folder. It never follows a link and never enters another file system."""
+        points = self._mounted() if self.eyes.live else set()
+        errors = list(self._empty_below(os.path.realpath(path), points, top=True))
+        if errors:
+            raise StepError("; ".join(errors[:3]))
+
+    def _empty_below(self, folder: str, points: t.Collection[str], top: bool = False) -> t.Iterator[str]:
+        device = os.lstat(folder).st_dev
+        for name in contents(folder) if top else sorted(os.listdir(folder)):
+            path = os.path.join(folder, name)
+            try:
+                info = os.lstat(path)
+                if path in points or info.st_dev != device:
+                    yield f"{path} is still mounted, so nothing in it was touched"
+                elif stat.S_ISDIR(info.st_mode):
+                    errors = list(self._empty_below(path, points))
+                    yield from errors
+                    if not errors:
+                        os.rmdir(path)
+                else:
+                    os.unlink(path)
+            except OSError as exc:
+                yield f"{path}: {exc.strerror or exc}"
+
+    @staticmethod
+    def _prune(path: str) -> None:
+        """Take a folder away that holds nothing but empty folders; a file in it is an error."""
+        for folder, _folders, _files in os.walk(path, topdown=False):
+            os.rmdir(folder)
+
+    def _swap(self, item: Item) -> None:
+        path = self._path(item.name)
+        info = os.stat(path)
+        lines = (read_text(self.root, item.name) or "").splitlines(keepends=True)
+        restored = [
+            line[len(plan.SWAP_PREFIX) :] if line.startswith(plan.SWAP_PREFIX) else line for line in lines
+        ]
+        write_atomic(path, "".join(restored).encode(), stat.S_IMODE(info.st_mode))
+        os.chown(path, info.st_uid, info.st_gid)
+
+    # One at a time
+
+    @contextlib.contextmanager
+    def exclusive(self, seconds: float) -> t.Iterator[None]:
+        """Let nobody else of the collection change the host meanwhile.
+
+        A kubeadm that an interrupted run left at work is ended; another reset is waited for.
+
+        :raises OperatorError: when it does not end.
+        """
+        path = self._path(LOCK)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        deadline = time.monotonic() + seconds
+        while True:
+            if self.eyes.live:
+                _signal(running_kubeadm(_KUBEADM), signal.SIGTERM)
+            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                if _locked(lock, path):
+                    yield
+                    return
+            finally:
+                os.close(lock)
+            if time.monotonic() >= deadline:
+                raise OperatorError(
+                    f"another run is still at work on this host after {seconds:.0f} s; expected to be the only one.",
+                    "Wait until it ends, and run again.",
+                )
+            time.sleep(1)
+
+
+def _locked(lock: int, path: str) -> bool:
+    """Take the lock, unless another run has it or took the file away, so that nobody else would see this one."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(lock), os.stat(path))
+    except OSError:
+        return False
+
+
+def _signal(pids: t.Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)

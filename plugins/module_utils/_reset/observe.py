@@ -1,0 +1,355 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release.
+# Do not import it from other collections, playbook-local plugins or scripts.
+
+"""Look at a host's processes, mounts, network and files. It changes nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import hashlib
+import os
+import re
+import shutil
+import stat
+import typing as t
+
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact import record
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.facts import service_manager
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import read_text, under
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset import network, plan
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.model import (
+    LOCK,
+    STATE,
+    Entry,
+    Filter,
+    IpRule,
+    Link,
+    Observation,
+    Process,
+    Route,
+    Ruleset,
+    Service,
+)
+
+Run = t.Callable[..., tuple[int, str, str]]
+
+SERVICE_PATHS = {"systemd": "/etc/systemd/system/{name}.service", "openrc": "/etc/init.d/{name}"}
+VARIANTS = ("iptables-legacy", "iptables-nft", "ip6tables-legacy", "ip6tables-nft")
+SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_HEAD = 4096
+_COMMAND_SECONDS = 60
+_BLOCK = 1 << 20
+
+
+def find(name: str) -> str | None:
+    """Path of a program, also where the module's own PATH lacks the folders of root."""
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{SEARCH_PATH}")
+
+
+def parse_mounts(mountinfo: str) -> list[tuple[str, str]]:
+    """Mount point and type of file system of each line of mountinfo, in its order."""
+    found = []
+    for line in mountinfo.splitlines():
+        words = line.split()
+        if len(words) > 6 and "-" in words:
+            point = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), words[4])
+            found.append((point, words[words.index("-") + 1]))
+    return found
+
+
+def cgroup_paths(text: str) -> list[str]:
+    """The paths in a process's C(/proc/PID/cgroup), each once."""
+    return list(dict.fromkeys(line.split(":", 2)[2] for line in text.splitlines() if line.count(":") >= 2))
+
+
+class Eyes:
+    """Looks at a host.
+
+    :param run: C(AnsibleModule.run_command).
+    :param root: folder that stands for C(/). With another than C(/) only files are looked at.
+    :param algorithms: of the checksums that programs are compared with.
+    """
+
+    def __init__(self, run: Run, root: str = "/", algorithms: t.Collection[str] = ("sha256",)) -> None:
+        self.run = run
+        self.root = root
+        self.live = root == "/"
+        self.manager = service_manager(root)
+        self._algorithms = sorted({"sha256", *algorithms})
+        self._digests: dict[tuple[str, int, int, int], tuple[str, ...]] = {}
+
+    def command(self, *argv: str, data: str | None = None) -> tuple[int, str, str]:
+        """Run a program that must not hang.
+
+        :returns: exit code and output; 127 when the program is not there.
+        """
+        program = find(argv[0])
+        if program is None:
+            return 127, "", f"there is no {argv[0]} on this host"
+        limit = find("timeout")
+        prefix = [limit, "-k", "5", str(_COMMAND_SECONDS)] if limit else []
+        return self.run([*prefix, program, *argv[1:]], data=data)
+
+    def observe(self) -> Observation:
+        """Everything that the plan needs."""
+        points = self.mount_points()
+        fstab = (read_text(self.root, plan.FSTAB) or "").splitlines()
+        permanent = {
+            words[1] for words in (line.split() for line in fstab) if len(words) > 1 and words[0][0] != "#"
+        }
+        archives = record.load(under(self.root, f"{STATE}/artifacts.json"))
+        recorded = frozenset(
+            (os.path.basename(name), facts.sha256)
+            for files in archives.values()
+            for name, facts in files.items()
+        )
+        links = self.links()
+        return Observation(
+            services=tuple(self.services()),
+            processes=tuple(self.processes()),
+            mounts=tuple(point for point, _kind in points if point not in permanent),
+            links=links,
+            rules=self.rules(),
+            routes=self.routes(),
+            filters=self.filters(links),
+            rulesets=self.rulesets(),
+            ipsets=self.ipsets(),
+            cgroups=tuple(self.cgroups(points)),
+            entries=tuple(self.entries({point for point, _kind in points})),
+            recorded=recorded if os.path.isdir(under(self.root, STATE)) else None,
+            fstab=tuple(fstab),
+            pods=self.pods(),
+        )
+
+    def mount_points(self) -> list[tuple[str, str]]:
+        """Mount points of the host with their file systems."""
+        return parse_mounts(read_text("/", "/proc/self/mountinfo") or "") if self.live else []
+
+    def pods(self) -> tuple[str, ...]:
+        """Names of the pods that ran here, by the folders of their logs (namespace_name_uid)."""
+        with contextlib.suppress(OSError):
+            names = (entry.split("_") for entry in os.listdir(under(self.root, "/var/log/pods")))
+            return tuple(sorted(f"{parts[0]}/{parts[1]}" for parts in names if len(parts) == 3))
+        return ()
+
+    def services(self) -> t.Iterator[Service]:
+        """The node's services, as the init system has them."""
+        pattern = SERVICE_PATHS.get(self.manager)
+        for name in ("kubelet", "containerd") if pattern else ():
+            path = str(pattern).format(name=name)
+            links = [link for link in self._start_links(name) if self._leads_to(link, path)]
+            yield Service(name, path, read_text(self.root, path), tuple(links), self._active(name, path))
+
+    def _start_links(self, name: str) -> list[str]:
+        patterns = {
+            "systemd": [f"/etc/systemd/system/*.{kind}/{name}.service" for kind in ("wants", "requires")],
+            "openrc": [f"/etc/runlevels/*/{name}"],
+        }[self.manager]
+        prefix = len(self.root.rstrip("/"))
+        return [
+            path[prefix:] for pattern in patterns for path in sorted(glob.glob(under(self.root, pattern)))
+        ] or [
+            # glob leaves out links that lead nowhere.
+            path[prefix:]
+            for pattern in patterns
+            for folder in sorted(glob.glob(os.path.dirname(under(self.root, pattern))))
+            if os.path.islink(path := os.path.join(folder, os.path.basename(pattern)))
+        ]
+
+    def _leads_to(self, link: str, path: str) -> bool:
+        with contextlib.suppress(OSError):
+            target = os.readlink(under(self.root, link))
+            return os.path.normpath(os.path.join(os.path.dirname(link), target)) == path
+        return False
+
+    def _active(self, name: str, path: str) -> bool:
+        if not self.live:
+            return False
+        if self.manager == "openrc":
+            return os.path.lexists(f"/run/openrc/started/{name}")
+        _code, out, _err = self.command(
+            "systemctl", "show", "-p", "ActiveState,FragmentPath", f"{name}.service"
+        )
+        fields = dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
+        running = fields.get("ActiveState") in ("active", "activating", "reloading", "deactivating")
+        return running and fields.get("FragmentPath") == path
+
+    def processes(self) -> t.Iterator[Process]:
+        """The host's processes, without kernel threads and this one."""
+        if not self.live:
+            return
+        own = os.readlink("/proc/self/ns/pid")
+        base = self._cgroup_base()
+        for entry in os.listdir("/proc"):
+            if not entry.isdigit() or int(entry) == os.getpid():
+                continue
+            # A process may end at any time.
+            with contextlib.suppress(OSError, IndexError, ValueError):
+                exe = os.readlink(f"/proc/{entry}/exe")
+                with open(f"/proc/{entry}/stat", encoding="utf-8", errors="replace") as stream:
+                    ppid = int(stream.read().rpartition(")")[2].split()[1])
+                with open(f"/proc/{entry}/cmdline", "rb") as raw:
+                    argv = raw.read().decode("utf-8", "replace").rstrip("\0").split("\0")
+                groups = cgroup_paths(read_text("/", f"/proc/{entry}/cgroup") or "")
+                yield Process(
+                    pid=int(entry),
+                    ppid=ppid,
+                    exe=exe,
+                    argv=tuple(argv),
+                    own_namespace=os.readlink(f"/proc/{entry}/ns/pid") == own,
+                    pod=any(
+                        re.match(rf"{re.escape(base)}/kubepods(?:\.slice)?(?:/|$)", path) for path in groups
+                    ),
+                )
+
+    def _cgroup_base(self) -> str:
+        """Where the host's own control groups begin, which is not the root where the host itself is in a container."""
+        paths = cgroup_paths(read_text("/", "/proc/1/cgroup") or "")
+        longest = max(paths, key=len, default="")
+        return longest.replace("/init.scope", "").rstrip("/")
+
+    def cgroups(self, points: t.Iterable[tuple[str, str]]) -> t.Iterator[str]:
+        """The control groups that the kubelet made for pods."""
+        tops = [point for point, kind in points if kind in ("cgroup", "cgroup2")]
+        base = self._cgroup_base().lstrip("/") if self.live else ""
+        for top in dict.fromkeys(tops):
+            for name in ("kubepods", "kubepods.slice"):
+                for path in dict.fromkeys((os.path.join(top, name), os.path.join(top, base, name))):
+                    if os.path.isdir(path):
+                        yield path
+
+    def links(self) -> tuple[Link, ...]:
+        """Network interfaces."""
+        return (
+            network.parse_links(self.command("ip", "-json", "-details", "link", "show")[1])
+            if self.live
+            else ()
+        )
+
+    def rules(self) -> tuple[IpRule, ...]:
+        """Rules of policy routing."""
+        families = ("-4", "-6") if self.live else ()
+        found = (
+            network.parse_rules(family, self.command("ip", family, "rule", "show")[1]) for family in families
+        )
+        return tuple(rule for rules in found for rule in rules)
+
+    def routes(self) -> tuple[Route, ...]:
+        """Routes of the tables that Cilium uses."""
+        found: list[Route] = []
+        for family in ("-4", "-6") if self.live else ():
+            for table in network.TABLES:
+                text = self.command("ip", family, "route", "show", "table", table)[1]
+                found += network.parse_routes(family, table, text)
+        return tuple(found)
+
+    def filters(self, links: t.Iterable[Link]) -> tuple[Filter, ...]:
+        """Filters of eBPF at interfaces that stay."""
+        found: list[Filter] = []
+        if self.live and find("tc"):
+            for link in links:
+                if not network.own_link(link):
+                    for direction in ("ingress", "egress"):
+                        text = self.command("tc", "filter", "show", "dev", link.name, direction)[1]
+                        found += network.parse_filters(link.name, direction, text)
+        return tuple(found)
+
+    def rulesets(self) -> tuple[Ruleset, ...]:
+        """The packet filter, as each variant of iptables that is here has it."""
+        if not self.live:
+            return ()
+        programs = [name for name in VARIANTS if find(f"{name}-save")]
+        # Some distributions have one variant, under the plain name.
+        programs += [
+            name
+            for name in ("iptables", "ip6tables")
+            if find(f"{name}-save") and not any(other.startswith(f"{name}-") for other in programs)
+        ]
+        return tuple(Ruleset(name, self.command(f"{name}-save")[1]) for name in programs)
+
+    def ipsets(self) -> tuple[str, ...]:
+        """Names of ipsets."""
+        return tuple(self.command("ipset", "list", "-name")[1].split()) if self.live and find("ipset") else ()
+
+    def entries(self, points: t.Collection[str]) -> t.Iterator[Entry]:
+        """The files and folders that a reset may concern."""
+        paths = [*plan.DATA, *plan.PROGRAMS, *plan.KERNEL_FILES, *plan.SHARED]
+        paths += [plan.CRICTL, plan.SETTINGS, STATE, LOCK]
+        if self.live:
+            paths.append(f"{plan.BPF}/cilium")
+            paths += sorted(glob.glob(f"{plan.BPF}/tc/globals/cilium_*"))
+        for folder in (plan.CNI_BIN, plan.CNI_CONF, plan.CNI_CACHE):
+            paths += self._names(folder)
+        for folder in plan.STAGES:
+            paths += [
+                path for path in self._names(folder) if os.path.basename(path).startswith(plan.STAGE_PREFIXES)
+            ]
+        paths += [
+            path for path in self._names("/run") if os.path.basename(path).startswith(plan.SECRET_PREFIXES)
+        ]
+        for path in dict.fromkeys(paths):
+            entry = self.entry(path, points)
+            if entry is not None:
+                yield entry
+
+    def _names(self, folder: str) -> list[str]:
+        with contextlib.suppress(OSError):
+            return [os.path.join(folder, name) for name in sorted(os.listdir(under(self.root, folder)))]
+        return []
+
+    def entry(self, path: str, points: t.Collection[str]) -> Entry | None:
+        """What is at a path, C(None) when nothing is."""
+        real = under(self.root, path)
+        try:
+            info = os.lstat(real)
+        except OSError:
+            return None
+        if stat.S_ISREG(info.st_mode):
+            digests = self._digest(real, info) if path in plan.PROGRAMS or self._is_cni(path) else ()
+            head = self._head(real) if path in (*plan.KERNEL_FILES, plan.CRICTL) else ""
+            return Entry(path, "file", head, digests)
+        if stat.S_ISLNK(info.st_mode) and not (path in plan.DATA and os.path.isdir(real)):
+            return Entry(path, "link")
+        if stat.S_ISDIR(info.st_mode) or os.path.isdir(real):
+            keep = stat.S_ISLNK(info.st_mode) or path in points
+            below = tuple(self._below(path)) if path in plan.SHARED else ()
+            return Entry(path, "folder", keep=keep, empty=not contents(real), below=below)
+        return Entry(path, "other")
+
+    @staticmethod
+    def _is_cni(path: str) -> bool:
+        return os.path.dirname(path) == plan.CNI_BIN and path != plan.CILIUM_CNI
+
+    def _below(self, path: str) -> t.Iterator[str]:
+        prefix = len(self.root.rstrip("/"))
+        for folder, _folders, files in os.walk(under(self.root, path)):
+            yield from (os.path.join(folder, name)[prefix:] for name in files)
+
+    @staticmethod
+    def _head(path: str) -> str:
+        with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as stream:
+            return stream.read(_HEAD)
+        return ""
+
+    def _digest(self, path: str, info: os.stat_result) -> tuple[str, ...]:
+        key = (path, info.st_ino, info.st_mtime_ns, info.st_size)
+        if key not in self._digests:
+            sums = [hashlib.new(name) for name in self._algorithms]
+            with contextlib.suppress(OSError), open(path, "rb") as stream:
+                while block := stream.read(_BLOCK):
+                    for one in sums:
+                        one.update(block)
+            self._digests[key] = tuple(f"{one.name}:{one.hexdigest()}" for one in sums)
+        return self._digests[key]
+
+
+def contents(path: str) -> list[str]:
+    """Names in a folder, without what the file system itself put there."""
+    with contextlib.suppress(OSError):
+        return sorted(name for name in os.listdir(path) if name != "lost+found")
+    return []

@@ -1,0 +1,252 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""cluster_leave: who may leave etcd, how etcd is asked, and what the module does with both."""
+
+from __future__ import annotations
+
+import io
+import typing as t
+import urllib.error
+from email.message import Message
+from pathlib import Path
+
+import pytest
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._etcd import client
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._etcd.client import Etcd
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._etcd.members import (
+    EtcdError,
+    Member,
+    parse_members,
+    plan_leave,
+)
+from ansible_collections.baremetal.kubernetes.plugins.modules import cluster_leave
+
+
+def member(number: int, name: str | None = None, learner: bool = False) -> Member:
+    return Member(
+        id=str(number),
+        name=f"cp{number}" if name is None else name,
+        peer_urls=(f"https://192.0.2.{number}:2380",),
+        client_urls=(f"https://192.0.2.{number}:2379",),
+        learner=learner,
+    )
+
+
+THREE = (member(1), member(2), member(3))
+
+
+@pytest.mark.parametrize(
+    ("members", "healthy", "nodes", "expected"),
+    [
+        (THREE, "123", ["cp3"], ["cp3"]),
+        (THREE, "123", ["w1"], []),
+        (THREE, "123", [], []),
+        # The dead one may always go while the others are enough.
+        (THREE, "12", ["cp3"], ["cp3"]),
+        (THREE, "123", ["cp2", "cp3"], ["cp2", "cp3"]),
+        (THREE[:2], "12", ["cp2"], ["cp2"]),
+        # The dead one first, as each removal needs the votes of the others.
+        (THREE, "13", ["cp2", "cp3"], ["cp2", "cp3"]),
+        (THREE, "12", ["cp2", "cp3"], ["cp3", "cp2"]),
+        ((*THREE, member(4, learner=True)), "1234", ["cp4"], ["cp4"]),
+    ],
+)
+def test_who_may_leave(
+    members: tuple[Member, ...], healthy: str, nodes: list[str], expected: list[str]
+) -> None:
+    assert [m.name for m in plan_leave(members, set(healthy), nodes)] == expected
+
+
+@pytest.mark.parametrize(
+    ("members", "healthy", "nodes", "message"),
+    [
+        (
+            THREE,
+            "12",
+            ["cp2"],
+            r"Without cp2, etcd would have 2 member\(s\) of which 1 answer \(cp3 do not\)",
+        ),
+        (THREE[:2], "1", ["cp2"], "etcd has no quorum: 1 of 2 members answer"),
+        (THREE[:1], "1", ["cp1"], "no member of etcd would stay"),
+        (THREE, "123", ["cp1", "cp2", "cp3"], "no member of etcd would stay"),
+        ((member(1), member(2, learner=True)), "12", ["cp1"], "no member of etcd would stay"),
+        (THREE, "1", ["cp2", "cp3"], "etcd has no quorum: 1 of 3"),
+    ],
+)
+def test_who_may_not_leave(members: tuple[Member, ...], healthy: str, nodes: list[str], message: str) -> None:
+    with pytest.raises(EtcdError, match=message):
+        plan_leave(members, set(healthy), nodes)
+
+
+def test_a_member_without_a_name_is_known_by_its_address() -> None:
+    members = (member(1), member(2), member(3, name=""))
+    assert plan_leave(members, {"1", "2"}, ["cp3"]) == ()
+    leaving = plan_leave(members, {"1", "2"}, ["cp3"], ["192.0.2.3"])
+    assert [m.label() for m in leaving] == ["192.0.2.3"]
+    # A name decides: an address may have been another node's before.
+    assert plan_leave(THREE, {"1", "2", "3"}, ["cp9"], ["192.0.2.3"]) == ()
+
+
+def test_members_are_read_from_the_gateway() -> None:
+    answer = {
+        "header": {"cluster_id": "1"},
+        "members": [
+            {"ID": "13482341302251310228", "name": "cp1", "peerURLs": ["https://[2001:db8::1]:2380"]},
+            {"ID": "7", "peerURLs": ["https://192.0.2.2:2380"], "isLearner": True},
+        ],
+    }
+    found = parse_members(answer)
+    assert found[0].addresses() == {"2001:db8::1"}
+    assert (found[1].name, found[1].learner, found[1].client_urls) == ("", True, ())
+    assert parse_members({}) == ()
+
+
+class Played(Etcd):
+    """An etcd whose answers are given: by path, one after the other."""
+
+    def __init__(self, answers: dict[str, list[t.Any]], seconds: float = 0) -> None:
+        self._seconds = seconds
+        self._endpoint = "https://127.0.0.1:2379"
+        self.answers = answers
+        self.asked: list[tuple[str, t.Any]] = []
+
+    def _once(self, url: str, body: t.Any, seconds: float) -> dict[str, t.Any]:
+        self.asked.append((url, body))
+        answer = next(
+            answers.pop(0) for path, answers in self.answers.items() if url.endswith(path) and answers
+        )
+        if isinstance(answer, Exception):
+            raise answer
+        return t.cast("dict[str, t.Any]", answer)
+
+
+def http_error(code: int, text: str) -> urllib.error.HTTPError:
+    return urllib.error.HTTPError("https://x", code, "no", Message(), io.BytesIO(text.encode()))
+
+
+def listed(*members: Member) -> dict[str, t.Any]:
+    return {"members": [{"ID": m.id, "name": m.name, "clientURLs": list(m.client_urls)} for m in members]}
+
+
+def test_removal_is_verified() -> None:
+    etcd = Played({"remove": [{}], "list": [listed(*THREE[:2])]})
+    etcd.remove(THREE[2])
+    assert etcd.asked[0] == ("https://127.0.0.1:2379/v3/cluster/member/remove", {"ID": "3"})
+    with pytest.raises(EtcdError, match="still has the member cp3"):
+        Played({"remove": [{}], "list": [listed(*THREE)]}).remove(THREE[2])
+
+
+def test_a_member_that_is_gone_already_is_no_error() -> None:
+    etcd = Played({"remove": [http_error(404, "member not found")], "list": [listed(*THREE[:2])]})
+    etcd.remove(THREE[2])
+
+
+def test_etcd_refuses() -> None:
+    refusal = http_error(
+        400, '{"message": "etcdserver: re-configuration failed due to not enough started members"}'
+    )
+    with pytest.raises(EtcdError, match="not enough started members"):
+        Played({"remove": [refusal], "list": [listed(*THREE)]}).remove(THREE[2])
+
+
+def test_etcd_is_asked_again_while_it_elects_a_leader(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "_POLL_SECONDS", 0)
+    etcd = Played({"list": [http_error(503, "no leader"), OSError("refused"), listed(*THREE)]}, seconds=60)
+    assert [m.name for m in etcd.members()] == ["cp1", "cp2", "cp3"]
+
+
+def test_health_counts_those_that_answer() -> None:
+    etcd = Played({":2379/health": [{"health": "true"}, OSError("refused"), {"health": "false"}]})
+    assert etcd.healthy(THREE) == {"1"}
+
+
+def test_missing_certificates(tmp_path: Path) -> None:
+    with pytest.raises(EtcdError, match="certificates for etcd below /etc/kubernetes/pki cannot be used"):
+        Etcd(str(tmp_path))
+
+
+# The module
+
+
+class Api:
+    """An API server with some nodes."""
+
+    nodes: t.ClassVar[set[str]] = set()
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+
+    def get(self, path: str) -> dict[str, t.Any] | None:
+        return {} if path.rpartition("/")[2] in self.nodes else None
+
+    def delete(self, path: str) -> bool:
+        self.nodes.discard(path.rpartition("/")[2])
+        return True
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """A cluster of three control planes; the list fills with those that leave etcd."""
+    removed: list[str] = []
+
+    class Fake:
+        def __init__(self, root: str, seconds: float) -> None:
+            pass
+
+        def members(self) -> tuple[Member, ...]:
+            return tuple(m for m in THREE if m.name not in removed)
+
+        def healthy(self, members: t.Iterable[Member]) -> set[str]:
+            return {m.id for m in members}
+
+        def remove(self, gone: Member) -> None:
+            removed.append(gone.name)
+
+    monkeypatch.setattr(Api, "nodes", {"cp1", "cp2", "cp3", "w1"})
+    monkeypatch.setattr(cluster_leave, "Api", Api)
+    monkeypatch.setattr(cluster_leave, "Etcd", Fake)
+    manifest = tmp_path / "etc/kubernetes/manifests/etcd.yaml"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text("kind: Pod\n")
+    return removed
+
+
+def params(root: Path, *nodes: str, parts: t.Sequence[str] = ("etcd", "node")) -> dict[str, t.Any]:
+    return {"nodes": list(nodes), "addresses": [], "parts": list(parts), "timeout": 1, "root": str(root)}
+
+
+def test_a_control_plane_leaves(cluster: list[str], tmp_path: Path) -> None:
+    shown = cluster_leave.run(params(tmp_path, "cp3"), check_mode=True)
+    assert (shown["changed"], shown["members"], shown["nodes"]) == (True, ["cp3"], ["cp3"])
+    assert cluster == []
+    assert "cp3" in Api.nodes
+    done = cluster_leave.run(params(tmp_path, "cp3"), check_mode=False)
+    assert (done["members"], done["nodes"], cluster) == (["cp3"], ["cp3"], ["cp3"])
+    assert done["diff"]["before"] == "etcd member cp3\nnode cp3\n"
+    again = cluster_leave.run(params(tmp_path, "cp3"), check_mode=False)
+    assert not again["changed"]
+
+
+def test_parts(cluster: list[str], tmp_path: Path) -> None:
+    done = cluster_leave.run(params(tmp_path, "cp3", parts=["etcd"]), check_mode=False)
+    assert (done["members"], done["nodes"]) == (["cp3"], [])
+    done = cluster_leave.run(params(tmp_path, "w1", "w9", parts=["node"]), check_mode=False)
+    assert (done["members"], done["nodes"]) == ([], ["w1"])
+
+
+def test_an_external_etcd_is_left_alone(cluster: list[str], tmp_path: Path) -> None:
+    (tmp_path / "etc/kubernetes/manifests/etcd.yaml").unlink()
+    done = cluster_leave.run(params(tmp_path, "cp3"), check_mode=False)
+    assert (done["members"], done["nodes"], cluster) == ([], ["cp3"], [])
+
+
+def test_the_one_that_is_asked_does_not_leave(
+    cluster: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = t.cast("t.Any", type("State", (), {"node_name": "cp3"}))
+    monkeypatch.setattr(cluster_leave.node, "observe", lambda root: state)
+    with pytest.raises(OperatorError, match="Ask one that stays"):
+        cluster_leave.run(params(tmp_path, "cp3"), check_mode=True)
