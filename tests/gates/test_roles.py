@@ -29,6 +29,7 @@ CONDITIONS = ("changed_when", "failed_when", "that", "until", "when")
 PROVIDED = {
     "ansible_check_mode",
     "ansible_facts",
+    "ansible_failed_result",
     "ansible_managed",
     "ansible_play_hosts",
     "ansible_play_hosts_all",
