@@ -33,7 +33,7 @@ $(VENV)/.complete: pyproject.toml
 	if [ -e $(VENV) ] && ! $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then rm -rf $(VENV); fi
 	if [ ! -x $(BIN)/pip ]; then "$$python" -m venv $(VENV); fi
 	echo "Installing Python packages into $(VENV) ..."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input -e '.[dev,docs]'
 	mkdir -p $(dir $(COLLECTION))
 	ln -sfn "$(CURDIR)" $(COLLECTION)
 	touch $@
@@ -87,6 +87,10 @@ bench: venv ## Measure the site playbook against a shell script that does the ba
 build: venv ## Build the collection, install it into a temporary folder and check what it holds
 	ansible-galaxy collection build --force --output-path build
 	$(BIN)/python -m pytest -q tests/gates/test_collection.py
+
+.PHONY: docs
+docs: venv ## Build the guides and the reference as HTML, in build/docs
+	@$(BIN)/python -m tests.docs
 
 .PHONY: format
 format: venv ## Let ruff put the Python files in order
