@@ -18,14 +18,15 @@ from lab import bases, cgroups
 from lab.config import Kind, LabError, Settings
 from lab.run import run
 
-#: Packages of the machine that the lab itself uses. dnsmasq-base and not dnsmasq: the latter starts a
-#: service.
+#: Packages of the machine that the lab and the tests on it use. dnsmasq-base and not dnsmasq: the latter starts a
+#: service. skopeo is what the playbook `mirror` copies images with.
 PACKAGES = (
     "debian-archive-keyring",
     "dnsmasq-base",
     "iproute2",
     "mmdebstrap",
     "openssh-client",
+    "skopeo",
     "systemd-container",
     "util-linux",
 )
