@@ -61,6 +61,10 @@ options:
     description: Fields of KubeletConfiguration by host.
     type: dict
     default: {}
+  cluster_kubelet_config:
+    description: Fields of KubeletConfiguration of all hosts.
+    type: dict
+    default: {}
   kubernetes_version:
     description: Version that is asked for, without a leading C(v).
     type: str
@@ -221,8 +225,8 @@ counts:
   returned: always
   type: dict
   sample: {error: 1, warning: 0, ignored: 2}
-path:
-  description: File that was written.
+report_path:
+  description: File that the findings are in.
   returned: O(path) is given
   type: str
   sample: /home/admin/preflight.json
@@ -230,6 +234,7 @@ path:
 
 import json
 import os
+import re
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -256,6 +261,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "swap_off": {"type": "dict", "default": {}},
     "packages_managed": {"type": "dict", "default": {}},
     "kubelet_config": {"type": "dict", "default": {}},
+    "cluster_kubelet_config": {"type": "dict", "default": {}},
     "kubernetes_version": {"type": "str", "required": True},
     "supported_minors": {"type": "list", "elements": "str", "default": ["1.35", "1.36", "1.37"]},
     "endpoint": {"type": "str", "default": ""},
@@ -291,17 +297,19 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 def read_host(name: str, result: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]) -> Host:
     """A host of the run from what Ansible registered, and what the site sets for it."""
     node = result.get("node") if isinstance(result.get("node"), dict) else None
+    kubelet = {**params["cluster_kubelet_config"], **(params["kubelet_config"].get(name) or {})}
     text = " ".join(str(result.get("msg") or "").split())
     return Host(
         name=name,
         role="control_plane" if name in params["control_planes"] else "worker",
         node=node,
-        problem=text[:400],
+        problem=re.sub(r"^Task failed: ", "", text)[:400],
         unreachable=bool(result.get("unreachable")),
         node_name=params["node_names"].get(name) or "",
         node_address=params["node_addresses"].get(name) or "",
         swap_off=bool(params["swap_off"].get(name, True)),
-        swap_allowed=(params["kubelet_config"].get(name) or {}).get("failSwapOn") is False,
+        swap_allowed=kubelet.get("failSwapOn") is False,
+        cgroup_v1_allowed=kubelet.get("failCgroupV1") is False,
         packages_managed=bool(params["packages_managed"].get(name, True)),
     )
 
@@ -361,8 +369,8 @@ def write_report(module: AnsibleModule, result: t.Mapping[str, t.Any]) -> dict[s
             write_atomic(path, text.encode("utf-8"), 0o644)
         except OSError as exc:
             module.warn(f"The report could not be written to {path}: {exc}. Give another preflight_json.")
-            return {"path": path, "changed": False}
-    outcome: dict[str, t.Any] = {"path": path, "changed": before != text}
+            return {"report_path": path, "changed": False}
+    outcome: dict[str, t.Any] = {"report_path": path, "changed": before != text}
     if module._diff and before != text:
         outcome["diff"] = {"before": before, "after": text, "before_header": path, "after_header": path}
     return outcome

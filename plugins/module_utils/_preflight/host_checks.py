@@ -177,7 +177,10 @@ def kernel(host: Host, site: Site) -> Findings:
 
 
 def control_groups(host: Host, _site: Site) -> Findings:
-    """Version and controllers of the control groups, and the propagation of mounts."""
+    """Version and controllers of the control groups, and the propagation of mounts.
+
+    Since Kubernetes 1.35 the kubelet does not start with version 1 unless it is told to (KEP-5573).
+    """
     group = host.facts.get("cgroup") or {}
     version = group.get("version", "2")
     wanted = CONTROLLERS["2" if version == "2" else "1"]
@@ -196,11 +199,12 @@ def control_groups(host: Host, _site: Site) -> Findings:
         yield Finding(
             host.name,
             "cgroup",
-            WARNING,
-            f"cgroup {'version 1' if version == '1' else 'versions 1 and 2 side by side'}",
+            WARNING if host.cgroup_v1_allowed else ERROR,
+            f"cgroup {'version 1' if version == '1' else 'versions 1 and 2 side by side'}"
+            f"{'' if host.cgroup_v1_allowed else ', and a kubelet that is not told to run with it'}",
             "version 2 alone",
-            "Boot with systemd.unified_cgroup_hierarchy=1, or set rc_cgroup_mode=unified on OpenRC. Until then the"
-            " kubelet needs kubelet_config.failCgroupV1=false.",
+            "Boot with systemd.unified_cgroup_hierarchy=1, or set rc_cgroup_mode=unified on OpenRC. Until then set"
+            " failCgroupV1 to false in kubelet_config.",
         )
     # On OpenRC containerd's service makes it shared.
     if host.facts.get("root_propagation") == "private" and host.facts.get("service_manager") != "openrc":

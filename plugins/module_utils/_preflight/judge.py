@@ -66,34 +66,39 @@ def _line(item: Finding) -> str:
     return f"[{item.check}] found {item.found}; expected {item.expected}. {item.fix}"
 
 
+def _grouped(findings: t.Iterable[Finding]) -> dict[tuple[str, ...], list[str]]:
+    """Lines by the hosts that they are about, in the order of their first host."""
+    about: dict[str, list[str]] = {}
+    for item in findings:
+        about.setdefault(_line(item), []).append(item.host or SITE_NAME)
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for text, names in about.items():
+        groups.setdefault(tuple(dict.fromkeys(names)), []).append(text)
+    return groups
+
+
 def report(findings: t.Sequence[Finding], hosts: int) -> str:
-    """The text that a failed preflight ends with: every error and warning, by host."""
+    """The text that a failed preflight ends with: every error and warning, by host.
+
+    What several hosts have in common is written once, with all their names.
+    """
     errors = [item for item in findings if item.severity == ERROR]
     warnings = [item for item in findings if item.severity == WARNING]
-    wrong = len({item.host for item in errors})
     lines = [
         f"Preflight found {_count(len(errors), 'error')} and {_count(len(warnings), 'warning')} on"
-        f" {_count(hosts, 'host')} ({wrong} with errors). Nothing was changed."
+        f" {_count(hosts, 'host')}. Nothing was changed."
     ]
-    last = None
-    for item in (*errors, *warnings):
-        if item.severity == WARNING and last is not None and last[0] == ERROR:
-            last = None
-        if (item.severity, item.host) != last:
-            suffix = " (warnings)" if item.severity == WARNING else ""
-            lines.append(f"{item.host or SITE_NAME}{suffix}:")
-            last = (item.severity, item.host)
-        lines.append(f"  - {_line(item)}")
+    for chosen, suffix in ((errors, ""), (warnings, " (warnings)")):
+        for names, texts in _grouped(chosen).items():
+            lines.append(f"{', '.join(names)}{suffix}:")
+            lines += [f"  - {text}" for text in texts]
     lines.append(
         "docs/preflight.md explains each check; preflight_ignore and preflight_warn take their names."
     )
     return "\n".join(lines)
 
 
-def warning_lines(findings: t.Sequence[Finding]) -> list[str]:
+def warning_lines(findings: t.Iterable[Finding]) -> list[str]:
     """Warnings for a run that goes on: one line for what several hosts have in common."""
-    same: dict[str, list[str]] = {}
-    for item in findings:
-        if item.severity == WARNING:
-            same.setdefault(_line(item), []).append(item.host or SITE_NAME)
-    return [f"{', '.join(dict.fromkeys(names))}: {text}" for text, names in same.items()]
+    groups = _grouped(item for item in findings if item.severity == WARNING)
+    return [f"{', '.join(names)}: {text}" for names, texts in groups.items() for text in texts]

@@ -104,6 +104,7 @@ class Host:
     :param problem: why there is no C(node). :param unreachable: whether the host did not answer at all.
     :param node_name: :param node_address: as the site sets them, empty when it does not.
     :param swap_off: whether the site turns swap off. :param swap_allowed: whether the kubelet is told to run with swap.
+    :param cgroup_v1_allowed: the same for version 1 of control groups.
     :param packages_managed: whether the site installs missing commands.
     """
 
@@ -116,6 +117,7 @@ class Host:
     node_address: str = ""
     swap_off: bool = True
     swap_allowed: bool = False
+    cgroup_v1_allowed: bool = False
     packages_managed: bool = True
 
     @property

@@ -203,11 +203,12 @@ HOST_CASES: list[t.Any] = [
                     "version": "hybrid",
                     "controllers": ["cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids"],
                 }
-            )
+            ),
+            cgroup_v1_allowed=True,
         ),
         [WARNING],
     ),
-    ("cgroup", one(node=facts(cgroup={"version": "1", "controllers": ["cpu"]})), [ERROR, WARNING]),
+    ("cgroup", one(node=facts(cgroup={"version": "1", "controllers": ["cpu"]})), [ERROR, ERROR]),
     ("cgroup", one(node=facts(cgroup={})), []),
     # mount_propagation
     ("mount_propagation", one(node=facts(service_manager="systemd")), []),
@@ -523,15 +524,17 @@ def test_report_groups_by_host() -> None:
         Finding("", "control_planes", ERROR, "none", "one", "Add one."),
         Finding("w1", "swap", ERROR, "1 MiB", "no swap", "Turn it off."),
         Finding("w1", "ports", ERROR, "10250 taken", "free", "Stop it."),
+        Finding("w2", "ports", ERROR, "10250 taken", "free", "Stop it."),
         Finding("w1", "os", WARNING, "Fedora", "debian", "Try it."),
         Finding("w1", "clock", IGNORED, "off", "on", "Set it."),
     ]
     assert judge.report(findings, 3).splitlines() == [
-        "Preflight found 3 errors and 1 warning on 3 hosts (2 with errors). Nothing was changed.",
+        "Preflight found 4 errors and 1 warning on 3 hosts. Nothing was changed.",
         "the site:",
         "  - [control_planes] found none; expected one. Add one.",
         "w1:",
         "  - [swap] found 1 MiB; expected no swap. Turn it off.",
+        "w1, w2:",
         "  - [ports] found 10250 taken; expected free. Stop it.",
         "w1 (warnings):",
         "  - [os] found Fedora; expected debian. Try it.",
@@ -542,6 +545,9 @@ def test_report_groups_by_host() -> None:
 def test_warnings_of_many_hosts_are_one_line() -> None:
     findings = [Finding(f"w{n}", "os", WARNING, "Fedora", "debian", "Try it.") for n in range(3)]
     assert judge.warning_lines(findings) == ["w0, w1, w2: [os] found Fedora; expected debian. Try it."]
+
+
+V1 = {"version": "1", "controllers": ["cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids"]}
 
 
 def arguments(**changes: t.Any) -> dict[str, t.Any]:
@@ -571,10 +577,12 @@ def test_module_lists_everything_at_once(run_module: RunModule, tmp_path: Path) 
     hosts = {
         "cp1": {
             "unreachable": True,
-            "msg": "Failed to connect to the host via ssh:\n timed out",
+            "msg": "Task failed: Failed to connect to the host via ssh:\n timed out",
             "changed": False,
         },
-        "w1": {"node": facts(2, node_name="w_1", distribution={"id": "fedora"}, swap_bytes=1 << 20)},
+        "w1": {
+            "node": facts(2, node_name="w_1", distribution={"id": "fedora"}, swap_bytes=1 << 20, cgroup=V1)
+        },
         "w2": {"failed": False, "msg": "MODULE FAILURE"},
     }
     path = tmp_path / "report.json"
@@ -584,6 +592,8 @@ def test_module_lists_everything_at_once(run_module: RunModule, tmp_path: Path) 
             hosts=hosts,
             pod_cidr="192.0.2.0/24",
             swap_off={"w1": False},
+            cluster_kubelet_config={"failSwapOn": False, "failCgroupV1": False},
+            kubelet_config={"w1": {"failSwapOn": True}},
             kernel_options=[{"any_of": ["CONFIG_Z"], "needed_by": "kubelet", "reason": "z"}],
             ca_file=str(tmp_path / "none.crt"),
             ignore=["swap"],
@@ -599,11 +609,13 @@ def test_module_lists_everything_at_once(run_module: RunModule, tmp_path: Path) 
         ("w1", "network_overlap", "error"),
         ("w1", "node_name", "error"),
         ("w1", "os", "warning"),
+        ("w1", "cgroup", "warning"),
         ("w1", "swap", "ignored"),
         ("w2", "facts", "error"),
     ]
     for text in ("via ssh: timed out", "192.0.2.0/24 on eth0", "'w_1'", "MODULE FAILURE", "none.crt"):
         assert text in result["msg"]
+    assert "found Failed to connect" in result["msg"]
     assert "swap" not in result["msg"].replace("preflight_ignore", "")
     assert json.loads(path.read_text())["findings"] == result["findings"]
 
