@@ -23,10 +23,10 @@ def fsync_dir(path: str) -> None:
         os.close(handle)
 
 
-def write_atomic(path: str, data: bytes, mode: int) -> None:
+def write_atomic(path: str, data: bytes, mode: int, owner: tuple[int, int] | None = None) -> None:
     """Replace C(path) by C(data).
 
-    :param mode: permission bits, set before the file gets its name.
+    :param mode: permission bits, set before the file gets its name. :param owner: numbers of user and group, likewise.
     :raises OSError: when the folder is missing or cannot be written; the old file stays.
     """
     folder = os.path.dirname(path) or "."
@@ -35,6 +35,8 @@ def write_atomic(path: str, data: bytes, mode: int) -> None:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
             stream.flush()
+            if owner is not None and owner != (os.geteuid(), os.getegid()):
+                os.fchown(stream.fileno(), *owner)
             os.fchmod(stream.fileno(), mode)
             os.fsync(stream.fileno())
         os.replace(temporary, path)

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import hashlib
+import ipaddress
 import re
 import typing as t
 from dataclasses import dataclass
@@ -19,7 +21,9 @@ from dataclasses import dataclass
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
 _COMMON_NAME = bytes.fromhex("550403")  # 2.5.4.3, RFC 5280 appendix A.1
 _ORGANIZATION = bytes.fromhex("55040a")  # 2.5.4.10
+_ALT_NAME = bytes.fromhex("551d11")  # 2.5.29.17
 _SEQUENCE, _SET, _OID, _VERSION = 0x30, 0x31, 0x06, 0xA0
+_EXTENSIONS, _DNS_NAME, _IP_ADDRESS = 0xA3, 0x82, 0x87
 
 
 class CertificateError(ValueError):
@@ -31,11 +35,13 @@ class Certificate:
     """What is needed of a certificate.
 
     :param spki: the DER bytes of its SubjectPublicKeyInfo.
+    :param alt_names: names and addresses that it is valid for, sorted.
     """
 
     common_name: str
     organizations: tuple[str, ...]
     spki: bytes
+    alt_names: tuple[str, ...] = ()
 
     @property
     def public_key_hash(self) -> str:
@@ -79,6 +85,29 @@ def _names(subject: bytes, oid: bytes) -> tuple[str, ...]:
     return tuple(found)
 
 
+def canonical_name(name: str) -> str:
+    """A name or an address, written as certificates compare it."""
+    with contextlib.suppress(ValueError):
+        return str(ipaddress.ip_address(name))
+    return name.lower()
+
+
+def _alt_names(fields: t.Iterable[_Element]) -> tuple[str, ...]:
+    """Names of the subjectAltName extension (RFC 5280, 4.2.1.6)."""
+    found: list[str] = []
+    for extensions in (element for element in fields if element.tag == _EXTENSIONS):
+        for extension in _elements(next(_elements(extensions.body)).body):
+            parts = list(_elements(extension.body))
+            if parts[0].tag != _OID or parts[0].body != _ALT_NAME:
+                continue
+            for name in _elements(next(_elements(parts[-1].body)).body):
+                if name.tag == _DNS_NAME:
+                    found.append(name.body.decode("ascii", "replace").lower())
+                elif name.tag == _IP_ADDRESS and len(name.body) in (4, 16):
+                    found.append(str(ipaddress.ip_address(name.body)))
+    return tuple(sorted(set(found)))
+
+
 def parse_der(data: bytes) -> Certificate:
     """Read a DER certificate.
 
@@ -99,6 +128,7 @@ def parse_der(data: bytes) -> Certificate:
         common_name=names[-1] if names else "",
         organizations=_names(fields[4].body, _ORGANIZATION),
         spki=fields[5].raw,
+        alt_names=_alt_names(fields[6:]),
     )
 
 

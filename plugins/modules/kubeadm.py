@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kubeadm
-short_description: Make a host a control plane or a node of a cluster with kubeadm
+short_description: Make a host a control plane or a node of a cluster with kubeadm, and keep it as it shall be
 version_added: 0.1.0
 author:
   - baremetal.kubernetes contributors (@baremetal-kubernetes)
@@ -15,6 +15,18 @@ description:
     that has not run to its end.
   - An interrupted run is taken up again. kubeadm's phases keep the keys and files that they find, so nothing is reset;
     only the preflight errors that the first run itself causes are ignored.
+  - A host that is a member already is compared with what kubeadm makes of the documents, and just the difference is
+    changed. On a control plane with a ClusterConfiguration among O(documents) these are O(files), the API server's
+    certificate when its names differ, the static pods of this host (a deleted or edited manifest is restored), the
+    kubelet's files, and the ConfigMaps C(kubeadm-config) and C(kubelet-config). On a worker these are O(files) and the
+    kubelet's files, which follow C(kubelet-config).
+  - New arguments and files of the API server, the controller manager and the scheduler are tried first, in a container
+    without a network, before anything is touched. Manifests are then replaced one at a time, and each component is waited
+    for until it runs with its new arguments and is healthy. When one is not after O(ready_timeout), or ends again and
+    again, all files are put back and the module fails with the component's last words. The ConfigMaps are written last.
+  - Former contents of replaced files are kept in C(/var/lib/baremetal-kubernetes/kubeadm/backups), five runs back.
+  - Another version of Kubernetes than the cluster's is refused, as are changes of what a running cluster is built on
+    (its networks, names, endpoint and etcd's place).
   - A host that belongs to another cluster, or holds the data of an unknown etcd, is refused.
   - Afterwards it waits until the API server of a control plane is ready, or until the kubelet of a worker is healthy.
 extends_documentation_fragment:
@@ -24,10 +36,12 @@ attributes:
     support: full
     details:
       - Secrets need not be given in check mode, as they exist only once the cluster is there.
+      - Arguments are not tried in check mode.
   diff_mode:
     support: full
     details:
-      - Shows the state of the host and the steps.
+      - Shows the state of the host, the steps, and what changes in files and ConfigMaps. Secret files and keys are not
+        shown.
   idempotent:
     support: full
 options:
@@ -46,6 +60,9 @@ options:
       - Configuration that kubeadm reads, C(kubeadm.k8s.io/v1beta4) and C(kubelet.config.k8s.io/v1beta1), without
         secrets.
       - For V(join), discovery and the certificate key are added from the other options.
+      - A control plane that joined is kept like the first one when it gets the same ClusterConfiguration and
+        KubeletConfiguration. Without a ClusterConfiguration, a control plane that is there already stays as it is;
+        without a KubeletConfiguration, its kubelet follows that of the cluster.
       - For V(init) without C(bootstrapTokens), a token that cannot be used to join is given and deleted afterwards;
         kubeadm would make one that lets nodes join for 24 hours.
     type: list
@@ -79,6 +96,39 @@ options:
   patches:
     description: Directory on the host with patches for kubeadm's manifests and for the kubelet's configuration.
     type: path
+  files:
+    description:
+      - Files that the components read, for example an audit policy. They are placed before the components need them, and
+        when one changes, the components that have it mounted (C(extraVolumes) of the ClusterConfiguration) restart.
+      - A file that is no longer named stays where it is.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: Where it lies on the host.
+        type: path
+        required: true
+      content:
+        description: Its text. It is not logged.
+        type: str
+        required: true
+      mode:
+        description: Permission bits, octal.
+        type: str
+        default: '0600'
+      owner:
+        description: Name of the user that it belongs to.
+        type: str
+        default: root
+      group:
+        description: Name of the group that it belongs to.
+        type: str
+        default: root
+      secret:
+        description: Whether a diff leaves its contents out.
+        type: bool
+        default: true
   timeout:
     description: Seconds that kubeadm may take.
     type: int
@@ -102,6 +152,8 @@ notes:
   - Secrets are given to kubeadm in a file that only root can read and that is removed at the end, never as an argument.
     They are taken out of everything that the module returns.
   - The module never runs C(kubeadm reset).
+  - crictl and ctr are used on a control plane, the former to show a log and the latter to try arguments. Without ctr, or
+    with another container runtime than containerd, nothing is tried, and what does not work is put back.
   - One run at a time changes a host; a second one, for example after the controller was killed, waits up to O(timeout)
     for the first to end.
 seealso:
@@ -125,6 +177,31 @@ EXAMPLES = r"""
         kubernetesVersion: v1.36.4
         controlPlaneEndpoint: 192.0.2.10:6443
 
+- name: Make the cluster with an audit log, or give the log to the cluster that is there
+  baremetal.kubernetes.kubeadm:
+    operation: init
+    role: control_plane
+    files:
+      - path: /etc/kubernetes/audit/policy.yaml
+        content: "{{ {'apiVersion': 'audit.k8s.io/v1', 'kind': 'Policy', 'rules': [{'level': 'Metadata'}]} | to_nice_yaml }}"
+        secret: false
+    documents:
+      - apiVersion: kubeadm.k8s.io/v1beta4
+        kind: InitConfiguration
+        localAPIEndpoint: {advertiseAddress: 192.0.2.11, bindPort: 6443}
+      - apiVersion: kubeadm.k8s.io/v1beta4
+        kind: ClusterConfiguration
+        kubernetesVersion: v1.36.4
+        controlPlaneEndpoint: 192.0.2.10:6443
+        proxy: {disabled: true}
+        apiServer:
+          extraArgs:
+            - {name: audit-policy-file, value: /etc/kubernetes/audit/policy.yaml}
+            - {name: audit-log-path, value: /var/log/kubernetes/audit.log}
+          extraVolumes:
+            - {name: audit, hostPath: /etc/kubernetes/audit, mountPath: /etc/kubernetes/audit, readOnly: true}
+            - {name: audit-log, hostPath: /var/log/kubernetes, mountPath: /var/log/kubernetes, pathType: DirectoryOrCreate}
+
 - name: Join a worker
   baremetal.kubernetes.kubeadm:
     operation: join
@@ -141,6 +218,12 @@ steps:
   type: list
   elements: str
   sample: [kubeadm init]
+actions:
+  description: Those of RV(steps) that change a node that is a member, or place O(files).
+  returned: success
+  type: list
+  elements: str
+  sample: [/etc/kubernetes/audit/policy.yaml replaced, kube-apiserver reconfigured, ConfigMap kubeadm-config updated]
 state:
   description: What the host is to a cluster afterwards, V(fresh), V(partial) or V(member).
   returned: success
@@ -161,6 +244,17 @@ duration:
   returned: success
   type: float
   sample: 11.4
+component:
+  description: What refuses its new configuration or does not work with it, for example V(kube-apiserver) or V(kubelet).
+  returned: when that was tried or put back
+  type: str
+  sample: kube-apiserver
+rolled_back:
+  description: Files that were put back.
+  returned: when a new configuration did not work
+  type: list
+  elements: str
+  sample: [/etc/kubernetes/manifests/kube-apiserver.yaml]
 phase:
   description: Phase of kubeadm that failed.
   returned: when kubeadm failed
@@ -185,15 +279,20 @@ from dataclasses import replace
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import documents
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.member import Member
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import (
     Desired,
     KubeadmError,
     Observation,
     Plan,
     Step,
+    deleted_manifests,
+    needs_look,
     plan_init,
     plan_join,
 )
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.reconfigure import Changes
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.redact import redact
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runner import (
     Host,
     Output,
@@ -201,7 +300,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runn
     fresh_token,
     look_further,
 )
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import under
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import Membership, under
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "operation": {"type": "str", "choices": ["init", "join"], "required": True},
@@ -214,6 +313,19 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "ignore_preflight_errors": {"type": "list", "elements": "str", "default": []},
     "skip_phases": {"type": "list", "elements": "str", "default": []},
     "patches": {"type": "path"},
+    "files": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "path": {"type": "path", "required": True},
+            "content": {"type": "str", "required": True, "no_log": True},
+            "mode": {"type": "str", "default": "0600"},
+            "owner": {"type": "str", "default": "root"},
+            "group": {"type": "str", "default": "root"},
+            "secret": {"type": "bool", "default": True},
+        },
+    },
     "timeout": {"type": "int", "default": 600},
     "ready_timeout": {"type": "int", "default": 180},
     "kubeadm_path": {"type": "str", "default": "kubeadm"},
@@ -221,81 +333,141 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 }
 
 
-def init(host: Host, params: t.Mapping[str, t.Any], plan: Plan, phase: str) -> Output:
+class Site(t.NamedTuple):
+    """What the module works on."""
+
+    host: Host
+    params: t.Mapping[str, t.Any]
+    desired: Desired
+    member: Member
+
+
+class Look(t.NamedTuple):
+    """What there is, and what is left to do."""
+
+    observation: Observation
+    plan: Plan
+    changes: Changes
+
+    def names(self) -> list[str]:
+        return [*self.plan.names(), *self.changes.names()]
+
+
+def init(site: Site, plan: Plan, phase: str) -> Output:
     """C(kubeadm init), or one phase of it."""
     token = fresh_token()
-    content = documents.render(documents.init_documents(params["documents"], token, params["patches"]))
-    with host.config_file(content) as path:
-        if phase:
-            argv = ["init", "phase", *phase.split("/"), "--config", path]
-            argv += ["--skip-token-print"] if phase == "bootstrap-token" else []
-        else:
-            argv = ["init", "--config", path, *flags(plan.ignore_preflight_errors, plan.skip_phases)]
-            argv += ["--skip-token-print", "--skip-certificate-key-print"]
-        output = host.run(argv, params["timeout"], [token])
+    host, params = site.host, site.params
+    with site.member.renderer.patches() as patches:
+        content = documents.render(documents.init_documents(params["documents"], token, patches))
+        with host.config_file(content) as path:
+            if phase:
+                argv = ["init", "phase", *phase.split("/"), "--config", path]
+                argv += ["--skip-token-print"] if phase == "bootstrap-token" else []
+            else:
+                argv = ["init", "--config", path, *flags(plan.ignore_preflight_errors, plan.skip_phases)]
+                argv += ["--skip-token-print", "--skip-certificate-key-print"]
+            output = host.run(argv, params["timeout"], [token])
     if phase in ("", "bootstrap-token"):
         host.delete_token(token)
     return output
 
 
-def join(host: Host, params: t.Mapping[str, t.Any], plan: Plan, phase: str) -> Output:
+def join(site: Site, plan: Plan, phase: str) -> Output:
     """C(kubeadm join), or one phase of it, which works with C(admin.conf) and needs no token."""
-    if phase:
-        own = documents.phase_documents(params["documents"])
-        argv = ["join", "phase", *phase.split("/")]
-        extra: list[str] = []
-    else:
-        own = documents.join_documents(
-            params["documents"],
-            params["role"],
-            params["token"],
-            params["ca_cert_hashes"],
-            params["api_server_endpoint"],
-            params["certificate_key"],
-            params["patches"],
-        )
-        argv = ["join"]
-        extra = flags(plan.ignore_preflight_errors, plan.skip_phases)
-    with host.config_file(documents.render(own)) as path:
-        secrets = [params["token"], params["certificate_key"]]
-        return host.run([*argv, "--config", path, *extra], params["timeout"], secrets)
+    host, params = site.host, site.params
+    with site.member.renderer.patches() as patches:
+        if phase:
+            own = documents.phase_documents(params["documents"])
+            argv = ["join", "phase", *phase.split("/")]
+            extra: list[str] = []
+        else:
+            own = documents.join_documents(
+                params["documents"],
+                params["role"],
+                params["token"],
+                params["ca_cert_hashes"],
+                params["api_server_endpoint"],
+                params["certificate_key"],
+                patches,
+            )
+            argv = ["join"]
+            extra = flags(plan.ignore_preflight_errors, plan.skip_phases)
+        with host.config_file(documents.render(own)) as path:
+            secrets = [params["token"], params["certificate_key"]]
+            return host.run([*argv, "--config", path, *extra], params["timeout"], secrets)
 
 
-def perform(host: Host, params: t.Mapping[str, t.Any], plan: Plan, step: Step) -> Output | None:
+def perform(site: Site, plan: Plan, step: Step) -> Output | None:
     """Do one step."""
     if step.kind == "remove":
-        os.unlink(under(host.root, step.path))
+        os.unlink(under(site.host.root, step.path))
         return None
-    if params["operation"] == "init":
-        return init(host, params, plan, step.phase)
-    return join(host, params, plan, step.phase)
+    if site.params["operation"] == "init":
+        return init(site, plan, step.phase)
+    return join(site, plan, step.phase)
 
 
-def observe(host: Host, params: t.Mapping[str, t.Any], desired: Desired) -> Observation:
-    """The host, and the cluster where the host's files do not tell enough."""
-    observation = host.observe(desired)
-    foreign = desired.cluster_ids and observation.cluster_id not in desired.cluster_ids
-    if desired.role == "control_plane" and not foreign:
-        dns = documents.wants_dns(params["documents"])
-        unfinished = look_further(host, observation, desired, dns, params["ready_timeout"])
-        observation = replace(observation, unfinished=unfinished)
-    return observation
+def look(site: Site) -> Look:
+    """What there is, and what is left to do: by the host's files, and by the cluster where they do not tell enough."""
+    host, desired = site.host, site.desired
+    found = host.observe(desired)
+    foreign = desired.cluster_ids and found.cluster_id not in desired.cluster_ids
+    if site.member.follows and deleted_manifests(found):
+        found = replace(found, membership=Membership("member", "control_plane"))
+    changes = Changes()
+    if desired.role == "control_plane" and not foreign and needs_look(found):
+        changes = site.member.look()
+        if changes.local and not site.member.found.answers:
+            # The API server may be away because of what is to be mended. Its cluster is looked at after that.
+            found = replace(found, unfinished=())
+        else:
+            dns = documents.wants_dns(site.params["documents"])
+            unfinished = look_further(host, found, desired, dns, site.params["ready_timeout"])
+            found = replace(found, unfinished=unfinished)
+    plan = plan_init(found, desired) if desired.operation == "init" else plan_join(found, desired)
+    if desired.role == "worker" and found.membership.state == "member":
+        changes = site.member.look()
+    elif plan.runs("init", "join"):
+        changes = site.member.misplaced_files()
+    return Look(found, plan, changes)
 
 
-def look(host: Host, params: t.Mapping[str, t.Any], desired: Desired) -> tuple[Observation, Plan]:
-    """What there is, and what is left to do."""
-    found = observe(host, params, desired)
-    return found, plan_init(found, desired) if desired.operation == "init" else plan_join(found, desired)
-
-
-def apply(host: Host, params: t.Mapping[str, t.Any], desired: Desired, plan: Plan) -> list[Output]:
+def apply(site: Site, seen: Look) -> list[Output]:
     """Do all steps, and wait until what they started is healthy."""
-    outputs = [output for step in plan.steps if (output := perform(host, params, plan, step)) is not None]
-    if plan.runs("init", "join", "phase"):
-        host.wait_kubelet(params["ready_timeout"])
-        if desired.role == "control_plane":
-            host.wait_ready(params["ready_timeout"])
+    host, seconds = site.host, site.params["ready_timeout"]
+    making = seen.plan.runs("init", "join")
+    if making:
+        # The control plane reads them at its first start.
+        site.member.place_files()
+    outputs = [output for step in seen.plan.steps if (output := perform(site, seen.plan, step)) is not None]
+    if making or seen.plan.runs("phase"):
+        host.wait_kubelet(seconds)
+        if site.desired.role == "control_plane":
+            host.wait_ready(seconds)
+    if not making:
+        site.member.apply(seen.changes)
     return outputs
+
+
+def work(site: Site) -> tuple[Look, list[str], list[str], list[Output]]:
+    """Do what is left to do.
+
+    A control plane whose API server was away is looked at again once that works.
+
+    :return: the first look, the names of all steps and those of changes, and what kubeadm printed.
+    """
+    with site.host.exclusive(site.params["timeout"]):
+        # Another run, whose controller is gone, may have been at work until now.
+        first = seen = look(site)
+        outputs = apply(site, seen)
+        names, actions = seen.names(), seen.changes.names()
+        if seen.changes.local and site.desired.role == "control_plane" and not site.member.found.answers:
+            site.host.wait_ready(site.params["ready_timeout"])
+            seen = look(site)
+            outputs += apply(site, seen)
+            names += seen.names()
+            actions += seen.changes.names()
+    return first, names, actions, outputs
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
@@ -312,18 +484,18 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         params["skip_phases"],
     )
     host = Host(params["root"], params["kubeadm_path"])
-    before, plan = look(host, params, desired)
-    after = before
+    site = Site(host, params, desired, Member(host, params))
+    seen = look(site)
+    names, actions = seen.names(), seen.changes.names()
+    after = seen.observation
     outputs: list[Output] = []
-    if plan.steps and not module.check_mode:
-        with host.exclusive(params["timeout"]):
-            # Another run, whose controller is gone, may have been at work until now.
-            before, plan = look(host, params, desired)
-            outputs = apply(host, params, desired, plan)
+    if not module.check_mode and (names or site.member.interrupted()):
+        seen, names, actions, outputs = work(site)
         after = host.observe(desired)
     result: dict[str, t.Any] = {
-        "changed": bool(plan.steps),
-        "steps": plan.names(),
+        "changed": bool(names),
+        "steps": names,
+        "actions": actions,
         "state": after.membership.state,
         "cluster_id": after.cluster_id,
         "node_name": host.node_name(),
@@ -333,12 +505,12 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         result["stdout"] = "".join(output.stdout for output in outputs)
         result["stderr"] = "".join(output.stderr for output in outputs)
     if module._diff:
-        goal = "member" if plan.steps else before.membership.state
-        steps = "".join(f"step: {name}\n" for name in plan.names())
-        result["diff"] = {
-            "before": f"state: {before.membership.state}\n",
-            "after": f"state: {goal}\n{steps}",
-        }
+        state = seen.observation.membership.state
+        goal = "member" if seen.plan.steps else state
+        steps = "".join(f"step: {name}\n" for name in names)
+        result["diff"] = {"before": f"state: {state}\n", "after": f"state: {goal}\n{steps}"}
+        if seen.changes.diffs():
+            result["diff"]["prepared"] = redact(seen.changes.diffs())
     return result
 
 

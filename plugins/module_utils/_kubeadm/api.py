@@ -17,6 +17,7 @@ import tempfile
 import typing as t
 import urllib.error
 import urllib.request
+from dataclasses import replace
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils import _kubeconfig
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
@@ -36,22 +37,24 @@ class UnreachableError(Exception):
 
 
 class Api:
-    """Requests as the administrator of C(admin.conf).
+    """Requests as the administrator of C(admin.conf), or as the user of another kubeconfig.
 
-    :param root: folder that stands for C(/). :param timeout: seconds per request.
-    :raises KubeadmError: when C(admin.conf) is missing or unusable.
+    :param root: folder that stands for C(/). :param timeout: seconds per request. :param kubeconfig: its path.
+    :raises KubeadmError: when the kubeconfig is missing or unusable.
     """
 
-    def __init__(self, root: str = "/", timeout: float = 10) -> None:
-        path = under(root, ADMIN_CONF)
-        text = read_text(root, ADMIN_CONF)
+    def __init__(self, root: str = "/", timeout: float = 10, kubeconfig: str = ADMIN_CONF) -> None:
+        path = under(root, kubeconfig)
+        text = read_text(root, kubeconfig)
         if text is None:
             raise KubeadmError(
                 f"{path} cannot be read, so the API server cannot be asked.",
-                "Run this on a control plane, as root.",
+                "Run this on a node of the cluster, as root."
+                if kubeconfig != ADMIN_CONF
+                else "Run this on a control plane, as root.",
             )
         try:
-            config = _kubeconfig.parse(text)
+            config = _with_files(_kubeconfig.parse(text), root)
         except _kubeconfig.KubeconfigError as exc:
             raise KubeadmError(
                 f"{path} is no usable kubeconfig: {exc}.",
@@ -112,6 +115,20 @@ class Api:
                 "Look at the API server's log (crictl logs).",
             )
         return True
+
+
+def _with_files(config: _kubeconfig.Kubeconfig, root: str) -> _kubeconfig.Kubeconfig:
+    """The kubeconfig with the certificate and key that it names by path, as the kubelet's does."""
+
+    def content(own: bytes | None, path: str | None) -> bytes | None:
+        text = read_text(root, path) if own is None and path else None
+        return text.encode() if text is not None else own
+
+    return replace(
+        config,
+        client_cert=content(config.client_cert, config.client_cert_path),
+        client_key=content(config.client_key, config.client_key_path),
+    )
 
 
 def _context(config: _kubeconfig.Kubeconfig, path: str) -> ssl.SSLContext:

@@ -170,7 +170,12 @@ def join_documents(
         if patches:
             own["patches"] = {"directory": patches}
 
-    return _merged(documents, "JoinConfiguration", change)
+    return _merged(joining(documents), "JoinConfiguration", change)
+
+
+def joining(documents: t.Sequence[t.Mapping[str, t.Any]]) -> list[t.Mapping[str, t.Any]]:
+    """What C(kubeadm join) reads; it takes the cluster's configuration from the cluster."""
+    return [document for document in documents if document.get("kind") == "JoinConfiguration"]
 
 
 def phase_documents(documents: t.Sequence[t.Mapping[str, t.Any]]) -> list[Document]:
@@ -180,7 +185,7 @@ def phase_documents(documents: t.Sequence[t.Mapping[str, t.Any]]) -> list[Docume
         own["discovery"] = {"file": {"kubeConfigPath": ADMIN_CONF}}
         own["controlPlane"] = own.get("controlPlane") or {}
 
-    return _merged(documents, "JoinConfiguration", change)
+    return _merged(joining(documents), "JoinConfiguration", change)
 
 
 def render(documents: t.Sequence[t.Mapping[str, t.Any]], raw: t.Sequence[str] = ()) -> bytes:

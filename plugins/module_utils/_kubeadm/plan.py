@@ -60,7 +60,8 @@ class Desired:
 class Observation:
     """What the host is.
 
-    :param etcd_data: whether C(etcd_dir) holds data.
+    :param etcd_data: whether C(etcd_dir) holds data. :param credentials: whether the kubelet has made itself a
+        certificate, which it does in a cluster alone.
     :param unfinished: phases of C(kubeadm init) or C(join) whose result is not there; C(None) while nobody looked.
     """
 
@@ -70,6 +71,7 @@ class Observation:
     cluster_id: str | None = None
     etcd_data: bool = False
     unfinished: tuple[str, ...] | None = None
+    credentials: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,23 @@ def needs_look(observation: Observation) -> bool:
     """
     own = observation.membership
     return own.state == "member" and own.role == "control_plane" and KUBELET_CONFIG in observation.files
+
+
+def deleted_manifests(observation: Observation) -> tuple[str, ...]:
+    """Manifests that this host once had, and nothing but them is missing: it is a control plane to be mended.
+
+    kubeadm writes the manifests of the control plane before it starts the kubelet, and that of etcd before etcd makes
+    its data; where these followed, an interrupted run is not what left the manifests out.
+    """
+    own = observation.membership
+    once = (
+        *(node.CONTROL_PLANE_MANIFESTS if observation.credentials else ()),
+        *((node.ETCD_MANIFEST,) if observation.etcd_data else ()),
+    )
+    files = (node.KUBELET_CONF, node.CA_KEY, KUBELET_CONFIG)
+    if own.state != "partial" or own.role != "control_plane" or not set(files) <= set(observation.files):
+        return ()
+    return own.missing if set(own.missing) <= set(once) else ()
 
 
 def resume_errors(observation: Observation, desired: Desired) -> tuple[str, ...]:

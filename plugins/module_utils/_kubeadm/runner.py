@@ -108,6 +108,18 @@ def next_step(phase: str) -> str:
     }.get(phase, "Correct the cause and run again; what is done is kept.")
 
 
+def command_environment(more: t.Mapping[str, str] | None = None) -> dict[str, str]:
+    """What programs of the node run with.
+
+    kubeadm looks for kubelet, crictl, mount and others; a module's PATH may lack these.
+    """
+    env = {**os.environ, "LC_ALL": "C", **(more or {})}
+    env["PATH"] = ":".join(
+        [env.get("PATH", ""), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
+    )
+    return env
+
+
 class Host:
     """The host that kubeadm works on.
 
@@ -128,6 +140,7 @@ class Host:
             files=state.files,
             cluster_id=state.cluster_id,
             etcd_data=os.path.isdir(node.under(self.root, desired.etcd_dir + "/member")),
+            credentials=os.path.lexists(node.under(self.root, KUBELET_CLIENT)),
         )
 
     def node_name(self) -> str | None:
@@ -168,23 +181,26 @@ class Host:
 
         :param seconds: longest wait. :raises KubeadmError: with the last answer, when it is not.
         """
-        api = Api(self.root)
         deadline = time.monotonic() + seconds
-        while True:
-            try:
-                status, body = api.request("/readyz?verbose")
-                if status == 200:
-                    return
-                failed = [line.strip() for line in body.splitlines() if line.startswith("[-]")]
-                reason = f"answered {status}: " + ("; ".join(failed) or body.strip()[:200] or "no body")
-            except UnreachableError as exc:
-                reason = f"does not answer: {exc}"
+        while (reason := self.unready()) is not None:
             if time.monotonic() >= deadline:
                 raise KubeadmError(
-                    f"{self.name}: the API server {api.server} is not ready after {seconds:.0f} s; it {reason}.",
+                    f"{self.name}: the API server {Api(self.root).server} is not ready after {seconds:.0f} s;"
+                    f" it {reason}.",
                     "Look at the control plane's containers (crictl ps -a) and the kubelet's log.",
                 )
             time.sleep(_POLL_SECONDS)
+
+    def unready(self) -> str | None:
+        """Why the local API server is not ready, C(None) when it is."""
+        try:
+            status, body = Api(self.root).request("/readyz?verbose")
+        except UnreachableError as exc:
+            return f"does not answer: {exc}"
+        if status == 200:
+            return None
+        failed = [line.strip() for line in body.splitlines() if line.startswith("[-]")]
+        return f"answered {status}: " + ("; ".join(failed) or body.strip()[:200] or "no body")
 
     def wait_kubelet(self, seconds: float) -> None:
         """Wait until the kubelet has its credentials and is healthy.
@@ -255,24 +271,26 @@ class Host:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def run(self, argv: t.Sequence[str], seconds: float, hide: t.Sequence[str | None] = ()) -> Output:
+    def run(
+        self,
+        argv: t.Sequence[str],
+        seconds: float,
+        hide: t.Sequence[str | None] = (),
+        env: t.Mapping[str, str] | None = None,
+    ) -> Output:
         """Run kubeadm.
 
         :param argv: arguments; none may be a secret. :param seconds: longest run. :param hide: secrets to take out of
-            what is shown.
+            what is shown. :param env: further environment.
         :raises KubeadmError: when it fails or takes too long; its children are ended then.
         """
         command = [self.kubeadm, *argv]
         shown = " ".join(word for word in argv if re.fullmatch("[a-z-]+", word) and not word.startswith("-"))
-        env = {**os.environ, "LC_ALL": "C"}
-        # kubeadm looks for kubelet, crictl, mount and others; a module's PATH may lack these.
-        env["PATH"] = ":".join(
-            [env.get("PATH", ""), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
-        )
+        environment = command_environment(env)
         try:
             process = subprocess.Popen(
                 command,
-                env=env,
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

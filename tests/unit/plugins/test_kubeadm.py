@@ -387,6 +387,16 @@ COMPLETE_OBJECTS = (
 )
 SECRET = "/api/v1/namespaces/kube-system/secrets/"
 CLUSTER_TEXT = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\nkubernetesVersion: v1.36.4\n"
+KUBELET_TEXT = "kind: KubeletConfiguration\n"
+
+
+def static_pod(component: str, *arguments: str, annotations: str = "") -> str:
+    """A manifest as kubeadm writes it."""
+    words = "".join(f"    - {word}\n" for word in (component, *arguments))
+    return (
+        f"kind: Pod\nmetadata:\n{annotations}  name: {component}\nspec:\n  containers:\n  - command:\n{words}"
+        f"    image: registry.k8s.io/{component}:v1.36.4\n    name: {component}\n"
+    )
 
 
 class Cluster:
@@ -397,6 +407,9 @@ class Cluster:
         self.root.mkdir()
         self.log = folder / "kubeadm"
         self.log.mkdir()
+        # What kubeadm renders of the documents; its files have an ending.
+        self.rendered = folder / "rendered"
+        self.rendered.mkdir()
         self.ca = Authority()
         self.objects: dict[str, t.Any] = {}
         self.deleted: list[str] = []
@@ -457,6 +470,10 @@ class Cluster:
         """What the stand-in does after it has recorded how it was called."""
         self.kubeadm.write_text(
             f"""#!/bin/sh
+case "$*" in
+*--dry-run*) cat {self.rendered}/kubelet-config; cp {self.rendered}/*.* "$KUBEADM_INIT_DRYRUN_DIR"; exit 0 ;;
+*migrate*) cat {self.rendered}/cluster; exit 0 ;;
+esac
 printf '%s\\n' "$@" >> {self.log}/argv
 env > {self.log}/env
 previous=
@@ -481,7 +498,8 @@ done
         """Files of a joined node."""
         cert, key = self.ca.issue("system:node:node1")
         self.write(node.CA_CERT, (ca or self.ca).pem)
-        self.write(node.KUBELET_CONF, self._kubeconfig(cert, key))
+        server = f"https://127.0.0.1:{self._api.server_address[1]}"
+        self.write(node.KUBELET_CONF, self._kubeconfig(cert, key, server))
         self.write(plan.KUBELET_CONFIG, f"healthzPort: {self._kubelet.server_address[1]}\n")
 
     def become_control_plane(self, complete: bool = True) -> None:
@@ -489,32 +507,43 @@ done
         self.become_worker()
         cert, key = self.ca.issue("kubernetes-admin")
         self.write(node.ADMIN_CONF, self._kubeconfig(cert, key))
-        for path in (*node.CONTROL_PLANE_MANIFESTS[1:], node.ETCD_MANIFEST):
-            self.write(path, "kind: Pod\n")
-        self.write(
-            node.CONTROL_PLANE_MANIFESTS[0],
-            "kind: Pod\nmetadata:\n  annotations:\n    kubeadm.kubernetes.io/kube-apiserver."
-            f"advertise-address.endpoint: 127.0.0.1:{self._api.server_address[1]}\n"
-            "spec:\n  containers:\n  - command:\n    - --etcd-servers=https://127.0.0.1:2379\n",
+        address = (
+            "  annotations:\n    kubeadm.kubernetes.io/kube-apiserver.advertise-address.endpoint:"
+            f" 127.0.0.1:{self._api.server_address[1]}\n"
         )
+        pods = {
+            "etcd": static_pod("etcd"),
+            "kube-apiserver": static_pod(
+                "kube-apiserver", "--etcd-servers=https://127.0.0.1:2379", annotations=address
+            ),
+            "kube-controller-manager": static_pod("kube-controller-manager"),
+            "kube-scheduler": static_pod("kube-scheduler"),
+        }
+        for component, text in pods.items():
+            self.write(f"{node.MANIFESTS}/{component}.yaml", text)
+            (self.root / node.MANIFESTS.lstrip("/") / f"{component}.yaml").chmod(0o600)
+            (self.rendered / f"{component}.yaml").write_text(text)
+        (self.rendered / "cluster").write_text(CLUSTER_TEXT)
+        (self.rendered / "kubelet-config").write_text("data:\n  kubelet: |\n    kind: KubeletConfiguration\n")
         self.write(node.CA_KEY, "key")
         self.write(node.ETCD_DATA + "/snap/db", "data")
         if complete:
             self.objects.update({path: {"kind": "Any"} for path in COMPLETE_OBJECTS})
             self.objects[COMPLETE_OBJECTS[0]] = {"data": {"ClusterConfiguration": CLUSTER_TEXT}}
+            self.objects[COMPLETE_OBJECTS[1]] = {"data": {"kubelet": KUBELET_TEXT}}
             self.objects["/api/v1/nodes/node1"] = {
                 "metadata": {"labels": {"node-role.kubernetes.io/control-plane": ""}}
             }
 
-    def _kubeconfig(self, cert: bytes, key: bytes) -> str:
-        # The server is one that nobody answers at, as a load balancer may be while the first host is made.
+    def _kubeconfig(self, cert: bytes, key: bytes, server: str = "https://192.0.2.10:6443") -> str:
+        # By default the server is one that nobody answers at, as a load balancer may be while the first host is made.
         fields = {
             "certificate-authority-data": self.ca.pem,
             "client-certificate-data": cert,
             "client-key-data": key,
         }
         lines = [f"    {name}: {base64.b64encode(data).decode()}" for name, data in fields.items()]
-        return "\n".join(["clusters:", "- cluster:", "    server: https://192.0.2.10:6443", *lines, ""])
+        return "\n".join(["clusters:", "- cluster:", f"    server: {server}", *lines, ""])
 
     @property
     def argv(self) -> list[str]:

@@ -1,0 +1,252 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release.
+# Do not import it from other collections, playbook-local plugins or scripts.
+
+"""See whether a component of the control plane runs as its manifest says, and whether it is healthy."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import ssl
+import subprocess
+import time
+import typing as t
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.manifests import Manifest
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runner import (
+    Host,
+    command_environment,
+)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import facts
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import under
+
+# The kubelet looks at its manifests again at least this often (fileCheckFrequency is 20 s), and then stops a pod within
+# a moment: what runs after that, runs by the manifest.
+SETTLED_SECONDS = 45.0
+# A configuration error ends a kubelet at once. One that is still not healthy now will not be.
+KUBELET_SECONDS = 90.0
+_POLL_SECONDS = 1.0
+_SHOWN_LINES = 6
+_COMMAND_SECONDS = 30.0
+# Ports of the loopback interface unless an argument says otherwise (cmd/kubeadm/app/constants/constants.go).
+_PORTS = {"kube-controller-manager": 10257, "kube-scheduler": 10259}
+
+
+class BrokenError(KubeadmError):
+    """A component does not come to work."""
+
+    def __init__(self, component: str, reason: str, log: str) -> None:
+        self.component = component
+        self.reason = reason
+        self.log = log
+        super().__init__(f"{component} {reason}")
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process of a component."""
+
+    pid: int
+    argv: tuple[str, ...]
+
+
+def command(argv: t.Sequence[str], seconds: float = _COMMAND_SECONDS) -> tuple[int, str]:
+    """Run a program; exit code and both outputs together. Code 127 when it cannot be run."""
+    environment = command_environment()
+    program = shutil.which(argv[0], path=environment["PATH"])
+    if program is None:
+        return 127, f"{argv[0]} is not installed"
+    try:
+        done = subprocess.run(
+            [program, *argv[1:]],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return 124, f"{argv[0]} did not end within {seconds:.0f} s"
+    except OSError as exc:
+        return 127, f"{argv[0]}: {exc.strerror}"
+    return done.returncode, done.stdout
+
+
+def _answer(url: str) -> str | None:
+    """Why a health page of the loopback interface is not satisfied, C(None) when it is."""
+    # The certificate is one that the component made for itself at its start, and the answer is only looked at.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+    )
+    try:
+        with opener.open(url, timeout=5):
+            return None
+    except urllib.error.HTTPError as exc:
+        with exc:
+            return f"answered {exc.code} at {url}"
+    except (urllib.error.URLError, OSError) as exc:
+        return f"does not answer at {url}: {getattr(exc, 'reason', exc)}"
+
+
+class ControlPlane:
+    """The components on this host."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+
+    def processes(self, component: str) -> list[Process]:
+        """The processes of a component, by the name of their program."""
+        found = []
+        folder = under(self.host.root, "/proc")
+        for entry in os.listdir(folder) if os.path.isdir(folder) else []:
+            if not entry.isdigit():
+                continue
+            with contextlib.suppress(OSError), open(f"{folder}/{entry}/cmdline", "rb") as handle:
+                words = handle.read().decode("utf-8", "replace").rstrip("\0").split("\0")
+                if os.path.basename(words[0]) == component:
+                    found.append(Process(int(entry), tuple(words)))
+        return found
+
+    def unhealthy(self, manifest: Manifest) -> str | None:
+        """Why the component does not do its work, C(None) when it does."""
+        if manifest.component == "kube-apiserver":
+            return self.host.unready()
+        if manifest.component == "etcd":
+            url = (manifest.argument("listen-metrics-urls") or "").partition(",")[0]
+            return _answer(f"{url}/health") if url else None
+        address = manifest.argument("bind-address") or "127.0.0.1"
+        address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104
+        port = manifest.argument("secure-port") or _PORTS[manifest.component]
+        return _answer(f"https://{f'[{address}]' if ':' in address else address}:{port}/healthz")
+
+    def not_in_force(self, manifest: Manifest, before: t.Collection[int], settled: bool) -> str | None:
+        """Why what runs is not what the manifest says, C(None) when it is.
+
+        :param before: processes of the pod that is replaced. :param settled: whether they may be the new ones.
+        """
+        running = self.processes(manifest.component)
+        if not running:
+            return "does not run"
+        if not settled and any(process.pid in before for process in running):
+            return "still runs as before"
+        named = os.path.basename(manifest.command[0]) == manifest.component if manifest.command else False
+        if named and all(process.argv != manifest.command for process in running):
+            return "runs with other arguments than its manifest has"
+        return None
+
+    def wait(self, manifest: Manifest, before: t.Collection[int], restarts: bool, seconds: float) -> None:
+        """Wait until the component works as its manifest says.
+
+        :param before: its processes before the manifest was replaced. :param restarts: whether they must go.
+        :raises BrokenError: when it does not within C(seconds), or ends again and again.
+        """
+        began, began_clock = time.monotonic(), time.time()
+        looks = 0
+        while True:
+            waited = time.monotonic() - began
+            settled = not restarts or waited > SETTLED_SECONDS
+            reason = self.not_in_force(manifest, before, settled) or self.unhealthy(manifest)
+            if reason is None:
+                return
+            looks += 1
+            if looks % 3 == 0 and self._ended(manifest.component, began_clock) > 1:
+                raise BrokenError(
+                    manifest.component, "ends soon after each start", self.log(manifest.component)
+                )
+            if waited >= seconds:
+                raise BrokenError(
+                    manifest.component, f"{reason}, after {seconds:.0f} s", self.log(manifest.component)
+                )
+            time.sleep(_POLL_SECONDS)
+
+    def _containers(self, component: str) -> list[dict[str, t.Any]]:
+        """The containers of a component, the newest first."""
+        code, output = command(["crictl", "ps", "-a", "--name", f"^{component}$", "-o", "json"])
+        with contextlib.suppress(ValueError):
+            found = json.loads(output[output.index("{") :]).get("containers") or [] if code == 0 else []
+            return sorted(found, key=lambda container: int(container.get("createdAt") or 0), reverse=True)
+        return []
+
+    def _ended(self, component: str, since: float) -> int:
+        """How many containers of the component were made and have ended since a time."""
+        return sum(
+            container.get("state") == "CONTAINER_EXITED"
+            and int(container.get("createdAt") or 0) / 1e9 > since
+            for container in self._containers(component)
+        )
+
+    def log(self, component: str) -> str:
+        """The last words of a component."""
+        containers = self._containers(component)
+        ended = [container for container in containers if container.get("state") == "CONTAINER_EXITED"]
+        for container in [*ended[:1], *containers[:1]]:
+            code, output = command(["crictl", "logs", "--tail", "40", str(container.get("id"))])
+            if code == 0 and output.strip():
+                return last_words(output)
+        return ""
+
+    def stop_container(self, component: str) -> None:
+        """End the running container of a component; the kubelet starts another."""
+        for container in self._containers(component):
+            if container.get("state") == "CONTAINER_RUNNING":
+                command(["crictl", "stop", "--timeout", "30", str(container.get("id"))], 60)
+
+    def restart_kubelet(self, seconds: float) -> None:
+        """Restart the kubelet and wait until it is healthy.
+
+        :raises BrokenError: when it is not within C(seconds).
+        """
+        manager = facts.service_manager(self.host.root)
+        argv = (
+            ["rc-service", "kubelet", "restart"]
+            if manager == "openrc"
+            else ["systemctl", "restart", "kubelet"]
+        )
+        code, output = command(argv, 120)
+        if code:
+            raise BrokenError(
+                "kubelet", f"cannot be restarted ({' '.join(argv)}: {output.strip()[-200:]})", ""
+            )
+        try:
+            self.host.wait_kubelet(seconds)
+            # One that ends right after its first answer is none.
+            time.sleep(2 * _POLL_SECONDS)
+            self.host.wait_kubelet(seconds)
+        except KubeadmError as exc:
+            raise BrokenError(
+                "kubelet", f"is not healthy: {exc.message}", self._kubelet_log(manager)
+            ) from exc
+
+    def _kubelet_log(self, manager: str) -> str:
+        if manager == "systemd":
+            _code, output = command(["journalctl", "-u", "kubelet", "-n", "60", "-o", "cat", "--no-pager"])
+        else:
+            _code, output = command(["tail", "-n", "60", under(self.host.root, "/var/log/kubelet.log")])
+        return last_words(output)
+
+
+_ERROR = re.compile(r"^(?:[EF]\d{4} |Error:|error:)|\"?command failed\"?|\"level\":\"fatal\"|panic:")
+
+
+def last_words(output: str) -> str:
+    """The lines of a log that say why a program ended; its last lines where none of them says."""
+    lines = [line.strip() for line in output.splitlines() if line.strip() and not line.startswith("time=")]
+    telling = [line for line in lines if _ERROR.search(line)]
+    return " | ".join(line[:400] for line in (telling or lines)[-_SHOWN_LINES:])

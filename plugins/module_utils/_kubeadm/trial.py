@@ -1,0 +1,253 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release.
+# Do not import it from other collections, playbook-local plugins or scripts.
+
+"""Start a component with new arguments where it can do no harm, to learn whether it takes them.
+
+Flags and the files that they name are read by the program itself, from the image that the node has, in a container
+without a network: it comes as far as asking etcd or the API server, and is ended there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.components import (
+    command,
+    last_words,
+)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.manifests import Manifest
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.redact import redact
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.render import (
+    scratch_folder,
+    write_private,
+)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runner import (
+    Host,
+    command_environment,
+)
+
+# Parts of these programs that are of use without others. etcd would make a data folder: it is judged at work alone.
+TRIED = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+_NAMESPACE = "k8s.io"
+_PREFIX = "bmk-trial-"
+_LONGEST_SECONDS = 60.0
+# Admission plugins are set up just after the first look for etcd.
+_GRACE_SECONDS = 3.0
+_POLL_SECONDS = 0.3
+# What a program says once it has read its arguments and files, and looks for etcd or the API server.
+_REACHED = re.compile(
+    r"dial tcp|connection refused|network is unreachable|no route to host|context deadline exceeded|storage factory"
+    r"|failed to wait for apiserver"
+)
+# Copies of folders with a few small files.
+_MOST_FILES, _MOST_BYTES = 200, 4 << 20
+
+
+class UnfitError(Exception):
+    """The trial cannot be made here; the message says why."""
+
+
+@dataclass
+class _Run:
+    manifest: Manifest
+    name: str
+    process: subprocess.Popen[bytes]
+    log: str
+    reached: float = 0.0
+
+    def output(self) -> str:
+        with open(self.log, encoding="utf-8", errors="replace") as handle:
+            return handle.read()
+
+
+def verdict(code: int | None, output: str, seconds: float, reached_for: float) -> bool | None:
+    """Whether the program took its arguments: C(True), C(False), or C(None) while it is not known.
+
+    :param code: exit code, C(None) while it runs. :param seconds: since its start.
+    :param reached_for: seconds since it was first seen looking for others, 0 before.
+    """
+    if code is None:
+        if reached_for > _GRACE_SECONDS or seconds > _LONGEST_SECONDS:
+            return True
+        return None
+    if code == 0:
+        return True
+    words = last_words(output)
+    return bool(_REACHED.search(words.rpartition(" | ")[2]))
+
+
+def mounts(
+    manifest: Manifest, staged: t.Mapping[str, bytes], root: str, scratch: str
+) -> list[tuple[str, str, bool]]:
+    """What the container sees of the host: source, target and whether it may write.
+
+    Files that are about to be placed are seen as if they were there.
+
+    :param staged: their contents by path. :param scratch: folder for copies.
+    :raises UnfitError: when a folder is too large for a copy.
+    """
+    result = []
+    for number, volume in enumerate(manifest.volumes):
+        source = os.path.join(root, volume.host_path.lstrip("/"))
+        own = {path: content for path, content in staged.items() if _below(path, volume.host_path)}
+        copy = os.path.join(scratch, f"volume-{number}")
+        if volume.host_path in own:
+            write_private(copy, own[volume.host_path])
+            source = copy
+        elif own:
+            _copy(source, copy)
+            for path, content in own.items():
+                target = os.path.join(copy, os.path.relpath(path, volume.host_path))
+                os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
+                write_private(target, content)
+            source = copy
+        elif not os.path.exists(source):
+            if volume.kind in ("", "DirectoryOrCreate"):
+                os.makedirs(copy, mode=0o700)
+            elif volume.kind == "FileOrCreate":
+                write_private(copy, b"")
+            else:
+                raise KubeadmError(
+                    f"{manifest.component} is to see {volume.host_path} ({volume.kind}), which is not there.",
+                    "Place it first, give it in files, or correct extraVolumes.",
+                )
+            source = copy
+        if re.search(r"[,:=\s]", source + volume.mount_path):
+            raise UnfitError(f"the path {volume.host_path} cannot be given to ctr")
+        result.append((source, volume.mount_path, not volume.read_only))
+    # A mount below another one must come after it.
+    return sorted(result, key=lambda mount: mount[1])
+
+
+def _below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def _copy(source: str, target: str) -> None:
+    os.makedirs(target, mode=0o700)
+    if not os.path.isdir(source):
+        return
+    files, size = 0, 0
+    for folder, _folders, names in os.walk(source):
+        for name in names:
+            files += 1
+            with contextlib.suppress(OSError):
+                size += os.lstat(os.path.join(folder, name)).st_size
+        if files > _MOST_FILES or size > _MOST_BYTES:
+            raise UnfitError(f"{source} is too large to be copied")
+    shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
+
+
+class Trial:
+    """Trials of one host.
+
+    :param address: path of containerd's socket.
+    """
+
+    def __init__(self, host: Host, address: str) -> None:
+        self._host = host
+        self._ctr = ["ctr", "--address", address, "--namespace", _NAMESPACE]
+
+    def run(self, wanted: t.Sequence[Manifest], staged: t.Mapping[str, bytes]) -> list[str]:
+        """Try all components at once.
+
+        :param staged: contents, by path, of files that are not in place yet.
+        :return: why some were not tried.
+        :raises KubeadmError: with the words of a component that refuses its arguments.
+        """
+        skipped: list[str] = []
+        runs: list[_Run] = []
+        self._clear()
+        with scratch_folder("trial") as scratch:
+            try:
+                for manifest in wanted:
+                    if manifest.component in TRIED:
+                        try:
+                            runs.append(self._start(manifest, staged, scratch))
+                        except UnfitError as exc:
+                            skipped.append(f"{manifest.component}: {exc}")
+                for run in runs:
+                    skipped.extend(self._judge(run))
+            finally:
+                for run in runs:
+                    self._end(run)
+        return skipped
+
+    def _start(self, manifest: Manifest, staged: t.Mapping[str, bytes], scratch: str) -> _Run:
+        folder = os.path.join(scratch, manifest.component)
+        os.makedirs(folder, mode=0o700)
+        environment = command_environment()
+        program = shutil.which(self._ctr[0], path=environment["PATH"])
+        if program is None:
+            raise UnfitError("ctr is not installed")
+        name = f"{_PREFIX}{manifest.component}-{os.getpid()}"
+        argv = [program, *self._ctr[1:], "run", "--rm"]
+        for source, target, writable in mounts(manifest, staged, self._host.root, folder):
+            options = "rbind:rw" if writable else "rbind:ro"
+            argv += ["--mount", f"type=bind,src={source},dst={target},options={options}"]
+        log = os.path.join(folder, "log")
+        with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as handle:
+            process = subprocess.Popen(
+                [*argv, manifest.image, name, *manifest.command],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=handle,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        return _Run(manifest, name, process, log)
+
+    def _judge(self, run: _Run) -> list[str]:
+        began = time.monotonic()
+        while True:
+            code = run.process.poll()
+            output = run.output()
+            if code and re.search(r"^ctr: ", output, re.MULTILINE):
+                return [f"{run.manifest.component}: {last_words(output)}"]
+            now = time.monotonic()
+            if not run.reached and _REACHED.search(output):
+                run.reached = now
+            found = verdict(code, output, now - began, now - run.reached if run.reached else 0.0)
+            if found:
+                return []
+            if found is False:
+                raise KubeadmError(
+                    f"{self._host.name}: {run.manifest.component} refuses its new configuration:"
+                    f" {redact(last_words(output))}. It was tried in a container; nothing was changed.",
+                    "Correct the value and run again.",
+                    component=run.manifest.component,
+                )
+            time.sleep(_POLL_SECONDS)
+
+    def _end(self, run: _Run) -> None:
+        if run.process.poll() is None:
+            command([*self._ctr, "tasks", "kill", "--signal", "SIGKILL", run.name])
+            try:
+                run.process.wait(15)
+            except subprocess.TimeoutExpired:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(run.process.pid, signal.SIGKILL)
+                run.process.wait()
+                self._clear()
+
+    def _clear(self) -> None:
+        """Remove what an interrupted trial left."""
+        code, output = command([*self._ctr, "containers", "list", "--quiet"])
+        for name in output.split() if code == 0 else []:
+            if name.startswith(_PREFIX):
+                command([*self._ctr, "tasks", "kill", "--signal", "SIGKILL", name])
+                command([*self._ctr, "tasks", "delete", "--force", name])
+                command([*self._ctr, "containers", "delete", name])
