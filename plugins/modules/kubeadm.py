@@ -21,8 +21,8 @@ description:
     kubelet's files, and the ConfigMaps C(kubeadm-config) and C(kubelet-config). On a worker these are O(files) and the
     kubelet's files, which follow C(kubelet-config).
   - New arguments and files of the API server, the controller manager and the scheduler are tried first, in a container
-    without a network, before anything is touched. Manifests are then replaced one at a time, and each component is waited
-    for until it runs with its new arguments and is healthy. When one is not after O(ready_timeout), or ends again and
+    without a network, before anything is touched. Manifests are then replaced one at a time, and each component is
+    waited for until it runs with its new arguments and is healthy. When one is not after O(ready_timeout), or ends again and
     again, all files are put back and the module fails with the component's last words. The ConfigMaps are written last.
   - Former contents of replaced files are kept in C(/var/lib/baremetal-kubernetes/kubeadm/backups), five runs back.
   - Another version of Kubernetes than the cluster's is refused, as are changes of what a running cluster is built on
@@ -98,8 +98,8 @@ options:
     type: path
   files:
     description:
-      - Files that the components read, for example an audit policy. They are placed before the components need them, and
-        when one changes, the components that have it mounted (C(extraVolumes) of the ClusterConfiguration) restart.
+      - Files that the components read, for example an audit policy. They are placed before the components need them,
+        and when one changes, the components that have it mounted (C(extraVolumes) of the ClusterConfiguration) restart.
       - A file that is no longer named stays where it is.
     type: list
     elements: dict
@@ -152,8 +152,8 @@ notes:
   - Secrets are given to kubeadm in a file that only root can read and that is removed at the end, never as an argument.
     They are taken out of everything that the module returns.
   - The module never runs C(kubeadm reset).
-  - crictl and ctr are used on a control plane, the former to show a log and the latter to try arguments. Without ctr, or
-    with another container runtime than containerd, nothing is tried, and what does not work is put back.
+  - crictl and ctr are used on a control plane, the former to show a log and the latter to try arguments. Without ctr,
+    or with another container runtime than containerd, nothing is tried, and what does not work is put back.
   - One run at a time changes a host; a second one, for example after the controller was killed, waits up to O(timeout)
     for the first to end.
 seealso:
@@ -183,7 +183,11 @@ EXAMPLES = r"""
     role: control_plane
     files:
       - path: /etc/kubernetes/audit/policy.yaml
-        content: "{{ {'apiVersion': 'audit.k8s.io/v1', 'kind': 'Policy', 'rules': [{'level': 'Metadata'}]} | to_nice_yaml }}"
+        content: |
+          apiVersion: audit.k8s.io/v1
+          kind: Policy
+          rules:
+            - level: Metadata
         secret: false
     documents:
       - apiVersion: kubeadm.k8s.io/v1beta4
@@ -200,7 +204,10 @@ EXAMPLES = r"""
             - {name: audit-log-path, value: /var/log/kubernetes/audit.log}
           extraVolumes:
             - {name: audit, hostPath: /etc/kubernetes/audit, mountPath: /etc/kubernetes/audit, readOnly: true}
-            - {name: audit-log, hostPath: /var/log/kubernetes, mountPath: /var/log/kubernetes, pathType: DirectoryOrCreate}
+            - name: audit-log
+              hostPath: /var/log/kubernetes
+              mountPath: /var/log/kubernetes
+              pathType: DirectoryOrCreate
 
 - name: Join a worker
   baremetal.kubernetes.kubeadm:
