@@ -19,11 +19,12 @@ description:
     changed. On a control plane with a ClusterConfiguration among O(documents) these are O(files), the API server's
     certificate when its names differ, the static pods of this host (a deleted or edited manifest is restored), the
     kubelet's files, and the ConfigMaps C(kubeadm-config) and C(kubelet-config). On a worker these are O(files) and the
-    kubelet's files, which follow C(kubelet-config).
+    kubelet's files, which follow a KubeletConfiguration among O(documents), or C(kubelet-config) without one.
   - New arguments and files of the API server, the controller manager and the scheduler are tried first, in a container
     without a network, before anything is touched. Manifests are then replaced one at a time, and each component is
-    waited for until it runs with its new arguments and is healthy. When one is not after O(ready_timeout), or ends again and
-    again, all files are put back and the module fails with the component's last words. The ConfigMaps are written last.
+    waited for until it runs with its new arguments and is healthy. When one is not after O(ready_timeout), or ends again
+    and again, all files are put back and the module fails with the component's last words. The ConfigMaps are written
+    last.
   - Former contents of replaced files are kept in C(/var/lib/baremetal-kubernetes/kubeadm/backups), five runs back.
   - Another version of Kubernetes than the cluster's is refused, as are changes of what a running cluster is built on
     (its networks, names, endpoint and etcd's place).

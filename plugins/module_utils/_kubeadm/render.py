@@ -47,7 +47,7 @@ current-context: none
 """
 # Any address will do where no manifest is made: this one is reserved for documentation (RFC 5737).
 _ANY_ADDRESS = "192.0.2.1"
-_CERTIFICATES = re.compile(r"^certificatesDir:.*$", re.MULTILINE)
+_CERTIFICATES = re.compile(r"^certificatesDir: *(.*)$", re.MULTILINE)
 _KUBELET_OBJECT = re.compile(r"^  kubelet: \|-?\n((?:(?:    .*)?\n)+)", re.MULTILINE)
 _SECONDS = 60.0
 
@@ -102,14 +102,8 @@ def control_plane_documents(
     return [*result, kubelet] if kubelet else result
 
 
-def worker_documents(
-    documents: t.Sequence[t.Mapping[str, t.Any]], scratch: str
-) -> tuple[docs.Document, t.Callable[[str], str]]:
-    """The InitConfiguration that gives a worker's kubelet its files, and what is to be done to the cluster's own
-    ClusterConfiguration: without the CA's key kubeadm would take the CA for an external one.
-
-    :param scratch: an empty folder for the latter.
-    """
+def worker_configuration(documents: t.Sequence[t.Mapping[str, t.Any]]) -> docs.Document:
+    """The InitConfiguration that gives a worker's kubelet its files."""
     own = init_configuration(documents)
     own["localAPIEndpoint"] = {"advertiseAddress": _ANY_ADDRESS, "bindPort": 6443}
     registration = own.setdefault("nodeRegistration", {})
@@ -119,7 +113,13 @@ def worker_documents(
     if taints and not any(argument.get("name") == "register-with-taints" for argument in arguments):
         arguments.append({"name": "register-with-taints", "value": ",".join(map(taint_text, taints))})
         registration["kubeletExtraArgs"] = arguments
-    return own, lambda text: _CERTIFICATES.sub(f"certificatesDir: {scratch}", text)
+    return own
+
+
+def certificates_folder(cluster: str) -> str:
+    """The folder of the certificates that a ClusterConfiguration names."""
+    match = _CERTIFICATES.search(cluster)
+    return match.group(1).strip() if match else "/etc/kubernetes/pki"
 
 
 def taint_text(taint: t.Mapping[str, t.Any]) -> str:
@@ -242,18 +242,25 @@ class Renderer:
     def worker(self, documents: t.Sequence[t.Mapping[str, t.Any]], cluster: str, kubelet: str) -> Rendering:
         """The files of a worker's kubelet.
 
-        :param cluster: ClusterConfiguration as the cluster keeps it. :param kubelet: KubeletConfiguration, likewise.
+        :param cluster: ClusterConfiguration as the cluster keeps it. :param kubelet: KubeletConfiguration, likewise; one
+            among the documents takes its place.
         :raises KubeadmError: when kubeadm refuses them.
         """
         with scratch_folder("render") as folder, self.patches() as patches:
-            own, change = worker_documents(documents, os.path.join(folder, "pki"))
+            # kubeadm would take the CA of a host that lacks its key for an external one, and look for more of it.
+            nowhere = os.path.join(folder, "pki")
+            real = certificates_folder(cluster)
+            own = worker_configuration(documents)
             if patches:
                 own["patches"] = {"directory": patches}
-            content = docs.render([own], [change(cluster), kubelet])
+            given = docs.find(documents, "KubeletConfiguration")
+            raw = [_CERTIFICATES.sub(f"certificatesDir: {nowhere}", cluster), *([] if given else [kubelet])]
+            content = docs.render([own, given] if given else [own], raw)
             with self._host.config_file(content) as path:
                 argv = ["init", "phase", "kubelet-start", "--dry-run", "--config", path]
                 self._host.run(argv, _SECONDS, env={_SCRATCH: folder})
-            return Rendering(kubelet_files=_kubelet_files(folder))
+            made = {name: text.replace(nowhere, real) for name, text in _kubelet_files(folder).items()}
+            return Rendering(kubelet_files=made)
 
     def certificate(self, documents: t.Sequence[docs.Document], folder: str) -> tuple[bytes, bytes]:
         """A certificate of the API server and its key.
