@@ -22,9 +22,9 @@ description:
     kubelet's files, which follow a KubeletConfiguration among O(documents), or C(kubelet-config) without one.
   - New arguments and files of the API server, the controller manager and the scheduler are tried first, in a container
     without a network, before anything is touched. Manifests are then replaced one at a time, and each component is
-    waited for until it runs with its new arguments and is healthy. When one is not after O(ready_timeout), or ends again
-    and again, all files are put back and the module fails with the component's last words. The ConfigMaps are written
-    last.
+    waited for until it runs with its new arguments and is healthy. When one is not after O(ready_timeout), or ends
+    again and again, all files are put back and the module fails with the component's last words. The ConfigMaps are
+    written last.
   - Former contents of replaced files are kept in C(/var/lib/baremetal-kubernetes/kubeadm/backups), five runs back.
   - Another version of Kubernetes than the cluster's is refused, as are changes of what a running cluster is built on
     (its networks, names, endpoint and etcd's place).
@@ -492,7 +492,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         params["skip_phases"],
     )
     host = Host(params["root"], params["kubeadm_path"])
-    site = Site(host, params, desired, Member(host, params))
+    site = Site(host, params, desired, Member(host, params, module.check_mode))
     seen = look(site)
     names, actions = seen.names(), seen.changes.names()
     after = seen.observation
@@ -509,6 +509,8 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         "node_name": host.node_name(),
         "duration": round(time.monotonic() - began, 1),
     }
+    for warning in site.member.warnings:
+        module.warn(warning)
     if outputs:
         result["stdout"] = "".join(output.stdout for output in outputs)
         result["stderr"] = "".join(output.stderr for output in outputs)

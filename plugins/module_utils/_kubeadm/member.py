@@ -95,11 +95,13 @@ def extra_files(items: t.Sequence[t.Mapping[str, t.Any]]) -> tuple[WantedFile, .
 class Member:
     """One node, and the documents and files that it shall follow.
 
-    :param params: of the module.
+    :param params: of the module. :param check_mode: whether nothing will be changed.
     """
 
-    def __init__(self, host: Host, params: t.Mapping[str, t.Any]) -> None:
+    def __init__(self, host: Host, params: t.Mapping[str, t.Any], check_mode: bool = False) -> None:
         self.host = host
+        self.warnings: list[str] = []
+        self._check_mode = check_mode
         self.files = extra_files(params["files"])
         self.worker = params["role"] == "worker"
         self._params = params
@@ -148,11 +150,15 @@ class Member:
         try:
             cluster, kubelet = self._config_maps(api)
         except UnreachableError as exc:
-            raise KubeadmError(
-                f"{self.host.name}: the API server {api.server} does not answer: {exc}. It has the configuration of the"
-                " kubelets.",
-                "See that a control plane works and that this host reaches it.",
-            ) from exc
+            reason = f"{self.host.name}: the API server {api.server} does not answer: {exc}."
+            if not self._check_mode:
+                raise KubeadmError(
+                    f"{reason} It has the configuration of the kubelets.",
+                    "See that a control plane works and that this host reaches it.",
+                ) from exc
+            # A run that is not a check may have mended it by now.
+            self.warnings.append(f"{reason} The kubelet's files were not looked at.")
+            cluster = kubelet = None
         files = list(self.files)
         if cluster is not None and kubelet is not None:
             files += self._kubelet_files(self.renderer.worker(self._documents, cluster, kubelet))

@@ -242,8 +242,8 @@ class Renderer:
     def worker(self, documents: t.Sequence[t.Mapping[str, t.Any]], cluster: str, kubelet: str) -> Rendering:
         """The files of a worker's kubelet.
 
-        :param cluster: ClusterConfiguration as the cluster keeps it. :param kubelet: KubeletConfiguration, likewise; one
-            among the documents takes its place.
+        :param cluster: ClusterConfiguration as the cluster keeps it. :param kubelet: KubeletConfiguration, likewise;
+            one among the documents takes its place.
         :raises KubeadmError: when kubeadm refuses them.
         """
         with scratch_folder("render") as folder, self.patches() as patches:
