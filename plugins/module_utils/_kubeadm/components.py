@@ -34,10 +34,13 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.members
 # The kubelet looks at its manifests again at least this often (fileCheckFrequency is 20 s), and then stops a pod within
 # a moment: what runs after that, runs by the manifest.
 SETTLED_SECONDS = 45.0
-# A configuration error ends a kubelet at once. One that is still not healthy now will not be.
+# One that is still not healthy now will not be.
 KUBELET_SECONDS = 90.0
+# A configuration error ends a kubelet at once, and its supervisor starts it anew.
+_KUBELET_STARTS = 5
+_HEALTHY_LOOKS = 3
 _POLL_SECONDS = 1.0
-_SHOWN_LINES = 6
+_SHOWN_LINES = 3
 _COMMAND_SECONDS = 30.0
 # Ports of the loopback interface unless an argument says otherwise (cmd/kubeadm/app/constants/constants.go).
 _PORTS = {"kube-controller-manager": 10257, "kube-scheduler": 10259}
@@ -185,11 +188,18 @@ class ControlPlane:
         return []
 
     def _ended(self, component: str, since: float) -> int:
-        """How many containers of the component were made and have ended since a time."""
-        return sum(
-            container.get("state") == "CONTAINER_EXITED"
-            and int(container.get("createdAt") or 0) / 1e9 > since
-            for container in self._containers(component)
+        """How many containers of the component, made since a time, have ended.
+
+        The kubelet keeps the newest of them alone, which has a number.
+        """
+        return max(
+            (
+                int((container.get("metadata") or {}).get("attempt") or 0)
+                + (container.get("state") == "CONTAINER_EXITED")
+                for container in self._containers(component)
+                if int(container.get("createdAt") or 0) / 1e9 > since
+            ),
+            default=0,
         )
 
     def log(self, component: str) -> str:
@@ -243,10 +253,13 @@ class ControlPlane:
 
 
 _ERROR = re.compile(r"^(?:[EF]\d{4} |Error:|error:)|\"?command failed\"?|\"level\":\"fatal\"|panic:")
+# Severity, date, time and process of a line (klog).
+_HEADER = re.compile(r"^[IWEF]\d{4} [\d:.]+\s+\d+ ")
 
 
 def last_words(output: str) -> str:
     """The lines of a log that say why a program ended; its last lines where none of them says."""
     lines = [line.strip() for line in output.splitlines() if line.strip() and not line.startswith("time=")]
-    telling = [line for line in lines if _ERROR.search(line)]
+    # A program that is started again and again says the same: once is enough.
+    telling = list({_HEADER.sub("", line): line for line in lines if _ERROR.search(line)}.values())
     return " | ".join(line[:400] for line in (telling or lines)[-_SHOWN_LINES:])

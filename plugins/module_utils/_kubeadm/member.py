@@ -388,7 +388,7 @@ class Member:
         files = ", ".join(restored) or "none"
         said = f" Its last words: {log}." if log else ""
         return KubeadmError(
-            f"{self.host.name}: the new configuration does not work: {reason}.{said} The former files were put back"
+            f"{self.host.name}: the new configuration does not work: {reason.rstrip('.')}.{said} The former files were put back"
             f" ({files}); {state}.",
             "Correct the value and run again.",
             component=component,

@@ -202,26 +202,29 @@ class Host:
         failed = [line.strip() for line in body.splitlines() if line.startswith("[-]")]
         return f"answered {status}: " + ("; ".join(failed) or body.strip()[:200] or "no body")
 
-    def wait_kubelet(self, seconds: float) -> None:
-        """Wait until the kubelet has its credentials and is healthy.
-
-        :raises KubeadmError: when it is not after C(seconds).
-        """
+    def unhealthy_kubelet(self) -> str | None:
+        """Why the kubelet is not healthy or has no credentials yet, C(None) when all is well."""
+        if not os.path.exists(node.under(self.root, node.KUBELET_CONF)):
+            return f"{node.KUBELET_CONF} is not there"
         text = node.read_text(self.root, KUBELET_CONFIG) or ""
         port = _HEALTHZ_PORT.search(text)
         address = _HEALTHZ_ADDRESS.search(text)
         host = address.group(1) if address else "127.0.0.1"
         url = f"http://{f'[{host}]' if ':' in host else host}:{port.group(1) if port else 10248}/healthz"
-        deadline = time.monotonic() + seconds
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        while True:
-            reason = f"{node.KUBELET_CONF} is not there"
-            if os.path.exists(node.under(self.root, node.KUBELET_CONF)):
-                try:
-                    with opener.open(url, timeout=5):
-                        return
-                except (urllib.error.URLError, OSError) as exc:
-                    reason = f"{url}: {getattr(exc, 'reason', exc)}"
+        try:
+            with opener.open(url, timeout=5):
+                return None
+        except (urllib.error.URLError, OSError) as exc:
+            return f"{url}: {getattr(exc, 'reason', exc)}"
+
+    def wait_kubelet(self, seconds: float) -> None:
+        """Wait until the kubelet has its credentials and is healthy.
+
+        :raises KubeadmError: when it is not after C(seconds).
+        """
+        deadline = time.monotonic() + seconds
+        while (reason := self.unhealthy_kubelet()) is not None:
             if time.monotonic() >= deadline:
                 raise KubeadmError(
                     f"{self.name}: the kubelet is not healthy after {seconds:.0f} s: {reason}.",
