@@ -388,8 +388,8 @@ class Member:
         files = ", ".join(restored) or "none"
         said = f" Its last words: {log}." if log else ""
         return KubeadmError(
-            f"{self.host.name}: the new configuration does not work: {reason.rstrip('.')}.{said} The former files were put back"
-            f" ({files}); {state}.",
+            f"{self.host.name}: the new configuration does not work: {reason.rstrip('.')}.{said} The former"
+            f" files were put back ({files}); {state}.",
             "Correct the value and run again.",
             component=component,
             rolled_back=restored,
