@@ -88,9 +88,12 @@ def _pytest(name: str, group: str, *args: str) -> Phase:
     )
 
 
-def _molecule(step: str, *needs: str, report: bool = False, always: bool = False) -> Phase:
-    name = f"molecule {step}"
-    argv = (sys.executable, "-m", "molecule", "-c", "molecule/config.yml", step.split()[0], "-s", "default")
+def _molecule(
+    step: str, *needs: str, scenario: str = "default", report: bool = False, always: bool = False
+) -> Phase:
+    """A step of a scenario. Other scenarios than `default` go on with the cluster that it leaves."""
+    name = f"molecule {step}" if scenario == "default" else f"molecule {scenario} {step}"
+    argv = (sys.executable, "-m", "molecule", "-c", "molecule/config.yml", step.split()[0], "-s", scenario)
     return Phase(name, "molecule", argv, report, tuple(f"molecule {need}" for need in needs), always)
 
 
@@ -109,6 +112,13 @@ def phases() -> tuple[Phase, ...]:
         _molecule("converge", "create"),
         _molecule("idempotence", "converge"),
         _molecule("verify", "converge", report=True),
+        _molecule("verify", "converge", scenario="heal", report=True),
+        _molecule("verify", "converge", scenario="reconfigure", report=True),
+        _molecule("verify", "converge", scenario="reset", report=True),
+        # On hosts of its own: it makes a cluster against all odds.
+        _molecule("destroy", scenario="faults"),
+        _molecule("create", "faults destroy", scenario="faults"),
+        _molecule("verify", "faults create", scenario="faults", report=True),
         _molecule("destroy at the end", always=True),
     )
 

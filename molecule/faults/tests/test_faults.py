@@ -75,7 +75,7 @@ def test_broken_and_lying_mirror_is_refused_with_nothing_half_installed(
     server.check(f"cat > /tmp/broken.py <<'END'\n{SERVER}\nEND")
     pid = server.check("nohup python3 /tmp/broken.py >/dev/null 2>&1 & echo $!").strip()
     try:
-        address = server.check("ip -4 -o addr show host0").split()[3].partition("/")[0]
+        address = server.check("ip -4 -o addr show scope global").split()[3].partition("/")[0]
         url = BROKEN_MIRROR.format(address=address)
         run = playbook.run("--limit", "w1", "-e", json.dumps({"cluster_files_url": url}), log="mirror.log")
         assert run.code != 0

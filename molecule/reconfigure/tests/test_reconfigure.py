@@ -1,0 +1,189 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""New values on a working cluster, one story: each test finds the cluster as the one before has left it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.infra.cluster import Cluster
+from tests.infra.hosts import Host
+from tests.infra.playbook import Playbook, Run
+from tests.infra.waiting import wait_for
+
+INIT = "baremetal.kubernetes.control_plane : Init | Run kubeadm init where it has not run to its end"
+KERNEL = "baremetal.kubernetes.host : Load kernel modules and set kernel parameters"
+RUNTIME = "baremetal.kubernetes.container_runtime : Place containerd, its companions and their configuration"
+KUBELET = "baremetal.kubernetes.kubelet : Place kubelet, kubeadm, kubectl and their configuration"
+KUBELET_RUNS = (
+    "baremetal.kubernetes.kubelet : Have the kubelet start with the host, and run on a node of the cluster"
+)
+CILIUM = "baremetal.kubernetes.network : Deploy | Bring Cilium to the chart's version and the site's values"
+
+AUDIT_POLICY = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [{"level": "Metadata"}]}
+AUDIT: dict[str, Any] = {
+    "control_plane_files": [
+        {
+            "path": "/etc/kubernetes/audit/policy.yaml",
+            "content": yaml.safe_dump(AUDIT_POLICY),
+            "secret": False,
+        }
+    ],
+    "control_plane_cluster_configuration": {
+        "apiServer": {
+            "extraArgs": [
+                {"name": "profiling", "value": "false"},
+                {"name": "audit-policy-file", "value": "/etc/kubernetes/audit/policy.yaml"},
+                {"name": "audit-log-path", "value": "/var/log/kubernetes/audit.log"},
+                {"name": "max-requests-inflight", "value": "350"},
+            ],
+            "extraVolumes": [
+                {
+                    "name": "audit",
+                    "hostPath": "/etc/kubernetes/audit",
+                    "mountPath": "/etc/kubernetes/audit",
+                    "readOnly": True,
+                    "pathType": "Directory",
+                },
+                {
+                    "name": "audit-log",
+                    "hostPath": "/var/log/kubernetes",
+                    "mountPath": "/var/log/kubernetes",
+                    "pathType": "DirectoryOrCreate",
+                },
+            ],
+        }
+    },
+}
+
+
+class Site:
+    """The site playbook with values that differ from the inventory's. They add up, as an operator's edits do."""
+
+    def __init__(self, playbook: Playbook) -> None:
+        self._playbook = playbook
+        self._values: dict[str, Any] = {}
+
+    def run(self, *arguments: str, more: Mapping[str, Any] | None = None) -> Run:
+        """Run with the values so far, and more that are not kept."""
+        values = json.dumps({**self._values, **(more or {})})
+        return self._playbook.run("--diff", *arguments, "-e", values)
+
+    def change(self, more: Mapping[str, Any], tasks: set[str], hosts: set[str]) -> Run:
+        """Predict, run, and predict again: the first two change the same, the last nothing.
+
+        :param tasks: what must change, and nothing else. :param hosts: on which hosts.
+        :return: the prediction.
+        """
+        self._values.update(more)
+        predicted = self.run("--check").expect()
+        real = self.run().expect()
+        assert {task for _host, task in real.changed} == tasks
+        assert {host for host, _task in real.changed} == hosts
+        assert predicted.changed == real.changed
+        self.run("--check").expect_quiet()
+        return predicted
+
+
+@pytest.fixture(scope="module")
+def site(playbook: Playbook) -> Site:
+    return Site(playbook)
+
+
+def wait_all_ready(cluster: Cluster, hosts: dict[str, Host]) -> None:
+    for name in hosts:
+        wait_for(f"{name} is ready", lambda name=name: cluster.ready(name), seconds=120)  # type: ignore[misc]
+
+
+def test_arguments_of_the_api_server_and_its_audit_policy(
+    site: Site, cluster: Cluster, hosts: dict[str, Host]
+) -> None:
+    predicted = site.change(AUDIT, {INIT}, {"cp1"})
+    assert "--max-requests-inflight=350" in predicted.text
+    wait_all_ready(cluster, hosts)
+    pods = cluster.pods("kube-system", "component=kube-apiserver")
+    assert "--max-requests-inflight=350" in pods["kube-apiserver-cp1"].spec.containers[0].command
+    assert '"level":"Metadata"' in hosts["cp1"].check("tail -n 1 /var/log/kubernetes/audit.log")
+
+
+def test_another_audit_policy_restarts_the_api_server(site: Site, hosts: dict[str, Host]) -> None:
+    policy = {**AUDIT_POLICY, "omitStages": ["RequestReceived"]}
+    file = {**AUDIT["control_plane_files"][0], "content": yaml.safe_dump(policy)}
+    before = hosts["cp1"].pids("/usr/local/bin/kube-apiserver")
+    site.change({"control_plane_files": [file]}, {INIT}, {"cp1"})
+    assert hosts["cp1"].pids("/usr/local/bin/kube-apiserver") != before
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [("no-such-argument", "1"), ("authorization-mode", "Node,Nonsense"), ("etcd-cafile", "/no/such/file")],
+    ids=["unknown argument", "unknown value", "file that is not there"],
+)
+def test_refused_value_changes_nothing(
+    argument: str, value: str, site: Site, cluster: Cluster, hosts: dict[str, Host]
+) -> None:
+    manifests = hosts["cp1"].check("sha256sum /etc/kubernetes/manifests/*.yaml")
+    stored = cluster.core.read_namespaced_config_map("kubeadm-config", "kube-system").data
+    bad = {"apiServer": {"extraArgs": [{"name": argument, "value": value}]}}
+    run = site.run(more={"control_plane_cluster_configuration": bad})
+    assert run.code != 0
+    assert run.recap["cp1"].failed == 1
+    assert value.split(",")[-1] in run.text and "kube-apiserver" in run.text, run.text[-3000:]
+    assert hosts["cp1"].check("sha256sum /etc/kubernetes/manifests/*.yaml") == manifests
+    assert cluster.core.read_namespaced_config_map("kubeadm-config", "kube-system").data == stored
+    wait_all_ready(cluster, hosts)
+    site.run("--check").expect_quiet()
+
+
+def test_a_field_of_all_kubelets(
+    site: Site, cluster: Cluster, hosts: dict[str, Host], variables: dict[str, Any]
+) -> None:
+    values = {"kubelet_config": {**variables["kubelet_config"], "maxPods": 77}}
+    site.change(values, {KUBELET, KUBELET_RUNS}, set(hosts))
+    for name in hosts:
+        wait_for(
+            f"{name} takes 77 pods",
+            lambda name=name: cluster.nodes()[name].status.capacity["pods"] == "77",  # type: ignore[misc]
+            seconds=60,
+        )
+
+
+def test_a_kernel_parameter(site: Site, hosts: dict[str, Host]) -> None:
+    site.change({"host_sysctls_extra": {"net.core.somaxconn": "1234"}}, {KERNEL}, set(hosts))
+    assert all(h.check("cat /proc/sys/net/core/somaxconn").strip() == "1234" for h in hosts.values())
+
+
+def test_mirrored_registries(site: Site, hosts: dict[str, Host]) -> None:
+    registries = ["quay.io", "registry.k8s.io"]
+    site.change({"container_runtime_mirrored_registries": registries}, {RUNTIME}, set(hosts))
+    assert all(h.check("ls /etc/containerd/certs.d").split() == registries for h in hosts.values())
+
+
+def test_a_value_of_cilium_restarts_its_agents(
+    site: Site, cluster: Cluster, hosts: dict[str, Host], variables: dict[str, Any]
+) -> None:
+    before = {pod.metadata.uid for pod in cluster.pods("kube-system", "k8s-app=cilium").values()}
+    values = {"network_values": {**variables["network_values"], "bpf": {"mapDynamicSizeRatio": 0.003}}}
+    site.change(values, {CILIUM}, {"cp1"})
+
+    def restarted() -> bool:
+        pods = cluster.pods("kube-system", "k8s-app=cilium").values()
+        return len(pods) == len(hosts) and not before & {pod.metadata.uid for pod in pods}
+
+    wait_for("all agents are new", restarted, seconds=240)
+    wait_all_ready(cluster, hosts)
+
+
+def test_back_to_the_values_of_the_inventory(
+    playbook: Playbook, cluster: Cluster, hosts: dict[str, Host]
+) -> None:
+    real = playbook.run("--diff").expect()
+    assert {INIT, KUBELET, KUBELET_RUNS, KERNEL, RUNTIME, CILIUM} == {task for _host, task in real.changed}
+    playbook.run().expect_quiet()
+    wait_all_ready(cluster, hosts)
