@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import os
 import typing as t
 from pathlib import Path
 
@@ -398,6 +400,27 @@ def test_run_goes_on_where_it_failed(site: Site) -> None:
     site.publish("a.example/y:2", "amd64")
     done = site.run("a.example/x:1", "a.example/y:2")
     assert [image["changed"] for image in done["images"]] == [False, True]
+
+
+def test_what_a_killed_run_left_is_removed(site: Site) -> None:
+    site.publish("a.example/x:1", "amd64")
+    left = site.folder.parent / ".images.unfinished"
+    write_image(left / "image", ["arm64"])
+    (left / "old").mkdir()
+    assert site.run("a.example/x:1", architectures=["amd64"])["copied"] == 1
+    assert not left.exists()
+
+
+def test_two_runs_do_not_fill_one_folder(site: Site) -> None:
+    site.publish("a.example/x:1", "amd64")
+    left = site.folder.parent / ".images.unfinished"
+    left.mkdir(parents=True)
+    handle = os.open(left, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        assert "Another run is filling" in site.run("a.example/x:1")["msg"]
+    finally:
+        os.close(handle)
 
 
 def test_broken_image_is_replaced(site: Site) -> None:
