@@ -8,7 +8,8 @@ DOCUMENTATION = r"""
 module: kernel_settings
 short_description: Kernel modules and parameters, now and after a reboot
 version_added: 0.1.0
-author: baremetal.kubernetes contributors
+author:
+  - baremetal.kubernetes contributors (@baremetal-kubernetes)
 description:
   - Loads kernel modules and sets kernel parameters, and keeps both for the next boot in C(/etc/modules-load.d) and
     C(/etc/sysctl.d), which systemd and OpenRC both read.

@@ -25,6 +25,7 @@ INSTALLED = {
     "LICENSE",
     "MANIFEST.json",
     "README.md",
+    "bindep.txt",
     "changelogs",
     "docs",
     "inventories",

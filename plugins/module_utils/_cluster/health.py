@@ -117,7 +117,7 @@ def node_view(item: Json) -> dict[str, t.Any]:
 
 
 def _readyz(snapshot: Snapshot, only_etcd: bool) -> list[Unmet]:
-    failed = [(name, why) for name, why in _FAILED_CHECK.findall(snapshot.readyz)]
+    failed: list[tuple[str, str]] = _FAILED_CHECK.findall(snapshot.readyz)
     if only_etcd:
         failed = [(name, why) for name, why in failed if name.startswith("etcd")]
         if not failed and not any(name.startswith("etcd") for name in _PASSED_CHECK.findall(snapshot.readyz)):

@@ -15,10 +15,8 @@ import os
 import re
 import secrets
 import shutil
-import signal
 import socket
 import string
-import subprocess
 import tempfile
 import time
 import typing as t
@@ -41,6 +39,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.redact import redact
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._process import run
 
 CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
 KUBELET_CLIENT = "/var/lib/kubelet/pki/kubelet-client-current.pem"
@@ -68,9 +67,9 @@ def fresh_token() -> str:
     """A bootstrap token: six and sixteen characters of a-z and 0-9 (k8s.io/cluster-bootstrap/token/api)."""
     letters = string.ascii_lowercase + string.digits
     return (
-        "".join(secrets.choice(letters) for _ in range(6))
+        "".join(secrets.choice(letters) for _position in range(6))
         + "."
-        + "".join(secrets.choice(letters) for _ in range(16))
+        + "".join(secrets.choice(letters) for _position in range(16))
     )
 
 
@@ -287,40 +286,20 @@ class Host:
             what is shown. :param env: further environment.
         :raises KubeadmError: when it fails or takes too long; its children are ended then.
         """
-        command = [self.kubeadm, *argv]
         shown = " ".join(word for word in argv if re.fullmatch("[a-z-]+", word) and not word.startswith("-"))
-        environment = command_environment(env)
         try:
-            process = subprocess.Popen(
-                command,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                errors="replace",
-                start_new_session=True,
-            )
+            done = run([self.kubeadm, *argv], seconds, command_environment(env))
         except OSError as exc:
             raise KubeadmError(
                 f"{self.name}: {self.kubeadm} cannot be run: {exc.strerror or exc}.",
                 "Install kubeadm, or set kubeadm_path.",
             ) from exc
-        late = False
-        try:
-            stdout, stderr = process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            late = True
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            stdout, stderr = process.communicate()
-        output = Output(redact(stdout, hide), redact(stderr, hide), stdout)
-        if late or process.returncode:
+        output = Output(redact(done.stdout, hide), redact(done.stderr, hide), done.stdout)
+        if done.code != 0:
             phase = failed_phase(output.stdout, output.stderr)
             why = last_errors(output.stdout, output.stderr)
-            how = (
-                f"did not end within {seconds:.0f} s" if late else f"failed (exit code {process.returncode})"
-            )
+            late = done.code is None
+            how = f"did not end within {seconds:.0f} s" if late else f"failed (exit code {done.code})"
             raise KubeadmError(
                 f"{self.name}: kubeadm {shown} {how} in the phase {phase}: {why}.",
                 next_step(phase),

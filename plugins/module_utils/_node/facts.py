@@ -16,7 +16,6 @@ import os
 import platform
 import re
 import socket
-import subprocess
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
@@ -26,6 +25,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.members
     read_text,
     under,
 )
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._process import run
 
 # GOARCH of the kernel's machine names, for those that Kubernetes releases exist for.
 _ARCHITECTURES = {
@@ -90,20 +90,11 @@ SERVICES = ("kubelet", "containerd")
 
 
 def _run(argv: t.Sequence[str]) -> tuple[int, str]:
-    env = {**os.environ, "LC_ALL": "C"}
     try:
-        done = subprocess.run(
-            list(argv),
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_COMMAND_SECONDS,
-            env=env,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        done = run(argv, _COMMAND_SECONDS)
+    except OSError:
         return 127, ""
-    return done.returncode, done.stdout
+    return (127, "") if done.code is None else (done.code, done.stdout)
 
 
 def find_program(root: str, name: str) -> str | None:

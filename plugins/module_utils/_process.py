@@ -1,0 +1,76 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release.
+# Do not import it from other collections, playbook-local plugins or scripts.
+
+"""Run a command that must not take for ever. C(AnsibleModule.run_command) has no time limit."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import typing as t
+from dataclasses import dataclass
+
+# For the pipes to close once everything that held them was killed.
+_GRACE_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a command ended.
+
+    :param code: its exit code, None when it took too long and was ended.
+    """
+
+    code: int | None
+    stdout: str
+    stderr: str
+
+
+class _Process(subprocess.Popen):
+    """A command without input, in a session of its own, so that it can be ended with all that it started."""
+
+    def __init__(self, argv: t.Sequence[str], env: t.Mapping[str, str]) -> None:
+        super().__init__(
+            list(argv),
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+
+    def finish(self, seconds: float) -> Finished:
+        """Wait for the end, but no longer than that."""
+        try:
+            stdout, stderr = self.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            return Finished(None, *self._end())
+        return Finished(self.returncode, stdout, stderr)
+
+    def _end(self) -> tuple[str, str]:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        try:
+            return self.communicate(timeout=_GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            # Something that left the session still holds the pipes; nobody waits for it.
+            return "", ""
+
+
+def run(argv: t.Sequence[str], seconds: float, env: t.Mapping[str, str] | None = None) -> Finished:
+    """Run a command to its end.
+
+    :param argv: the program and its arguments.
+    :param seconds: longest run; then it is killed with all that it started.
+    :param env: all of its environment, this process's own when None; messages are in English in any case.
+    :raises OSError: the program cannot be run.
+    """
+    return _Process(argv, {**(os.environ if env is None else env), "LC_ALL": "C"}).finish(seconds)
