@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import shutil
 import sys
 import tomllib
 from pathlib import Path
@@ -51,15 +52,20 @@ PLAYBOOKS = sorted(path.stem for path in (repo.REPO / "playbooks").glob("*.yml")
 
 
 @pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The collection, built from the checkout and installed without a network."""
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The collection, built from the checkout."""
     folder = tmp_path_factory.mktemp("collection")
     galaxy = repo.load(repo.REPO / "galaxy.yml")
     (folder / "ansible.cfg").touch()
     env = {"ANSIBLE_CONFIG": str(folder / "ansible.cfg")}
     repo.run(["ansible-galaxy", "collection", "build", "--force", "--output-path", str(folder)], env=env)
-    archive = folder / f"{galaxy['namespace']}-{galaxy['name']}-{galaxy['version']}.tar.gz"
-    target = folder / "collections"
+    return folder / f"{galaxy['namespace']}-{galaxy['name']}-{galaxy['version']}.tar.gz"
+
+
+@pytest.fixture(scope="session")
+def installed(archive: Path) -> Path:
+    """The built collection, installed without a network."""
+    target = archive.parent / "collections"
     repo.run(
         [
             "ansible-galaxy",
@@ -71,8 +77,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "-p",
             str(target),
         ],
-        cwd=folder,
-        env=env,
+        cwd=archive.parent,
+        env={"ANSIBLE_CONFIG": str(archive.parent / "ansible.cfg")},
     )
     return target
 
@@ -177,6 +183,48 @@ def test_module_is_documented(name: str, installed: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize("name", FILTERS)
 def test_filter_is_documented(name: str, installed: Path, tmp_path: Path) -> None:
     _check_texts(_documentation("filter", name, installed, tmp_path), f"{repo.COLLECTION}.{name}")
+
+
+def test_galaxy_importer_finds_nothing(archive: Path, tmp_path: Path) -> None:
+    """Galaxy takes in what it imports, shows its warnings to everybody, and refuses what has an error."""
+    # It runs the ansible-doc and the ansible-lint that it finds, and writes its result where it stands.
+    out = repo.run(
+        [sys.executable, "-m", "galaxy_importer.main", str(archive)],
+        cwd=tmp_path,
+        env={"ANSIBLE_CONFIG": str(archive.parent / "ansible.cfg"), "GALAXY_IMPORTER_LOG_LEVEL_MAIN": "INFO"},
+    )
+    assert out.rstrip().endswith("Importer processing completed successfully"), out
+    found = [line for line in out.splitlines() if re.match("(WARNING|ERROR|CRITICAL):", line)]
+    assert not found, "\n".join(found)
+
+
+def test_reference_can_be_generated(content: Path, tmp_path: Path) -> None:
+    """Documentation of plugins and roles: the schema, the markup, and that every reference leads somewhere."""
+    source = tmp_path / "ansible_collections" / "baremetal" / "kubernetes"
+    shutil.copytree(content, source)
+    # As in a checkout, which is what antsibull-docs reads; the installed collection has a manifest in its place.
+    shutil.copy(repo.REPO / "galaxy.yml", source)
+    repo.run(["antsibull-docs", "lint-collection-docs", "--plugin-docs", str(source)], cwd=source)
+
+
+def test_execution_environment_has_what_a_controller_needs(
+    archive: Path, installed: Path, tmp_path: Path
+) -> None:
+    found = yaml.safe_load(repo.run(["ansible-builder", "introspect", str(installed)]))
+    lines = (repo.REPO / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    wanted = {line.partition("<")[0].partition(">")[0] for line in lines if line[:1].isalpha()}
+    # PyYAML comes with ansible-core, and ansible-builder leaves it out.
+    assert {re.split("[<>=]", line)[0] for line in found["python"]} == wanted - {"PyYAML"}
+    assert any("openssh" in line for line in found["system"])
+    # The example takes the archive from the folder where `make build` leaves it.
+    for folder in ("build", "docs"):
+        (tmp_path / folder).mkdir()
+    shutil.copy(archive, tmp_path / "build")
+    example = shutil.copy(repo.REPO / "docs" / "execution-environment.yml", tmp_path / "docs")
+    repo.run(["ansible-builder", "create", "-f", str(example), "-c", str(tmp_path / "context")])
+    assert (tmp_path / "context" / "_build" / "collections" / archive.name).exists()
+    requirements = repo.load(tmp_path / "context" / "_build" / "requirements.yml")
+    assert [entry["name"] for entry in requirements["collections"]] == [f"collections/{archive.name}"]
 
 
 def test_action_group_lists_every_module() -> None:

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Put pip into an empty virtual environment, with nothing but the package registry.
 
-ansible-test makes its environments without pip and runs a script that it downloads from a server of its own, unless it finds
-one under that name in its cache. This one takes its place there: Python's bundled pip installs the wanted version.
+ansible-test makes its environments without pip and runs a script that it downloads from a server of its own, unless
+it finds one under that name in its cache. This one takes its place: Python's bundled pip installs the wanted version.
 """
 
 from __future__ import annotations

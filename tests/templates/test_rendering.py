@@ -327,6 +327,14 @@ def test_value(site: str, name: str, path: str, value: Any, rendered: Callable[[
     assert _get(PARSERS[KINDS[name]](_file(rendered(site), name)), path) == value
 
 
+@pytest.mark.parametrize("name", [name for name in TEMPLATES if name.endswith(".initd.j2")])
+def test_init_script_begins_with_its_interpreter(name: str, rendered: Callable[[str], Path]) -> None:
+    # In the template a comment comes first: ansible-test takes a file that begins with `#!` for a program.
+    assert (
+        _file(rendered("plain openrc"), name).read_text(encoding="utf-8").startswith("#!/sbin/openrc-run\n")
+    )
+
+
 def test_pulls_go_to_the_mirror_and_trust_its_ca(rendered: Callable[[str], Path]) -> None:
     hosts = tomllib.loads(
         (rendered("air gap") / "container_runtime/hosts.toml.j2").read_text(encoding="utf-8")
