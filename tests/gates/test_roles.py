@@ -57,6 +57,14 @@ every_entry_point = pytest.mark.parametrize(
 
 
 @every_role
+def test_role_has_a_page(role: str) -> None:
+    """Galaxy refuses a collection with a role that has none."""
+    page = repo.REPO / "roles" / role / "README.md"
+    assert page.is_file(), f"roles/{role}/README.md is missing: say what the role does, with an example"
+    assert page.read_text(encoding="utf-8").startswith(f"# {repo.COLLECTION}.{role}\n")
+
+
+@every_role
 def test_role_has_a_specification_for_each_variable(role: str) -> None:
     specifications = repo.specifications(role)
     assert "main" in specifications, f"roles/{role}/meta/argument_specs.yml has no entry point main"
