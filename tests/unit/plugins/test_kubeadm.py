@@ -994,3 +994,42 @@ def test_no_secret_file_survives(cluster: Cluster, run_module: RunModule) -> Non
     assert run_module("kubeadm", init_args(cluster))["changed"] is False
     assert {path.name for path in Path("/run").glob("bmk-*")} == before
     assert stat.S_ISDIR(Path("/run").stat().st_mode)
+
+
+def test_edited_and_deleted_manifests_are_found(cluster: Cluster, run_module: RunModule) -> None:
+    cluster.become_control_plane()
+    cluster.write(runner.KUBELET_CLIENT, "client")
+    assert run_module("kubeadm", init_args(cluster), check=True)["actions"] == []
+
+    scheduler = node.CONTROL_PLANE_MANIFESTS[2]
+    cluster.write(scheduler, static_pod("kube-scheduler", "--profiling=true"))
+    edited = run_module("kubeadm", init_args(cluster), check=True)
+    assert edited["actions"] == ["kube-scheduler reconfigured"]
+    assert "-    - --profiling=true\n" in edited["diff"]["prepared"]
+
+    (cluster.root / scheduler.lstrip("/")).unlink()
+    deleted = run_module("kubeadm", init_args(cluster), check=True)
+    assert deleted["actions"] == ["kube-scheduler restored: its manifest was not there"]
+    assert not (cluster.root / scheduler.lstrip("/")).exists()
+
+
+def test_upgrade_is_refused(cluster: Cluster, run_module: RunModule) -> None:
+    cluster.become_control_plane()
+    (cluster.rendered / "cluster").write_text(CLUSTER_TEXT.replace("1.36.4", "1.37.1"))
+    result = run_module("kubeadm", init_args(cluster))
+    assert result["rc"] == 1
+    assert (result["kubernetes_version"], result["expected_kubernetes_version"]) == ("v1.36.4", "v1.37.1")
+    assert "upgrade" in result["msg"]
+
+
+def test_files_come_before_init_and_are_not_logged(
+    cluster: Cluster, tmp_path: Path, run_module: RunModule
+) -> None:
+    made = copy_files_of(cluster, cluster.become_control_plane, tmp_path)
+    policy = cluster.root / "etc/audit/policy"
+    cluster.script(f"test -s {policy} || exit 1; {made}")
+    files = [{"path": "/etc/audit/policy", "content": "a very secret text"}]
+    result = run_module("kubeadm", init_args(cluster, files=files))
+    assert result["steps"] == ["kubeadm init", "/etc/audit/policy placed"]
+    assert stat.S_IMODE(policy.stat().st_mode) == 0o600
+    assert "very secret" not in json.dumps(result)
