@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import network
+from lab import host, network
 from lab.config import Settings
 from lab.run import tail
 from lab.state import HostRecord
@@ -52,6 +52,13 @@ class Lab:
         text = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
         found = watch.interface_bytes(text, self.settings.network.interface_prefix)
         return {record.name: found[record.name] for record in self.hosts}
+
+    def seconds(self) -> dict[str, float]:
+        """Processor seconds that each host has taken."""
+        return {
+            record.name: watch.group_seconds(host.all_groups(self.settings, record.name))
+            for record in self.hosts
+        }
 
 
 def stages(text: str, started: float) -> dict[str, float]:
@@ -133,7 +140,7 @@ def measure(
     log.parent.mkdir(parents=True, exist_ok=True)
     ticks = os.sysconf("SC_CLK_TCK")
     load = os.getloadavg()[0]
-    before = lab.traffic()
+    before, worked = lab.traffic(), lab.seconds()
     busy = watch.busy_seconds(Path("/proc/stat").read_text(encoding="utf-8"), ticks)
     with watch.Connections(lab.settings.network.bridge) as connections, log.open("wb") as output:
         started, moment = time.monotonic(), time.time()
@@ -154,7 +161,7 @@ def measure(
                 os.killpg(process.pid, signal.SIGKILL)
         seconds = time.monotonic() - started
     busy = watch.busy_seconds(Path("/proc/stat").read_text(encoding="utf-8"), ticks) - busy
-    after = lab.traffic()
+    after, work = lab.traffic(), lab.seconds()
     _close(folder)
     if code != 0:
         raise BenchError(
@@ -174,13 +181,14 @@ def measure(
         round=number,
         seconds=seconds,
         cpu_seconds=cpu,
+        hosts_cpu_seconds={name: work[name] - worked[name] for name in work},
         machine_cpu_seconds=busy,
         load=load,
         pss=memory.pss,
         rss=memory.rss,
-        connections={host: opened.get(address, 0) for host, address in lab.addresses.items()},
+        connections={name: opened.get(address, 0) for name, address in lab.addresses.items()},
         calls=watch.calls((folder / "calls").read_text(encoding="utf-8").splitlines(), lab.addresses),
-        traffic={host: after[host] - before[host] for host in after},
+        traffic={name: after[name] - before[name] for name in after},
         stages=stages((folder / "stages").read_text(encoding="utf-8"), moment),
         run=run,
     )

@@ -32,7 +32,8 @@ class Phase:
     :param round: number of the round, from 1.
     :param seconds: from start to end.
     :param cpu_seconds: of the controller's processes that were waited for.
-    :param machine_cpu_seconds: of everything on the machine, the hosts included.
+    :param hosts_cpu_seconds: of each host.
+    :param machine_cpu_seconds: of everything on the machine, whatever it was.
     :param load: load average of one minute at the start.
     :param pss: the most bytes that the controller's processes took at once; shared pages are divided among their users.
     :param rss: the same with shared pages counted for each.
@@ -48,6 +49,7 @@ class Phase:
     round: int
     seconds: float
     cpu_seconds: float
+    hosts_cpu_seconds: dict[str, float]
     machine_cpu_seconds: float
     load: float
     pss: int
@@ -126,7 +128,7 @@ def phase_table(phases: Sequence[Phase]) -> Table:
         table.add_column(heading)
     for heading in (
         *("seconds", "ratio", "tasks", "run on host", "TCP", "ssh calls", "received MiB", "sent MiB"),
-        *("memory MiB", "CPU s", "machine CPU s", "load before"),
+        *("memory MiB", "CPU s", "hosts' CPU s", "machine's", "load before"),
     ):
         table.add_column(heading, justify="right")
     for phase in phases:
@@ -141,8 +143,9 @@ def phase_table(phases: Sequence[Phase]) -> Table:
             _each(phase.calls.get(name, 0) for name in hosts),
             _each((one.received / MIB for one in phase.traffic.values()), 1),
             _each((one.sent / MIB for one in phase.traffic.values()), 1),
-            *(f"{phase.pss / MIB:.0f}", f"{phase.cpu_seconds:.1f}", f"{phase.machine_cpu_seconds:.1f}"),
-            f"{phase.load:.1f}",
+            *(f"{phase.pss / MIB:.0f}", f"{phase.cpu_seconds:.1f}"),
+            _each(phase.hosts_cpu_seconds.values()),
+            *(f"{phase.machine_cpu_seconds:.0f}", f"{phase.load:.1f}"),
         )
     return table
 

@@ -238,6 +238,19 @@ class Memory:
         self._thread.join()
 
 
+def group_seconds(groups: Iterable[Path]) -> float:
+    """Processor seconds that control groups have taken; one of them has the controller."""
+    for group in groups:
+        if (file := group / "cpuacct.usage").exists():
+            return int(file.read_text(encoding="utf-8")) / 1e9
+        if (file := group / "cpu.stat").exists():
+            values = dict(line.split() for line in file.read_text(encoding="utf-8").splitlines())
+            # With version 1 the file of this name says something else.
+            if "usage_usec" in values:
+                return int(values["usage_usec"]) / 1e6
+    return 0.0
+
+
 def busy_seconds(stat: str, ticks: int) -> float:
     """Seconds that all processors together have worked, from the text of /proc/stat.
 

@@ -32,6 +32,7 @@ BARE = report.Phase(
     round=1,
     seconds=40.0,
     cpu_seconds=1.0,
+    hosts_cpu_seconds={"cp1": 30.0, "w1": 20.0},
     machine_cpu_seconds=70.0,
     load=0.5,
     pss=20 * report.MIB,

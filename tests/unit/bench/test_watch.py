@@ -166,3 +166,16 @@ def test_memory_keeps_the_highest() -> None:
 
 def test_busy_seconds() -> None:
     assert watch.busy_seconds("cpu  100 20 30 9999 50 4 6 7 0 0\ncpu0 1 1\n", 100) == pytest.approx(1.6)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "seconds"),
+    [
+        ("cpuacct.usage", "1500000000\n", 1.5),
+        ("cpu.stat", "usage_usec 2500000\nuser_usec 1\n", 2.5),
+        ("cpu.stat", "nr_periods 0\nnr_throttled 0\n", 0.0),
+    ],
+)
+def test_seconds_of_a_control_group(name: str, text: str, seconds: float, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    assert watch.group_seconds([tmp_path / "none", tmp_path]) == seconds
