@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Measure the site playbook against the bare path, and show both.
 
-    python -m tests.bench [--rounds N] [--json PATH] [--keep]
+    python -m tests.bench [--rounds N] [--in-place] [--json PATH] [--keep]
 
 It replaces the lab. Being slow is no failure; a phase that does not do its work is (exit code 1).
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -60,6 +61,17 @@ def warm(folder: Path) -> None:
                     pass
 
 
+def one_file(folder: Path, pattern: str) -> Path:
+    """The file that site left in a folder.
+
+    :raises BenchError: there is none, or there are several.
+    """
+    found = [path for path in folder.glob(pattern) if path.is_file()]
+    if len(found) != 1:
+        raise BenchError(f"{folder}: {len(found)} files called {pattern}; expected one that site put there")
+    return found[0]
+
+
 def about(wanted: Settings, lab: Lab) -> dict[str, Any]:
     """What the figures depend on besides the code."""
     commit = subprocess.run(
@@ -95,6 +107,7 @@ class Bench:
     def __init__(self, wanted: Settings, work: Path) -> None:
         self.wanted = wanted
         self.work = work
+        self.plan = work / "plan"
         self.phases: list[report.Phase] = []
         self.about: dict[str, Any] = {}
 
@@ -105,33 +118,66 @@ class Bench:
         self.phases.append(measure(lab, name, path, number, argv, folder, log))
         print(f"round {number}: {name} by {path} took {self.phases[-1].seconds:.1f} s", flush=True)
 
-    def site(self, number: int) -> None:
-        """The playbook on fresh hosts, then again; what it made is kept as the script's plan."""
-        lab = fresh(self.wanted)
-        self.about = about(self.wanted, lab)
-        # The controller, too, starts without helm and chart.
-        cache = self.work / f"cache-{number}"
+    def _site(self, lab: Lab, number: int, cache: Path, *names: str) -> None:
         argv = [
             *(str(BIN / "ansible-playbook"), "-i", str(self.wanted.paths.inventory)),
             *("-e", json.dumps({"network_cache": str(cache)}), "baremetal.kubernetes.site"),
         ]
-        for name in ("create", "no-op"):
+        for name in names:
             self._measure(lab, name, "site", number, argv)
-        helm = next(path for path in cache.glob("helm*") if path.is_file())
-        folder = self.work / "plan"
-        folder.mkdir(exist_ok=True)
-        plan.capture(self.wanted, lab.hosts, helm, ARCHITECTURES[platform.machine()], folder)
 
-    def bare(self, number: int) -> None:
-        """The script on fresh hosts."""
-        lab = fresh(self.wanted)
+    def _bare(self, lab: Lab, number: int, name: str, cache: Path | None = None) -> None:
         folder = self.work / f"{number}-{len(self.phases)}"
         folder.mkdir()
-        (self.work / "plan" / "ssh_config").write_text(
+        (self.plan / "ssh_config").write_text(
             plan.ssh_config(self.wanted, lab.hosts, folder / "cp"), encoding="utf-8"
         )
-        argv = [str(HERE / "bare.sh"), str(self.work / "plan"), str(folder)]
-        self._measure(lab, "create", "bare", number, argv)
+        (self.plan / "prepared.sh").write_text(f"PREPARED={'yes' if cache else 'no'}\n", encoding="utf-8")
+        if cache:
+            shutil.copy2(one_file(cache, "helm*"), folder / "helm")
+            shutil.copy2(one_file(cache, "cilium*"), folder / "chart.tgz")
+        argv = [str(HERE / "bare.sh"), str(self.plan), str(folder)]
+        self._measure(lab, name, "bare", number, argv)
+
+    def _placed(self) -> Lab:
+        """Hosts with files and images."""
+        lab = fresh(self.wanted)
+        log = OUTPUT / "bench" / "place.log"
+        with log.open("wb") as output:
+            done = subprocess.run(
+                [
+                    *(str(BIN / "ansible-playbook"), "-i", str(self.wanted.paths.inventory)),
+                    str(HERE / "place.yml"),
+                ],
+                cwd=REPO,
+                env={**os.environ, "ANSIBLE_CONFIG": str(REPO / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
+        if done.returncode != 0:
+            raise BenchError(f"putting files in place ended with code {done.returncode}; see {log}")
+        plan.pull(self.wanted, lab.hosts, self.plan)
+        return lab
+
+    def round(self, number: int, in_place: bool) -> None:
+        """The playbook on fresh hosts, then again; what it made is the script's plan for fresh hosts.
+
+        :param in_place: do both once more on hosts that have files and images.
+        """
+        lab = fresh(self.wanted)
+        self.about = about(self.wanted, lab)
+        # The controller, too, starts without helm and chart.
+        cache = self.work / f"cache-{number}"
+        self._site(lab, number, cache, "create", "no-op")
+        self.plan.mkdir(exist_ok=True)
+        arch = ARCHITECTURES[platform.machine()]
+        plan.capture(self.wanted, lab.hosts, one_file(cache, "helm*"), arch, self.plan)
+        self._bare(fresh(self.wanted), number, "create")
+        if in_place:
+            self._site(self._placed(), number, cache, "create in place")
+            self._bare(self._placed(), number, "create in place", cache)
 
 
 def _interrupted(_number: int, _frame: FrameType | None) -> None:
@@ -141,6 +187,9 @@ def _interrupted(_number: int, _frame: FrameType | None) -> None:
 def main(
     rounds: Annotated[int, typer.Option(min=1, help="How often everything is done; the best counts.")] = 1,
     output: Annotated[Path, typer.Option("--json", help="Where the figures go.")] = OUTPUT / "bench.json",
+    in_place: Annotated[
+        bool, typer.Option("--in-place", help="Measure also with files and images in place.")
+    ] = False,
     keep: Annotated[bool, typer.Option(help="Leave the last cluster up.")] = False,
 ) -> None:
     """Measure the site playbook against a shell script that does the bare minimum. Replaces the lab."""
@@ -154,8 +203,7 @@ def main(
             warm(wanted.paths.artifacts_cache / "files")
             warm(wanted.paths.artifacts_cache / "registry")
             for number in range(1, rounds + 1):
-                bench.site(number)
-                bench.bare(number)
+                bench.round(number, in_place)
         except (BenchError, RuntimeError) as exc:
             failure = str(exc)
         except KeyboardInterrupt:

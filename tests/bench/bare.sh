@@ -11,6 +11,7 @@
 # PLAN is a folder that tests/bench/plan.py writes:
 #   settings.sh   FIRST, WORKERS, PREFLIGHT, CONTROLLER_CA and CA (the mirror's, here and there), URLs of release files
 #   addresses     name and address of each host
+#   prepared.sh   PREPARED: whether files and images are in place, and helm and the chart in OUT
 #   ssh_config    how to reach them
 #   HOST.tar      what belongs to /etc of each host: units, containerd's and the kubelet's configuration
 #   cluster.yml   ClusterConfiguration and KubeletConfiguration
@@ -22,6 +23,8 @@ plan=$1
 out=$2
 # shellcheck source=/dev/null
 . "$plan/settings.sh"
+# shellcheck source=/dev/null
+. "$plan/prepared.sh"
 
 on() { ssh -F "$plan/ssh_config" "$@"; }
 address() { awk -v host="$1" '$1 == host { print $2 }' "$plan/addresses"; }
@@ -92,25 +95,27 @@ join() {
 }
 
 # --- every host at once: files and containerd; the controller: helm and the chart
-for host in $FIRST $WORKERS; do
-	{
-		on "$host" "tar -x -C /" < "$plan/$host.tar"
-		on "$host" "mkdir -p ${CA%/*} && cat > $CA" < "$CONTROLLER_CA"
+if [ "$PREPARED" = no ]; then
+	for host in $FIRST $WORKERS; do
 		{
-			echo "set -euo pipefail; started=()"
-			cat "$plan/settings.sh"
-			declare -f all prepare
-			echo prepare
-		} | on "$host" bash -s
-	} &
+			on "$host" "tar -x -C /" < "$plan/$host.tar"
+			on "$host" "mkdir -p ${CA%/*} && cat > $CA" < "$CONTROLLER_CA"
+			{
+				echo "set -euo pipefail; started=()"
+				cat "$plan/settings.sh"
+				declare -f all prepare
+				echo prepare
+			} | on "$host" bash -s
+		} &
+		started+=($!)
+	done
+	curl --silent --show-error --fail --cacert "$CONTROLLER_CA" --output "$out/chart.tgz" "$CILIUM_CHART" &
 	started+=($!)
-done
-curl --silent --show-error --fail --cacert "$CONTROLLER_CA" --output "$out/chart.tgz" "$CILIUM_CHART" &
-started+=($!)
-curl --silent --show-error --fail --cacert "$CONTROLLER_CA" "$HELM" | tar -xz -C "$out" --strip-components=1 &
-started+=($!)
-all
-ended prepare
+	curl --silent --show-error --fail --cacert "$CONTROLLER_CA" "$HELM" | tar -xz -C "$out" --strip-components=1 &
+	started+=($!)
+	all
+	ended prepare
+fi
 
 # --- the control plane
 {
@@ -142,3 +147,9 @@ ended join
 
 on "$FIRST" kubectl --kubeconfig /etc/kubernetes/admin.conf wait node --all --for=condition=Ready --timeout=300s
 ended ready
+
+# site waits for these, too
+for workload in daemonset/cilium deployment/cilium-operator deployment/coredns; do
+	on "$FIRST" kubectl --kubeconfig /etc/kubernetes/admin.conf --namespace kube-system rollout status "$workload" --timeout=300s
+done
+ended pods

@@ -12,6 +12,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ class Site:
 
 
 def settings_text(site: Site, hosts: Sequence[HostRecord], arch: str) -> str:
-    """The shell variables that the script reads."""
+    """The shell variables that the script reads, but for PREPARED."""
     (first,) = [record.name for record in hosts if record.role == "control_plane"]
     values = {
         "FIRST": first,
@@ -127,9 +128,9 @@ def ssh_config(settings: Settings, hosts: Sequence[HostRecord], sockets: Path) -
     return "".join(f"Host {record.name}\n  HostName {record.address}\n" for record in hosts) + common
 
 
-def _on(settings: Settings, record: HostRecord, command: str) -> bytes:
+def _on(settings: Settings, record: HostRecord, command: str, timeout: float = 60) -> bytes:
     argv = host.ssh_command(settings, record, ["sh", "-c", command])
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False)
     if done.returncode != 0:
         message = done.stderr.decode(errors="replace").strip()
         raise RuntimeError(f"{record.name}: `{command}` ended with code {done.returncode}: {message}")
@@ -151,6 +152,12 @@ def capture(settings: Settings, hosts: Sequence[HostRecord], helm: Path, arch: s
     for record in hosts:
         listing = f"cd / && tar -c $(ls -d {' '.join(PLACES)} 2>/dev/null)"
         (folder / f"{record.name}.tar").write_bytes(_on(settings, record, listing))
+        # Without those that are named by digest: they are the same ones.
+        names = _on(settings, record, "/usr/local/bin/ctr --namespace k8s.io images list --quiet").decode()
+        images = [name for name in names.split() if "@" not in name and not name.startswith("sha256:")]
+        (folder / f"{record.name}.images").write_text(
+            "".join(f"{name}\n" for name in images), encoding="utf-8"
+        )
     (first,) = [record for record in hosts if record.role == "control_plane"]
     documents = [
         _on(
@@ -178,6 +185,26 @@ def capture(settings: Settings, hosts: Sequence[HostRecord], helm: Path, arch: s
         "".join(f"{record.name} {record.address}\n" for record in hosts), encoding="utf-8"
     )
     (folder / "settings.sh").write_text(settings_text(site, hosts, arch), encoding="utf-8")
+
+
+def pull(settings: Settings, hosts: Sequence[HostRecord], folder: Path) -> None:
+    """Let every host have the images that it had when the plan was made.
+
+    :param folder: of the plan.
+    :raises RuntimeError: an image cannot be pulled.
+    """
+
+    def one(record: HostRecord) -> None:
+        images = (folder / f"{record.name}.images").read_text(encoding="utf-8").split()
+        _on(
+            settings,
+            record,
+            " && ".join(f"/usr/local/bin/crictl pull {image}" for image in images),
+            timeout=600,
+        )
+
+    with ThreadPoolExecutor(max_workers=len(hosts)) as pool:
+        list(pool.map(one, hosts))
 
 
 def kubeconfig(settings: Settings) -> Path:
