@@ -118,13 +118,12 @@ class Bench:
         self.phases.append(measure(lab, name, path, number, argv, folder, log))
         print(f"round {number}: {name} by {path} took {self.phases[-1].seconds:.1f} s", flush=True)
 
-    def _site(self, lab: Lab, number: int, cache: Path, *names: str) -> None:
+    def _site(self, lab: Lab, number: int, cache: Path, name: str, playbook: str = "site") -> None:
         argv = [
             *(str(BIN / "ansible-playbook"), "-i", str(self.wanted.paths.inventory)),
-            *("-e", json.dumps({"network_cache": str(cache)}), "baremetal.kubernetes.site"),
+            *("-e", json.dumps({"network_cache": str(cache)}), f"baremetal.kubernetes.{playbook}"),
         ]
-        for name in names:
-            self._measure(lab, name, "site", number, argv)
+        self._measure(lab, name, "site", number, argv)
 
     def _bare(self, lab: Lab, number: int, name: str, cache: Path | None = None) -> None:
         folder = self.work / f"{number}-{len(self.phases)}"
@@ -170,7 +169,9 @@ class Bench:
         self.about = about(self.wanted, lab)
         # The controller, too, starts without helm and chart.
         cache = self.work / f"cache-{number}"
-        self._site(lab, number, cache, "create", "no-op")
+        self._site(lab, number, cache, "create")
+        self._site(lab, number, cache, "no-op")
+        self._site(lab, number, cache, "preflight", "preflight")
         self.plan.mkdir(exist_ok=True)
         arch = ARCHITECTURES[platform.machine()]
         plan.capture(self.wanted, lab.hosts, one_file(cache, "helm*"), arch, self.plan)
