@@ -151,14 +151,9 @@ class Eyes:
             "openrc": [f"/etc/runlevels/*/{name}"],
         }[self.manager]
         prefix = len(self.root.rstrip("/"))
+        # A link that leads nowhere is found, too.
         return [
             path[prefix:] for pattern in patterns for path in sorted(glob.glob(under(self.root, pattern)))
-        ] or [
-            # glob leaves out links that lead nowhere.
-            path[prefix:]
-            for pattern in patterns
-            for folder in sorted(glob.glob(os.path.dirname(under(self.root, pattern))))
-            if os.path.islink(path := os.path.join(folder, os.path.basename(pattern)))
         ]
 
     def _leads_to(self, link: str, path: str) -> bool:
