@@ -82,6 +82,13 @@ def plan_leave(
             f"{names}: no member of etcd would stay, and with it the cluster would be gone.",
             "Reset all control planes together, without --limit, if that is what you want.",
         )
+    voters = [member for member in members if not member.learner]
+    now = [member for member in voters if member.id in healthy]
+    if len(now) < len(voters) // 2 + 1:
+        raise EtcdError(
+            f"etcd has no quorum: {len(now)} of {len(voters)} members answer, so no member can be removed.",
+            "Bring the others back first.",
+        )
     quorum = len(staying) // 2 + 1
     alive = [member for member in staying if member.id in healthy]
     if len(alive) < quorum:
@@ -90,13 +97,6 @@ def plan_leave(
             f"Without {names}, etcd would have {len(staying)} member(s) of which {len(alive)} answer ({dead} do not);"
             f" expected at least {quorum}.",
             f"Bring {dead} back, or reset the dead one first.",
-        )
-    voters = [member for member in members if not member.learner]
-    now = [member for member in voters if member.id in healthy]
-    if len(now) < len(voters) // 2 + 1:
-        raise EtcdError(
-            f"etcd has no quorum: {len(now)} of {len(voters)} members answer, so no member can be removed.",
-            "Bring the others back first.",
         )
     # Those that do not answer first: each removal needs the votes of those that do.
     return tuple(sorted(leaving, key=lambda member: (member.id in healthy, member.label())))
