@@ -234,15 +234,19 @@ class ControlPlane:
             raise BrokenError(
                 "kubelet", f"cannot be restarted ({' '.join(argv)}: {output.strip()[-200:]})", ""
             )
-        try:
-            self.host.wait_kubelet(seconds)
-            # One that ends right after its first answer is none.
-            time.sleep(2 * _POLL_SECONDS)
-            self.host.wait_kubelet(seconds)
-        except KubeadmError as exc:
-            raise BrokenError(
-                "kubelet", f"is not healthy: {exc.message}", self._kubelet_log(manager)
-            ) from exc
+        deadline = time.monotonic() + seconds
+        started: set[int] = set()
+        healthy = 0
+        # One that ends right after its first answer is none.
+        while healthy < _HEALTHY_LOOKS:
+            started.update(process.pid for process in self.processes("kubelet"))
+            reason = self.host.unhealthy_kubelet()
+            healthy = 0 if reason else healthy + 1
+            if reason and len(started) >= _KUBELET_STARTS:
+                raise BrokenError("kubelet", "ends soon after each start", self._kubelet_log(manager))
+            if reason and time.monotonic() >= deadline:
+                raise BrokenError("kubelet", f"is not healthy: {reason}", self._kubelet_log(manager))
+            time.sleep(_POLL_SECONDS)
 
     def _kubelet_log(self, manager: str) -> str:
         if manager == "systemd":

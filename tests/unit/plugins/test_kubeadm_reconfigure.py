@@ -642,6 +642,22 @@ def test_member_is_as_before_when_one_component_breaks(node_with_manifests: memb
     assert not made.interrupted()
 
 
+def test_kubelet_that_ends_again_and_again_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    host = Host(tmp_path)
+    monkeypatch.setattr(host, "unhealthy_kubelet", lambda: "connection refused", raising=False)
+    monkeypatch.setattr(components, "command", lambda argv, seconds=0: (0, "E1121 bad value\n"))
+    monkeypatch.setattr(components, "_POLL_SECONDS", 0.0)
+    made = components.ControlPlane(t.cast("t.Any", host))
+    pids = iter(range(100))
+    monkeypatch.setattr(made, "processes", lambda _name: [components.Process(next(pids), ("kubelet",))])
+    with pytest.raises(components.BrokenError, match="ends soon") as caught:
+        made.restart_kubelet(60)
+    assert caught.value.log == "E1121 bad value"
+    assert next(pids) == 5
+
+
 # --- trial ----------------------------------------------------------------------------------------------------------
 
 KLOG = "E1121 17:21:02.058034       1 run.go:72] "
