@@ -75,17 +75,16 @@ class Site:
         values = json.dumps({**self._values, **(more or {})})
         return self._playbook.run("--diff", *arguments, "-e", values)
 
-    def change(self, more: Mapping[str, Any], tasks: set[str], hosts: set[str]) -> Run:
+    def change(self, more: Mapping[str, Any], expected: Mapping[str, set[str]]) -> Run:
         """Predict, run, and predict again: the first two change the same, the last nothing.
 
-        :param tasks: what must change, and nothing else. :param hosts: on which hosts.
+        :param expected: tasks that must change, and no others, with the hosts on which they do.
         :return: the prediction.
         """
         self._values.update(more)
         predicted = self.run("--check").expect()
         real = self.run().expect()
-        assert {task for _host, task in real.changed} == tasks
-        assert {host for host, _task in real.changed} == hosts
+        assert real.changed == {(host, task) for task, hosts in expected.items() for host in hosts}
         assert predicted.changed == real.changed
         self.run("--check").expect_quiet()
         return predicted
@@ -101,22 +100,47 @@ def wait_all_ready(cluster: Cluster, hosts: dict[str, Host]) -> None:
         wait_for(f"{name} is ready", lambda name=name: cluster.ready(name), seconds=120)  # type: ignore[misc]
 
 
-def test_arguments_of_the_api_server_and_its_audit_policy(
-    site: Site, cluster: Cluster, hosts: dict[str, Host]
+def test_values_of_everything_at_once(
+    site: Site, cluster: Cluster, hosts: dict[str, Host], variables: dict[str, Any]
 ) -> None:
-    predicted = site.change(AUDIT, {INIT}, {"cp1"})
+    agents = {pod.metadata.uid for pod in cluster.pods("kube-system", "k8s-app=cilium").values()}
+    registries = ["quay.io", "registry.k8s.io"]
+    predicted = site.change(
+        {
+            **AUDIT,
+            "kubelet_config": {**variables["kubelet_config"], "maxPods": 77},
+            "host_sysctls_extra": {"net.core.somaxconn": "1234"},
+            "container_runtime_mirrored_registries": registries,
+            "network_values": {**variables["network_values"], "bpf": {"mapDynamicSizeRatio": 0.003}},
+        },
+        {
+            **{key: set(hosts) for key in (KUBELET, KUBELET_RUNS, KERNEL, RUNTIME)},
+            **{key: {"cp1"} for key in (INIT, CILIUM)},
+        },
+    )
     assert "--max-requests-inflight=350" in predicted.text
-    wait_all_ready(cluster, hosts)
+
     pods = cluster.pods("kube-system", "component=kube-apiserver")
     assert "--max-requests-inflight=350" in pods["kube-apiserver-cp1"].spec.containers[0].command
     assert '"level":"Metadata"' in hosts["cp1"].check("tail -n 1 /var/log/kubernetes/audit.log")
+    for name, host in hosts.items():
+        assert cluster.nodes()[name].status.capacity["pods"] == "77"
+        assert host.check("cat /proc/sys/net/core/somaxconn").strip() == "1234"
+        assert host.check("ls /etc/containerd/certs.d").split() == registries
+
+    def restarted() -> bool:
+        pods = cluster.pods("kube-system", "k8s-app=cilium").values()
+        return len(pods) == len(hosts) and not agents & {pod.metadata.uid for pod in pods}
+
+    wait_for("all agents of Cilium are new", restarted, seconds=240)
+    wait_all_ready(cluster, hosts)
 
 
 def test_another_audit_policy_restarts_the_api_server(site: Site, hosts: dict[str, Host]) -> None:
     policy = {**AUDIT_POLICY, "omitStages": ["RequestReceived"]}
     file = {**AUDIT["control_plane_files"][0], "content": yaml.safe_dump(policy)}
     before = hosts["cp1"].pids("/usr/local/bin/kube-apiserver")
-    site.change({"control_plane_files": [file]}, {INIT}, {"cp1"})
+    site.change({"control_plane_files": [file]}, {INIT: {"cp1"}})
     assert hosts["cp1"].pids("/usr/local/bin/kube-apiserver") != before
 
 
@@ -138,46 +162,10 @@ def test_refused_value_changes_nothing(
     assert hosts["cp1"].check("sha256sum /etc/kubernetes/manifests/*.yaml") == manifests
     assert cluster.core.read_namespaced_config_map("kubeadm-config", "kube-system").data == stored
     wait_all_ready(cluster, hosts)
+
+
+def test_after_the_refusals_nothing_differs(site: Site) -> None:
     site.run("--check").expect_quiet()
-
-
-def test_a_field_of_all_kubelets(
-    site: Site, cluster: Cluster, hosts: dict[str, Host], variables: dict[str, Any]
-) -> None:
-    values = {"kubelet_config": {**variables["kubelet_config"], "maxPods": 77}}
-    site.change(values, {KUBELET, KUBELET_RUNS}, set(hosts))
-    for name in hosts:
-        wait_for(
-            f"{name} takes 77 pods",
-            lambda name=name: cluster.nodes()[name].status.capacity["pods"] == "77",  # type: ignore[misc]
-            seconds=60,
-        )
-
-
-def test_a_kernel_parameter(site: Site, hosts: dict[str, Host]) -> None:
-    site.change({"host_sysctls_extra": {"net.core.somaxconn": "1234"}}, {KERNEL}, set(hosts))
-    assert all(h.check("cat /proc/sys/net/core/somaxconn").strip() == "1234" for h in hosts.values())
-
-
-def test_mirrored_registries(site: Site, hosts: dict[str, Host]) -> None:
-    registries = ["quay.io", "registry.k8s.io"]
-    site.change({"container_runtime_mirrored_registries": registries}, {RUNTIME}, set(hosts))
-    assert all(h.check("ls /etc/containerd/certs.d").split() == registries for h in hosts.values())
-
-
-def test_a_value_of_cilium_restarts_its_agents(
-    site: Site, cluster: Cluster, hosts: dict[str, Host], variables: dict[str, Any]
-) -> None:
-    before = {pod.metadata.uid for pod in cluster.pods("kube-system", "k8s-app=cilium").values()}
-    values = {"network_values": {**variables["network_values"], "bpf": {"mapDynamicSizeRatio": 0.003}}}
-    site.change(values, {CILIUM}, {"cp1"})
-
-    def restarted() -> bool:
-        pods = cluster.pods("kube-system", "k8s-app=cilium").values()
-        return len(pods) == len(hosts) and not before & {pod.metadata.uid for pod in pods}
-
-    wait_for("all agents are new", restarted, seconds=240)
-    wait_all_ready(cluster, hosts)
 
 
 def test_back_to_the_values_of_the_inventory(

@@ -369,7 +369,7 @@ def identity(host: Host, _site: Site) -> Findings:
 
 
 def versions(host: Host, site: Site) -> Findings:
-    """What runs on the host against what is asked for: nothing is downgraded, and no minor version is changed here.
+    """What runs on the host against what is asked for: nothing is downgraded, and no cluster is upgraded here.
 
     A kubelet may be up to three minor versions older than the API servers and never newer (Kubernetes' version skew
     policy), so a newer one must not be placed before they are upgraded.
@@ -396,15 +396,14 @@ def versions(host: Host, site: Site) -> Findings:
                 f"{site.kubernetes_version} or older, as nothing is downgraded",
                 f"Set cluster_kubernetes_version to {text} or newer.",
             )
-        elif program == "kube-apiserver" and version[:2] < wanted[:2]:
+        elif program == "kube-apiserver" and version != wanted:
             yield Finding(
                 host.name,
                 "version_skew",
                 ERROR,
                 f"{program} {text}",
-                f"{wanted[0]}.{wanted[1]}, the minor version that is asked for, as no kubelet may be newer than the API"
-                " server",
-                f"Upgrade the cluster, one minor version at a time, or set cluster_kubernetes_version to {text}.",
+                f"{site.kubernetes_version}, the version that is asked for, as the site playbook upgrades no cluster",
+                f"Set cluster_kubernetes_version to {text}.",
             )
         elif program == "kubelet" and version[0] == wanted[0] and wanted[1] - version[1] > 3:
             yield Finding(

@@ -338,7 +338,7 @@ HOST_CASES: list[t.Any] = [
     (
         "version_skew",
         one("control_plane", member(role="control_plane", preflight__apiserver_version="1.36.1")),
-        [],
+        [ERROR],
     ),
     (
         "version_skew",
