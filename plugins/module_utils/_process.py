@@ -32,16 +32,23 @@ class Finished:
     stderr: str
 
 
-class _Process(subprocess.Popen):
-    """A command without input, in a session of its own, so that it can be ended with all that it started."""
+class Process(subprocess.Popen):
+    """A command without input, in a session of its own, so that it can be ended with all that it started.
 
-    def __init__(self, argv: t.Sequence[str], env: t.Mapping[str, str]) -> None:
+    :param argv: the program and its arguments.
+    :param env: all of its environment.
+    :param log: file that gets all it prints; without one, C(finish) returns that.
+    """
+
+    def __init__(
+        self, argv: t.Sequence[str], env: t.Mapping[str, str], log: t.IO[bytes] | None = None
+    ) -> None:
         super().__init__(
             list(argv),
             env=dict(env),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE if log is None else log,
+            stderr=subprocess.PIPE if log is None else subprocess.STDOUT,
             text=True,
             errors="replace",
             start_new_session=True,
@@ -52,17 +59,21 @@ class _Process(subprocess.Popen):
         try:
             stdout, stderr = self.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
-            return Finished(None, *self._end())
-        return Finished(self.returncode, stdout, stderr)
-
-    def _end(self) -> tuple[str, str]:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
+            self.end()
+        else:
+            return Finished(self.returncode, stdout, stderr)
         try:
-            return self.communicate(timeout=_GRACE_SECONDS)
+            stdout, stderr = self.communicate(timeout=_GRACE_SECONDS)
         except subprocess.TimeoutExpired:
             # Something that left the session still holds the pipes; nobody waits for it.
-            return "", ""
+            stdout, stderr = "", ""
+        return Finished(None, stdout, stderr)
+
+    def end(self) -> None:
+        """Kill it, with all that it started and that did not leave its session."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.wait()
 
 
 def run(argv: t.Sequence[str], seconds: float, env: t.Mapping[str, str] | None = None) -> Finished:
@@ -73,4 +84,4 @@ def run(argv: t.Sequence[str], seconds: float, env: t.Mapping[str, str] | None =
     :param env: all of its environment, this process's own when None; messages are in English in any case.
     :raises OSError: the program cannot be run.
     """
-    return _Process(argv, {**(os.environ if env is None else env), "LC_ALL": "C"}).finish(seconds)
+    return Process(argv, {**(os.environ if env is None else env), "LC_ALL": "C"}).finish(seconds)

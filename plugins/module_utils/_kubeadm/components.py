@@ -15,7 +15,6 @@ import os
 import re
 import shutil
 import ssl
-import subprocess
 import time
 import typing as t
 import urllib.error
@@ -30,6 +29,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runn
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import facts
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import under
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._process import run
 
 # The kubelet looks at its manifests again at least this often (fileCheckFrequency is 20 s), and then stops a pod within
 # a moment: what runs after that, runs by the manifest.
@@ -71,22 +71,12 @@ def command(argv: t.Sequence[str], seconds: float = _COMMAND_SECONDS) -> tuple[i
     if program is None:
         return 127, f"{argv[0]} is not installed"
     try:
-        done = subprocess.run(
-            [program, *argv[1:]],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=seconds,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return 124, f"{argv[0]} did not end within {seconds:.0f} s"
+        done = run([program, *argv[1:]], seconds, environment)
     except OSError as exc:
         return 127, f"{argv[0]}: {exc.strerror}"
-    return done.returncode, done.stdout
+    if done.code is None:
+        return 124, f"{argv[0]} did not end within {seconds:.0f} s"
+    return done.code, done.stdout + done.stderr
 
 
 def _answer(url: str) -> str | None:

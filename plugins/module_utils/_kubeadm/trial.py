@@ -17,7 +17,6 @@ import contextlib
 import os
 import re
 import shutil
-import signal
 import subprocess
 import time
 import typing as t
@@ -38,6 +37,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runn
     Host,
     command_environment,
 )
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._process import Process
 
 # Parts of these programs that are of use without others. etcd would make a data folder: it is judged at work alone.
 TRIED = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
@@ -64,7 +64,7 @@ class UnfitError(Exception):
 class _Run:
     manifest: Manifest
     name: str
-    process: subprocess.Popen[bytes]
+    process: Process
     log: str
     reached: float = 0.0
 
@@ -200,14 +200,7 @@ class Trial:
             argv += ["--mount", f"type=bind,src={source},dst={target},options={options}"]
         log = os.path.join(folder, "log")
         with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as handle:
-            process = subprocess.Popen(
-                [*argv, manifest.image, name, *manifest.command],
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=handle,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            process = Process([*argv, manifest.image, name, *manifest.command], environment, handle)
         return _Run(manifest, name, process, log)
 
     def _judge(self, run: _Run) -> list[str]:
@@ -238,9 +231,7 @@ class Trial:
             try:
                 run.process.wait(15)
             except subprocess.TimeoutExpired:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(run.process.pid, signal.SIGKILL)
-                run.process.wait()
+                run.process.end()
                 self._clear()
 
     def _clear(self) -> None:
