@@ -61,7 +61,7 @@ down: venv ## Take the lab away; its cache of artifacts stays
 	lab down
 
 .PHONY: test
-test: venv ## Everything: gates, unit tests, the lab's own test, molecule's default scenario
+test: venv ## Everything: gates, unit tests, the matrix, the lab's own test, molecule's default scenario
 	$(BIN)/python -m tests.run
 
 .PHONY: gates
@@ -71,6 +71,10 @@ gates: venv ## Linters, types, specifications, the built collection
 .PHONY: unit
 unit: venv ## Unit tests and templates
 	$(BIN)/python -m tests.run unit
+
+.PHONY: matrix
+matrix: venv ## Unit tests and ansible-test sanity on the oldest and on the newest ansible-core
+	$(BIN)/python -m tests.run matrix
 
 .PHONY: molecule
 molecule: venv ## The scenario `default` on fresh hosts of the lab

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Root file systems that the hosts share: Debian trixie, one with systemd, one with OpenRC.
+"""Root file systems that the hosts share: Debian trixie, one with systemd, one with OpenRC. And how to make others.
 
 A base is a folder in the cache, named after a hash of its recipe, and read-only for its users: each host lays
 its own files over it (overlayfs).
@@ -101,23 +101,27 @@ _NEUTRAL_SERVICES = (
 class Recipe:
     """How a base is made; its hash names the result.
 
+    :param kind: what it is for; the first part of its name.
     :param packages: on top of Debian's essential ones and apt.
     :param files: text files by path; executable when they start with ``#!``.
     :param links: symbolic links by path.
     :param remove: shell patterns of paths to delete.
     :param commands: run in the new root, in this order, after all else.
+    :param suite: Debian's release.
     """
 
-    kind: Kind
+    kind: str
     packages: tuple[str, ...]
     files: Mapping[str, str] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)
     remove: tuple[str, ...] = ()
     commands: tuple[tuple[str, ...], ...] = ()
+    suite: str = SUITE
 
     @property
     def name(self) -> str:
-        text = json.dumps([SUITE, asdict(self)], sort_keys=True)
+        parts = asdict(self)
+        text = json.dumps([parts.pop("suite"), parts], sort_keys=True)
         return f"{self.kind}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
@@ -201,29 +205,37 @@ def ensure(paths: Paths, kind: Kind) -> Path:
 
     :raises LabError: mmdebstrap failed; the message has the end of its output.
     """
-    target = path(paths, kind)
+    return make(paths.bases, RECIPES[kind])
+
+
+def make(folder: Path, recipe: Recipe) -> Path:
+    """The root file system of a recipe in a folder, built when it is not there yet.
+
+    :raises LabError: mmdebstrap failed; the message has the end of its output.
+    """
+    target = folder / recipe.name
     if not target.is_dir():
-        with _building(paths):
-            # Another lab may have built it meanwhile.
+        with _building(folder):
+            # Another process may have built it meanwhile.
             if not target.is_dir():
-                _build(paths, RECIPES[kind], target)
+                _build(folder, recipe, target)
     return target
 
 
 @contextlib.contextmanager
-def _building(paths: Paths) -> Iterator[None]:
-    """Let one process at a time build bases: the cache is shared by all labs."""
-    paths.bases.mkdir(parents=True, exist_ok=True)
-    with open(paths.bases / ".lock", "a", encoding="utf-8") as handle:
+def _building(folder: Path) -> Iterator[None]:
+    """Let one process at a time build in a folder: the cache is shared by all labs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "a", encoding="utf-8") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
 
-def _build(paths: Paths, recipe: Recipe, target: Path) -> None:
+def _build(folder: Path, recipe: Recipe, target: Path) -> None:
     if not KEYRING.exists():
         raise LabError(f"{KEYRING} is missing", "install the package debian-archive-keyring")
-    partial = paths.bases / f".{recipe.name}.partial"
-    log = paths.bases / f"{recipe.name}.log"
+    partial = folder / f".{recipe.name}.partial"
+    log = folder / f"{recipe.name}.log"
     _discard(partial)
     log.unlink(missing_ok=True)
     try:
@@ -254,7 +266,7 @@ def mmdebstrap_command(recipe: Recipe, target: Path, mirror: str | None) -> list
         "--dpkgopt=path-exclude=/usr/share/locale/*",
         "--dpkgopt=path-exclude=/usr/share/doc/*",
         "--dpkgopt=path-include=/usr/share/doc/*/copyright",
-        SUITE,
+        recipe.suite,
         str(target),
     ]
     return [*command, mirror] if mirror else command
@@ -318,7 +330,7 @@ def prune(paths: Paths) -> list[Path]:
     """
     current = {recipe.name for recipe in RECIPES.values()}
     removed = []
-    with _building(paths):
+    with _building(paths.bases):
         for entry in sorted(paths.bases.iterdir()):
             name = entry.name.removesuffix(".log")
             if name in (".lock", "users") or name in current or users(paths, name):

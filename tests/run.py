@@ -6,8 +6,8 @@
     python -m tests.run                 everything, as `make test` does
     python -m tests.run gates unit      only these groups
 
-Counts come from the JUnit reports that pytest writes. A phase that writes none (a step of molecule) is one test:
-its command succeeds or it does not. A phase whose forerunner failed is not run, and counts as failed.
+Counts come from the JUnit reports that pytest and ansible-test write. A phase that writes none (a step of molecule) is
+one test: its command succeeds or it does not. A phase whose forerunner failed is not run, and counts as failed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ REPO = Path(__file__).resolve().parent.parent
 OUTPUT = REPO / "tests" / "output"
 #: Seconds that an interrupted command has to end by itself.
 GRACE = 10
-GROUPS = ("gates", "unit", "lab", "molecule")
+GROUPS = ("gates", "unit", "matrix", "lab", "molecule")
 
 
 @dataclass(frozen=True)
@@ -97,11 +97,30 @@ def _molecule(
     return Phase(name, "molecule", argv, report, tuple(f"molecule {need}" for need in needs), always)
 
 
+def _matrix(name: str) -> tuple[Phase, ...]:
+    """The phases on one of tests.matrix's environments."""
+
+    def phase(task: str, *needs: str, report: bool = False) -> Phase:
+        argv = (sys.executable, "-m", "tests.matrix", name, task)
+        return Phase(
+            f"matrix {name} {task}", "matrix", argv, report, tuple(f"matrix {name} {need}" for need in needs)
+        )
+
+    return (
+        # By itself, as a first preparation takes its time.
+        phase("prepare"),
+        phase("unit", "prepare", report=True),
+        phase("sanity", "prepare", report=True),
+    )
+
+
 def phases() -> tuple[Phase, ...]:
     """All phases in the order in which they run: the cheap ones first."""
     return (
         _pytest("gates", "gates", "tests/gates"),
         _pytest("unit", "unit", "--numprocesses=2", "--dist=loadfile", "tests/unit", "tests/templates"),
+        *_matrix("oldest"),
+        *_matrix("newest"),
         _pytest("lab", "lab", "tests/integration"),
         _molecule("destroy"),
         # Ahead of molecule's create, which shows nothing until it is done: a first build takes its time.

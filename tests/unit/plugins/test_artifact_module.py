@@ -135,7 +135,7 @@ def tarball(
 
 
 def leftovers(folder: Path) -> list[str]:
-    return [str(path) for path in folder.rglob("*") if ".bmk-artifact-" in path.name]
+    return sorted(str(path) for path in folder.rglob("*") if ".bmk-artifact-" in path.name)
 
 
 def test_fresh_then_again_then_check(server: Server, tmp_path: Path, run_module: RunModule) -> None:

@@ -1,0 +1,130 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run tests on the oldest or on the newest ansible-core.
+
+python -m tests.matrix oldest prepare        make what is missing
+python -m tests.matrix oldest unit           unit tests of the plugins, and the templates
+python -m tests.matrix oldest sanity         ansible-test sanity on the built collection
+python -m tests.matrix oldest run ansible --version     any command, in the checkout's copy
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+
+from lab.config import LabError
+from lab.run import run
+from tests.matrix.environment import ENVIRONMENTS, REPO, Place, prepare
+
+OUTPUT = REPO / "tests" / "output"
+#: Where the built collection is inside, and what ansible-test wants the last folders to be.
+COLLECTION = "ansible_collections/baremetal/kubernetes"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run what the command line says.
+
+    :return: the exit code of the tests; 2 when the command line is wrong.
+    """
+    name, task, *rest = [*argv, "", ""][: max(2, len(argv))]
+    if name not in ENVIRONMENTS or task not in {"prepare", "unit", "sanity", "run"}:
+        print(
+            f"usage: tests.matrix {'|'.join(ENVIRONMENTS)} prepare|unit|sanity|run [COMMAND...]",
+            file=sys.stderr,
+        )
+        return 2
+    try:
+        place = prepare(ENVIRONMENTS[name])
+        if task == "unit":
+            return unit(place)
+        if task == "sanity":
+            return sanity(place)
+        if task == "run":
+            return place.run(rest, folder="/src", binds={_checkout(place): "/src"})
+    except LabError as exc:
+        print(f"matrix: {exc}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _stage(place: Place, what: str) -> Path:
+    """An empty folder for one run."""
+    folder = OUTPUT / "matrix" / f"{place.environment.name}-{what}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _checkout(place: Place) -> Path:
+    """A copy of the checkout, with what is not committed yet; the tests ask git what belongs to it."""
+    listing = run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], cwd=REPO).stdout
+    target = _stage(place, "checkout")
+    for name in listing.split("\0"):
+        if name and (REPO / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(REPO / name, target / name)
+    # Where the checkout's ansible.cfg looks for collections.
+    tree = target / ".venv" / "collections" / "ansible_collections" / "baremetal"
+    tree.mkdir(parents=True)
+    (tree / "kubernetes").symlink_to("/src")
+    run(["git", "init", "--quiet"], cwd=target)
+    run(["git", "add", "--all"], cwd=target)
+    return target
+
+
+def unit(place: Place) -> int:
+    """Unit tests of what runs with Ansible. The lab's do not depend on it."""
+    argv = ["python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--numprocesses=2", "--dist=loadfile"]
+    report = f"--junit-xml=/output/matrix-{place.environment.name}-unit.xml"
+    binds = {_checkout(place): "/src", OUTPUT: "/output"}
+    return place.run([*argv, report, "tests/unit/plugins", "tests/templates"], folder="/src", binds=binds)
+
+
+def sanity(place: Place) -> int:
+    """All of ansible-test's sanity tests, on the collection as it is published."""
+    stage = _stage(place, "collection")
+    galaxy = Path(sys.executable).with_name("ansible-galaxy")
+    run([galaxy, "collection", "build", "--output-path", stage], cwd=REPO)
+    content = stage / COLLECTION
+    content.mkdir(parents=True)
+    with tarfile.open(next(stage.glob("*.tar.gz"))) as archive:
+        archive.extractall(content, filter="data")
+    # An exception made for a file would hide behind a good result.
+    excused = [str(path) for path in content.glob("tests/sanity/ignore*.txt")]
+    if excused:
+        raise LabError(f"findings are ignored in {', '.join(excused)}", "correct what ansible-test finds")
+    argv = [
+        "ansible-test",
+        "sanity",
+        "--local",
+        "--requirements",
+        "--python",
+        place.environment.python,
+        "--junit",
+    ]
+    code = place.run(argv, folder=f"/stage/{COLLECTION}", binds={stage: "/stage"})
+    merge(
+        sorted((content / "tests" / "output" / "junit").glob("*.xml")),
+        OUTPUT / f"matrix-{place.environment.name}-sanity.xml",
+    )
+    return code
+
+
+def merge(reports: Sequence[Path], target: Path) -> None:
+    """Put the reports that ansible-test writes, one for each test, into one."""
+    root = ElementTree.Element("testsuites")
+    for report in reports:
+        found = ElementTree.parse(report).getroot()  # noqa: S314 - ansible-test wrote it
+        root.extend([found] if found.tag == "testsuite" else found.iter("testsuite"))
+    if len(root):
+        ElementTree.ElementTree(root).write(target, encoding="utf-8", xml_declaration=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
