@@ -88,6 +88,11 @@ class Paths:
         return self.cache / "bases"
 
     @property
+    def matrix(self) -> Path:
+        """Environments of the tests with other versions of Ansible; see tests/matrix."""
+        return self.cache / "matrix"
+
+    @property
     def pki(self) -> Path:
         return self.state / "pki"
 

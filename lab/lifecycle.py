@@ -408,7 +408,8 @@ def free(settings: Settings, everything: bool) -> int:
                     "run `lab down` first (for each BMK_LAB_NAME), or `lab free` without --all",
                 )
         freed = artifacts.free(paths, "all" if everything else "build")
-        if everything and paths.bases.exists():
-            freed += disk_usage(paths.bases)
-            shutil.rmtree(paths.bases)
+        for folder in (paths.bases, paths.matrix) if everything else ():
+            if folder.exists():
+                freed += disk_usage(folder)
+                shutil.rmtree(folder)
         return freed

@@ -194,7 +194,7 @@ def prepare(environment: Environment) -> Place:
     :raises LabError: packages, the root or the virtual environment cannot be made; says where the whole output is.
     """
     wanted = packages(environment)
-    cache = settings().paths.cache / "matrix"
+    cache = settings().paths.matrix
     folder = cache / environment.key(wanted)
     marker = folder / "complete"
     with _alone(cache, environment.name):
@@ -238,7 +238,14 @@ def _alone(cache: Path, name: str) -> Iterator[None]:
 
 
 def _remove_unused(cache: Path, since: float) -> None:
-    """Remove environments that were last used before a time. `lab free --all` removes the roots, too."""
+    """Remove environments that were last used before a time, and copies that a killed run left a day ago.
+
+    `lab free --all` removes everything.
+    """
     for marker in cache.glob("*/complete"):
         if marker.stat().st_mtime < since:
             shutil.rmtree(marker.parent)
+    for pattern in ("checkout-*", "collection-*"):
+        for copy in cache.glob(f"*/{pattern}"):
+            if copy.stat().st_mtime < time.time() - 24 * 3600:
+                shutil.rmtree(copy)
