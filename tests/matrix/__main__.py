@@ -6,7 +6,8 @@
 python -m tests.matrix oldest prepare        make what is missing
 python -m tests.matrix oldest unit           unit tests of the plugins, and the templates
 python -m tests.matrix oldest sanity         ansible-test sanity on the built collection
-python -m tests.matrix oldest run ansible --version     any command, in the checkout's copy
+python -m tests.matrix oldest site           the playbook `site` on the lab's hosts, which must be up
+python -m tests.matrix oldest run ansible --version     any command, in a copy of the checkout
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ import shutil
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-from lab.config import LabError
+from lab.config import LabError, settings
 from lab.run import run
 from tests.matrix.environment import ENVIRONMENTS, REPO, Place, prepare
 
@@ -34,26 +35,21 @@ def main(argv: Sequence[str]) -> int:
 
     :return: the exit code of the tests; 2 when the command line is wrong.
     """
-    name, task, *rest = [*argv, "", ""][: max(2, len(argv))]
-    if name not in ENVIRONMENTS or task not in {"prepare", "unit", "sanity", "run"}:
-        print(
-            f"usage: tests.matrix {'|'.join(ENVIRONMENTS)} prepare|unit|sanity|run [COMMAND...]",
-            file=sys.stderr,
-        )
+    tasks: dict[str, Callable[[Place], int]] = {
+        "prepare": lambda place: 0,
+        "unit": unit,
+        "sanity": sanity,
+        "site": site,
+        "run": lambda place: command(place, argv[2:]),
+    }
+    if len(argv) < 2 or argv[0] not in ENVIRONMENTS or argv[1] not in tasks:
+        print(f"usage: tests.matrix {'|'.join(ENVIRONMENTS)} {'|'.join(tasks)} [COMMAND...]", file=sys.stderr)
         return 2
     try:
-        place = prepare(ENVIRONMENTS[name])
-        if task == "unit":
-            return unit(place)
-        if task == "sanity":
-            return sanity(place)
-        if task == "run":
-            with _checkout(place) as checkout:
-                return place.run(rest, folder="/src", binds={checkout: "/src"})
+        return tasks[argv[1]](prepare(ENVIRONMENTS[argv[0]]))
     except LabError as exc:
         print(f"matrix: {exc}", file=sys.stderr)
         return 1
-    return 0
 
 
 @contextlib.contextmanager
@@ -112,6 +108,48 @@ def sanity(place: Place) -> int:
             OUTPUT / f"matrix-{place.environment.name}-sanity.xml",
         )
     return code
+
+
+def site(place: Place) -> int:
+    """The playbook `site` on the lab's hosts, without facts as variables and without a deprecation warning."""
+    paths = settings().paths
+    log = OUTPUT / f"matrix-{place.environment.name}-site.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.unlink(missing_ok=True)
+    with _checkout(place) as checkout:
+        code = place.run(
+            [
+                "env",
+                "ANSIBLE_COLLECTIONS_PATH=/src/.venv/collections:/root/collections",
+                "ANSIBLE_CONFIG=/src/ansible.cfg",
+                "ANSIBLE_DEPRECATION_WARNINGS=true",
+                "ANSIBLE_INJECT_FACT_VARS=false",
+                "ansible-playbook",
+                f"--inventory={paths.inventory}",
+                "baremetal.kubernetes.site",
+            ],
+            folder="/src",
+            # The inventory names files of the lab by their paths on this machine.
+            binds={checkout: "/src", paths.inventory: str(paths.inventory), paths.state: str(paths.state)},
+            log=log,
+        )
+    text = log.read_text(encoding="utf-8", errors="replace")
+    print(text)
+    warnings = deprecations(text)
+    if warnings:
+        print(f"matrix: {len(warnings)} deprecation warnings", *warnings, sep="\n", file=sys.stderr)
+    return code or int(bool(warnings))
+
+
+def deprecations(text: str) -> list[str]:
+    """Ansible's warnings about what a later version will not have any more."""
+    return [line for line in text.splitlines() if line.lstrip().startswith("[DEPRECATION WARNING]")]
+
+
+def command(place: Place, argv: Sequence[str]) -> int:
+    """Any command, in a copy of the checkout."""
+    with _checkout(place) as checkout:
+        return place.run(argv, folder="/src", binds={checkout: "/src"})
 
 
 def merge(reports: Sequence[Path], target: Path) -> None:

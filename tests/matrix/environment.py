@@ -23,6 +23,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import yaml
+
 from lab import bases, preconditions
 from lab.config import LabError, settings
 from lab.run import tail, write_atomic
@@ -71,6 +73,7 @@ class Environment:
     :param suite: Debian's release.
     :param python: the Python of that release.
     :param core: version of ansible-core.
+    :param package: version of the package `ansible`, from which come the collections that this one depends on.
     :param pip: version of pip that its ansible-test asks for; a wrong one makes it download a script and say which.
     """
 
@@ -78,6 +81,7 @@ class Environment:
     suite: str
     python: str
     core: str
+    package: str
     pip: str
 
     @property
@@ -98,7 +102,7 @@ class Environment:
 
     def key(self, packages: Sequence[str]) -> str:
         """The name of the virtual environment with these packages."""
-        text = json.dumps([asdict(self), self.recipe.name, sorted(packages)])
+        text = json.dumps([asdict(self), self.recipe.name, sorted(packages), dependencies()])
         return f"{self.name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
@@ -106,8 +110,8 @@ ENVIRONMENTS = {
     environment.name: environment
     for environment in (
         # The lower end of requires_ansible.
-        Environment("oldest", "bookworm", "3.11", "2.19.0", "24.2"),
-        Environment("newest", "trixie", "3.13", "2.21.5", "25.2"),
+        Environment("oldest", "bookworm", "3.11", "2.19.0", "12.0.0", "24.2"),
+        Environment("newest", "trixie", "3.13", "2.21.5", "14.5.0", "25.2"),
     )
 }
 
@@ -218,6 +222,16 @@ def _install(place: Place, wanted: Sequence[str]) -> None:
     steps: tuple[tuple[str, ...], ...] = (
         ("python3", "-m", "venv", "/venv"),
         ("pip", "install", "--disable-pip-version-check", *wanted),
+        # For its collections alone; only those that are used are kept below.
+        (
+            "pip",
+            "install",
+            "--disable-pip-version-check",
+            "--no-compile",
+            "--no-deps",
+            "--target=/root/package",
+            f"ansible=={place.environment.package}",
+        ),
     )
     for argv in steps:
         code = place.run(argv, log=log)
@@ -226,6 +240,20 @@ def _install(place: Place, wanted: Sequence[str]) -> None:
                 f"{place.environment.name}: `{' '.join(argv)}` ended with code {code}:\n{tail(log)}",
                 f"the whole output is in {log}",
             )
+    package = place.folder / "home" / "package"
+    for name in dependencies():
+        source, target = (
+            tree / "ansible_collections" / name for tree in (package, place.folder / "home" / "collections")
+        )
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.rename(target)
+    shutil.rmtree(package.parent)
+
+
+def dependencies() -> list[str]:
+    """Folders of the collections that this one depends on, below `ansible_collections`."""
+    galaxy = yaml.safe_load((REPO / "galaxy.yml").read_text(encoding="utf-8"))
+    return [name.replace(".", "/") for name in galaxy["dependencies"]]
 
 
 @contextlib.contextmanager

@@ -32,7 +32,10 @@ def test_every_change_makes_another_environment() -> None:
     keys = [
         oldest.key(["a", "b"]),
         oldest.key(["b"]),
-        *(replace(oldest, **{name: "x"}).key(["a", "b"]) for name in ("suite", "python", "core", "pip")),
+        *(
+            replace(oldest, **{name: "x"}).key(["a", "b"])
+            for name in ("suite", "python", "core", "package", "pip")
+        ),
     ]
     assert len(set(keys)) == len(keys)
     assert oldest.key(["a", "b"]) == oldest.key(["b", "a"])
@@ -84,6 +87,16 @@ def test_reports_are_merged_and_counted(tmp_path: Path) -> None:
     merged = tmp_path / "merged.xml"
     matrix.merge(reports, merged)
     assert driver.count(merged, 1) == (2, 1, 0)
+
+
+def test_deprecations_are_found() -> None:
+    lines = [
+        "TASK [x]",
+        "[WARNING]: harmless",
+        "[DEPRECATION WARNING]: gone in 2.24",
+        "ok: [DEPRECATION WARNING]",
+    ]
+    assert matrix.deprecations("\n".join(lines)) == lines[2:3]
 
 
 def test_nothing_to_merge_is_no_report(tmp_path: Path) -> None:
