@@ -240,14 +240,12 @@ def _install(place: Place, wanted: Sequence[str]) -> None:
                 f"{place.environment.name}: `{' '.join(argv)}` ended with code {code}:\n{tail(log)}",
                 f"the whole output is in {log}",
             )
-    package = place.folder / "home" / "package"
+    package, kept = (place.folder / "home" / name for name in ("package", "collections"))
     for name in dependencies():
-        source, target = (
-            tree / "ansible_collections" / name for tree in (package, place.folder / "home" / "collections")
-        )
-        target.parent.mkdir(parents=True, exist_ok=True)
-        source.rename(target)
-    shutil.rmtree(package.parent)
+        folder = Path("ansible_collections", name)
+        (kept / folder).parent.mkdir(parents=True, exist_ok=True)
+        (package / folder).rename(kept / folder)
+    shutil.rmtree(package)
 
 
 def dependencies() -> list[str]:
