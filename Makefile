@@ -73,7 +73,7 @@ unit: venv ## Unit tests and templates
 	$(BIN)/python -m tests.run unit
 
 .PHONY: matrix
-matrix: venv ## Unit tests and ansible-test sanity on the oldest and on the newest ansible-core
+matrix: venv ## Unit tests and ansible-test sanity on the oldest and the newest ansible-core
 	$(BIN)/python -m tests.run matrix
 
 .PHONY: molecule

@@ -114,6 +114,12 @@ def _matrix(name: str) -> tuple[Phase, ...]:
     )
 
 
+def _site(name: str) -> Phase:
+    """The cluster that molecule made, gone over by another version of Ansible."""
+    argv = (sys.executable, "-m", "tests.matrix", name, "site")
+    return Phase(f"molecule site {name}", "molecule", argv, needs=("molecule converge",))
+
+
 def phases() -> tuple[Phase, ...]:
     """All phases in the order in which they run: the cheap ones first."""
     return (
@@ -130,6 +136,7 @@ def phases() -> tuple[Phase, ...]:
         _molecule("create", "lab up"),
         _molecule("converge", "create"),
         _molecule("idempotence", "converge"),
+        *(_site(name) for name in ("oldest", "newest")),
         _molecule("verify", "converge", report=True),
         _molecule("verify", "converge", scenario="heal", report=True),
         _molecule("verify", "converge", scenario="reconfigure", report=True),

@@ -13,6 +13,7 @@ python -m tests.matrix oldest run ansible --version     any command, in a copy o
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import sys
 import tarfile
@@ -28,6 +29,13 @@ from tests.matrix.environment import ENVIRONMENTS, REPO, Place, prepare
 OUTPUT = REPO / "tests" / "output"
 #: Where the built collection is inside, and what ansible-test wants the last folders to be.
 COLLECTION = "ansible_collections/baremetal/kubernetes"
+
+
+#: What a module of another collection warns of at every run, whatever it is asked for: kubernetes.core.helm, of a part
+#: of what it returns, which this collection does not read.
+UNAVOIDABLE = re.compile(
+    r"The 'status\.values' return value is deprecated .* from collection 'kubernetes\.core'"
+)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -143,7 +151,8 @@ def site(place: Place) -> int:
 
 def deprecations(text: str) -> list[str]:
     """Ansible's warnings about what a later version will not have any more."""
-    return [line for line in text.splitlines() if line.lstrip().startswith("[DEPRECATION WARNING]")]
+    found = [line for line in text.splitlines() if line.lstrip().startswith("[DEPRECATION WARNING]")]
+    return [line for line in found if not UNAVOIDABLE.search(line)]
 
 
 def command(place: Place, argv: Sequence[str]) -> int:

@@ -99,6 +99,15 @@ def test_deprecations_are_found() -> None:
     assert matrix.deprecations("\n".join(lines)) == lines[2:3]
 
 
+def test_a_warning_that_another_collection_always_gives_does_not_count() -> None:
+    values = "[DEPRECATION WARNING]: The 'status.values' return value is deprecated and will be removed."
+    assert (
+        matrix.deprecations(f"{values} It will be removed from collection 'kubernetes.core' version 8.0.0.")
+        == []
+    )
+    assert matrix.deprecations(f"{values} It will be removed from collection 'baremetal.kubernetes'.")
+
+
 def test_nothing_to_merge_is_no_report(tmp_path: Path) -> None:
     matrix.merge([], tmp_path / "merged.xml")
     assert driver.count(tmp_path / "merged.xml", 0) == (0, 1, 0)
