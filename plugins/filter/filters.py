@@ -10,7 +10,7 @@ import importlib
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cluster import select
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cluster import combine, select
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._mirror import plan
 
@@ -111,6 +111,17 @@ def manifest_images(documents: t.Any) -> list[str]:
     return plan.manifest_images(documents)
 
 
+def combine_named(base: t.Any, over: t.Any) -> t.Any:
+    """See C(combine_named.yml).
+
+    :raises AnsibleFilterError: for anything but two dictionaries.
+    """
+    for value in (base, over):
+        if not isinstance(value, t.Mapping):
+            raise AnsibleFilterError(f"combine_named takes two dictionaries, found {type(value).__name__}.")
+    return combine.combine_named(base, over)
+
+
 class FilterModule:
     """The filters by name."""
 
@@ -118,6 +129,7 @@ class FilterModule:
         """Name -> function."""
         return {
             "bootstrap_host": bootstrap_host,
+            "combine_named": combine_named,
             "manifest_images": manifest_images,
             "mirror_list": mirror_list,
             "release_file": release_file,

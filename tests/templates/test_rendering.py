@@ -63,7 +63,11 @@ SITES = {
                 "plugins": {"io.containerd.cri.v1.runtime": {"restrict_oom_score_adj": True}}
             },
             "control_plane_cert_sans": ["k8s.example.org"],
-            "control_plane_cluster_configuration": {"certificatesDir": "/etc/pki"},
+            "control_plane_cluster_configuration": {
+                "certificatesDir": "/etc/pki",
+                "apiServer": {"extraArgs": [{"name": "audit-log-path", "value": "-"}]},
+                "scheduler": {"extraArgs": [{"name": "profiling", "value": "true"}]},
+            },
             "control_plane_taints": [],
             "kubelet_config": {"maxPods": 250},
             "kubelet_limit_nofile": 20000,
@@ -299,6 +303,14 @@ EXPECTED: tuple[tuple[str, str, str, Any], ...] = (
     ("air gap with settings of its own", "init", "1/clusterName", "blue"),
     ("air gap with settings of its own", "init", "1/apiServer/certSANs", ["k8s.example.org"]),
     ("air gap with settings of its own", "init", "1/certificatesDir", "/etc/pki"),
+    ("air gap with settings of its own", "init", "1/apiServer/extraArgs/0/name", "profiling"),
+    ("air gap with settings of its own", "init", "1/apiServer/extraArgs/1/name", "audit-log-path"),
+    (
+        "air gap with settings of its own",
+        "init",
+        "1/scheduler/extraArgs",
+        [{"name": "profiling", "value": "true"}],
+    ),
     ("air gap with settings of its own", "init", "0/nodeRegistration/taints", []),
     ("air gap with settings of its own", "join", "0/nodeRegistration/taints", []),
     ("air gap with settings of its own", "worker", "0/nodeRegistration/taints/0/key", "example.org/gpu"),

@@ -107,7 +107,7 @@ FAULTS = {
         "cp1",
         "chmod 0755 /var/lib/etcd",
         "test $(stat -c %a /var/lib/etcd) = 700",
-        "baremetal.kubernetes.control_plane : Close etcd's data to others",
+        KUBELET,
     ),
     "edited static-pod manifest": Fault(
         "cp1",

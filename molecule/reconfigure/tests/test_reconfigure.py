@@ -38,7 +38,6 @@ AUDIT: dict[str, Any] = {
     "control_plane_cluster_configuration": {
         "apiServer": {
             "extraArgs": [
-                {"name": "profiling", "value": "false"},
                 {"name": "audit-policy-file", "value": "/etc/kubernetes/audit/policy.yaml"},
                 {"name": "audit-log-path", "value": "/var/log/kubernetes/audit.log"},
                 {"name": "max-requests-inflight", "value": "350"},
@@ -121,7 +120,8 @@ def test_values_of_everything_at_once(
     assert "--max-requests-inflight=350" in predicted.text
 
     pods = cluster.pods("kube-system", "component=kube-apiserver")
-    assert "--max-requests-inflight=350" in pods["kube-apiserver-cp1"].spec.containers[0].command
+    command = pods["kube-apiserver-cp1"].spec.containers[0].command
+    assert {"--max-requests-inflight=350", "--profiling=false"} <= set(command)
     assert '"level":"Metadata"' in hosts["cp1"].check("tail -n 1 /var/log/kubernetes/audit.log")
     for name, host in hosts.items():
         assert cluster.nodes()[name].status.capacity["pods"] == "77"

@@ -161,3 +161,40 @@ def test_to_toml_round_trip() -> None:
 def test_to_toml_refuses(value: t.Any) -> None:
     with pytest.raises(AnsibleFilterError, match="to_toml"):
         filters.to_toml(value)
+
+
+A, B, B2, C = ({"name": name, "value": value} for name, value in (("a", 1), ("b", 1), ("b", 2), ("c", 1)))
+
+
+@pytest.mark.parametrize(
+    ("base", "over", "expected"),
+    [
+        ({"x": 1}, {}, {"x": 1}),
+        ({"x": {"y": 1, "z": 1}}, {"x": {"y": 2}}, {"x": {"y": 2, "z": 1}}),
+        ({"args": [A, B]}, {"args": [C]}, {"args": [A, B, C]}),
+        ({"args": [A, B]}, {"args": [B2]}, {"args": [A, B2]}),
+        ({"args": [A]}, {"args": [B, B2]}, {"args": [A, B, B2]}),
+        ({"args": [A]}, {"args": []}, {"args": []}),
+        ({"sans": ["a"]}, {"sans": ["b"]}, {"sans": ["b"]}),
+        ({"x": 1}, {"x": None}, {"x": None}),
+        ({"x": {"y": 1}}, {"x": "text"}, {"x": "text"}),
+    ],
+    ids=[
+        "nothing",
+        "deep",
+        "another name",
+        "same name",
+        "repeated",
+        "emptied",
+        "plain list",
+        "none",
+        "other kind",
+    ],
+)
+def test_combine_named(base: dict[str, t.Any], over: dict[str, t.Any], expected: dict[str, t.Any]) -> None:
+    assert filters.combine_named(base, over) == expected
+
+
+def test_combine_named_refuses() -> None:
+    with pytest.raises(AnsibleFilterError, match="two dictionaries, found list"):
+        filters.combine_named({}, [])
