@@ -11,7 +11,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,23 +139,22 @@ class Playbook:
         return (self.folder / log).read_text(encoding="utf-8", errors="replace")
 
     def wait_task(
-        self, process: subprocess.Popen[bytes], wanted: Iterator[str] | set[str], log: str = "run.log"
+        self, process: subprocess.Popen[bytes], wanted: Collection[str], log: str = "run.log"
     ) -> str | None:
         """Wait until the run begins one of some tasks.
 
         :return: its name, or none when the run has ended without.
         """
-        names = set(wanted)
         deadline = time.monotonic() + LONGEST
         while time.monotonic() < deadline:
             ended = process.poll() is not None
             for line in self.text(log).splitlines():
-                if (match := _TASK.match(line)) and match["name"] in names:
+                if (match := _TASK.match(line)) and match["name"] in wanted:
                     return match["name"]
             if ended:
                 return None
             time.sleep(0.05)
-        raise AssertionError(f"none of {sorted(names)} was begun within {LONGEST} s")
+        raise AssertionError(f"none of {sorted(wanted)} was begun within {LONGEST} s")
 
     def kill(self, process: subprocess.Popen[bytes], *, connections: bool = False) -> None:
         """End a run at once, as a crash of the controller does.

@@ -10,6 +10,7 @@ from tests.infra.fixtures import (  # noqa: F401 - pytest finds them here
     hosts,
     inventory,
     lab,
+    playbook,
     probes,
     running,
     variables,

@@ -8,44 +8,17 @@ Runs last: the cluster has a node more from then on.
 
 from __future__ import annotations
 
-import os
-import re
-import signal
-import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
 from tests.infra.cluster import Probes
-from tests.infra.hosts import REPO, Host, run_lab
+from tests.infra.hosts import Host, run_lab
+from tests.infra.playbook import QUIET, Playbook
 from tests.infra.waiting import wait_for
 
 NEW = "w3"
-JOIN = "Run kubeadm join"
-RECAP = re.compile(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.M)
-
-
-def _site(inventory: Path, log: Path) -> subprocess.Popen[bytes]:
-    # A log of its own: the one of converge is searched for the recaps of two whole runs.
-    env = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_LOG")}
-    # molecule asks for colours, which would stand inside the recap's lines.
-    env |= {"ANSIBLE_FORCE_COLOR": "false", "ANSIBLE_NOCOLOR": "true"}
-    with log.open("wb") as sink:
-        return subprocess.Popen(
-            ["ansible-playbook", "-i", str(inventory), "baremetal.kubernetes.site"],
-            cwd=REPO,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-
-
-def _recap(log: Path) -> dict[str, tuple[int, int, int]]:
-    found = RECAP.findall(log.read_text(encoding="utf-8", errors="replace"))
-    return {host: (int(changed), int(lost), int(failed)) for host, changed, lost, failed in found}
+JOIN = "baremetal.kubernetes.cluster : Join | Run kubeadm join where it has not run to its end"
 
 
 @pytest.fixture(scope="module")
@@ -55,25 +28,18 @@ def new_host() -> None:
 
 @pytest.mark.usefixtures("new_host")
 def test_interrupted_join_is_completed_and_touches_no_other_node(
-    running: Probes, hosts: dict[str, Host], inventory: Path, tmp_path: Path
+    running: Probes, hosts: dict[str, Host], playbook: Playbook
 ) -> None:
-    broken, whole, again = (tmp_path / name for name in ("broken.log", "whole.log", "again.log"))
-    site = _site(inventory, broken)
-    wait_for(
-        "the run is at the join",
-        lambda: JOIN in broken.read_text(errors="replace") or site.poll() is not None,
-        seconds=300,
-        evidence=lambda: broken.read_text(errors="replace")[-3000:],
-    )
+    process = playbook.start(log="broken.log")
+    assert playbook.wait_task(process, {JOIN}, log="broken.log"), playbook.text("broken.log")[-3000:]
     # kubeadm is at work on the new host by then, and stays so when nobody listens any more.
     time.sleep(1.5)
-    os.killpg(site.pid, signal.SIGKILL)
-    assert site.wait() == -signal.SIGKILL, broken.read_text(errors="replace")[-3000:]
+    playbook.kill(process)
 
-    for log in (whole, again):
-        assert _site(inventory, log).wait(timeout=600) == 0, log.read_text(errors="replace")[-3000:]
-    old = dict.fromkeys(hosts, (0, 0, 0))
-    assert {host: counts for host, counts in _recap(whole).items() if host in hosts} == old
-    assert _recap(whole)[NEW][1:] == (0, 0)
-    assert _recap(again) == {**old, NEW: (0, 0, 0)}
+    whole = playbook.run(log="whole.log").expect()
+    assert {host: counts for host, counts in whole.recap.items() if host in hosts} == dict.fromkeys(
+        hosts, QUIET
+    )
+    assert (whole.recap[NEW].lost, whole.recap[NEW].failed) == (0, 0)
+    assert set(playbook.run(log="again.log").expect_quiet().recap) == {*hosts, NEW}
     wait_for(f"node {NEW} is ready", lambda: running.cluster.ready(NEW), seconds=60, evidence=lambda: "")
