@@ -137,7 +137,7 @@ def _playbook(site: Site, target: Path) -> list[dict[str, Any]]:
     roles = repo.REPO / "roles"
     variables: dict[str, Any] = {}
     for role in repo.roles():
-        for file in ("defaults/main.yml", "vars/main.yml", f"vars/{site.init}.yml"):
+        for file in ("defaults/main.yml", "vars/main.yml"):
             if (roles / role / file).exists():
                 variables |= repo.load(roles / role / file)
     cases = [

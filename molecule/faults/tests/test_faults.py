@@ -16,7 +16,6 @@ from tests.infra.waiting import wait_for
 
 #: So many tasks the controller is killed at.
 KILLS = 20
-#: Tasks that a run of check mode may call a change although a real run need not: none.
 BROKEN_MIRROR = "http://{address}:8099"
 SERVER = """
 import http.server

@@ -21,6 +21,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors impor
 Run = t.Callable[[t.Sequence[str]], tuple[int, str, str]]
 _PROPERTIES = "LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,MainPID"
 _LOG_LINES = 15
+_LOG_BYTES = 65536
 
 
 class Manager(t.Protocol):
@@ -32,8 +33,11 @@ class Manager(t.Protocol):
     def act(self, name: str, action: str) -> None:
         """Do one step of a plan. :raises OperatorError: when the service manager refuses."""
 
+    def tail(self, name: str, lines: int) -> str | None:
+        """The last lines that the daemon wrote, C(None) when they cannot be read."""
+
     def log(self, name: str) -> str:
-        """The last lines that the daemon wrote."""
+        """The same for an error message, or where to look."""
 
 
 def _stat(pid: int, root: str) -> list[str]:
@@ -104,11 +108,15 @@ class Systemd:
         if code != 0:
             raise OperatorError(f"{' '.join(argv)} failed: {(err or out).strip()}.", self.log(name))
 
-    def log(self, name: str) -> str:
+    def tail(self, name: str, lines: int) -> str | None:
         code, out, _err = self._run(
-            ["journalctl", "--unit", name, "--lines", str(_LOG_LINES), "--no-pager", "--output=cat"]
+            ["journalctl", "--unit", name, "--lines", str(lines), "--no-pager", "--output=cat"]
         )
-        return f"Its last lines: {out.strip()}" if code == 0 and out.strip() else f"See journalctl -u {name}."
+        return out.strip() if code == 0 else None
+
+    def log(self, name: str) -> str:
+        text = self.tail(name, _LOG_LINES)
+        return f"Its last lines: {text}" if text else f"See journalctl -u {name}."
 
 
 class OpenRC:
@@ -163,26 +171,33 @@ class OpenRC:
         if code != 0:
             raise OperatorError(f"{' '.join(argv)} failed: {(err or out).strip()}.", self.log(name))
 
-    def log(self, name: str) -> str:
-        path = self._path("var/log", f"{name}.log")
+    def _log_path(self, name: str) -> str:
+        return self._path("var/log", f"{name}.log")
+
+    def tail(self, name: str, lines: int) -> str | None:
+        path = self._log_path(name)
         try:
             with open(path, "rb") as stream:
-                stream.seek(max(0, os.path.getsize(path) - 16384))
-                lines = stream.read().decode("utf-8", "replace").splitlines()
+                stream.seek(max(0, os.path.getsize(path) - _LOG_BYTES))
+                return "\n".join(stream.read().decode("utf-8", "replace").splitlines()[-lines:])
         except OSError:
-            return f"See {path}."
-        return "Its last lines: " + "\n".join(lines[-_LOG_LINES:])
+            return None
+
+    def log(self, name: str) -> str:
+        text = self.tail(name, _LOG_LINES)
+        return f"See {self._log_path(name)}." if text is None else f"Its last lines: {text}"
 
 
-def manager_for(kind: str, run: Run) -> Manager:
+def manager_for(kind: str, run: Run, root: str = "/") -> Manager:
     """The provider of a service manager.
 
-    :param kind: as C(node_info) names it. :raises OperatorError: for one that the collection does not know.
+    :param kind: as C(node_info) names it. :param root: folder that stands for C(/).
+    :raises OperatorError: for one that the collection does not know.
     """
     if kind == "systemd":
         return Systemd(run)
     if kind == "openrc":
-        return OpenRC(run)
+        return OpenRC(run, root)
     raise OperatorError(
         f"the service manager is {kind}, expected systemd or openrc.", "Use a host that runs one of them."
     )

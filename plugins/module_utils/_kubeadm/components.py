@@ -21,6 +21,8 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._daemon.manager import Manager, manager_for
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.manifests import Manifest
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runner import (
@@ -41,6 +43,7 @@ _KUBELET_STARTS = 5
 _HEALTHY_LOOKS = 3
 _POLL_SECONDS = 1.0
 _SHOWN_LINES = 3
+_KUBELET_LINES = 60
 _COMMAND_SECONDS = 30.0
 # Ports of the loopback interface unless an argument says otherwise (cmd/kubeadm/app/constants/constants.go).
 _PORTS = {"kube-controller-manager": 10257, "kube-scheduler": 10259}
@@ -213,17 +216,11 @@ class ControlPlane:
 
         :raises BrokenError: when it is not within C(seconds).
         """
-        manager = facts.service_manager(self.host.root)
-        argv = (
-            ["rc-service", "kubelet", "restart"]
-            if manager == "openrc"
-            else ["systemctl", "restart", "kubelet"]
-        )
-        code, output = command(argv, 120)
-        if code:
-            raise BrokenError(
-                "kubelet", f"cannot be restarted ({' '.join(argv)}: {output.strip()[-200:]})", ""
-            )
+        manager = self._manager()
+        try:
+            manager.act("kubelet", "restart")
+        except OperatorError as exc:
+            raise BrokenError("kubelet", f"cannot be restarted ({exc.message})", "") from exc
         deadline = time.monotonic() + seconds
         started: set[int] = set()
         healthy = 0
@@ -233,17 +230,24 @@ class ControlPlane:
             reason = self.host.unhealthy_kubelet()
             healthy = 0 if reason else healthy + 1
             if reason and len(started) >= _KUBELET_STARTS:
-                raise BrokenError("kubelet", "ends soon after each start", self._kubelet_log(manager))
+                raise BrokenError(
+                    "kubelet",
+                    "ends soon after each start",
+                    last_words(manager.tail("kubelet", _KUBELET_LINES) or ""),
+                )
             if reason and time.monotonic() >= deadline:
-                raise BrokenError("kubelet", f"is not healthy: {reason}", self._kubelet_log(manager))
+                raise BrokenError(
+                    "kubelet",
+                    f"is not healthy: {reason}",
+                    last_words(manager.tail("kubelet", _KUBELET_LINES) or ""),
+                )
             time.sleep(_POLL_SECONDS)
 
-    def _kubelet_log(self, manager: str) -> str:
-        if manager == "systemd":
-            _code, output = command(["journalctl", "-u", "kubelet", "-n", "60", "-o", "cat", "--no-pager"])
-        else:
-            _code, output = command(["tail", "-n", "60", under(self.host.root, "/var/log/kubelet.log")])
-        return last_words(output)
+    def _manager(self) -> Manager:
+        def both(argv: t.Sequence[str]) -> tuple[int, str, str]:
+            return (*command(argv, 120), "")
+
+        return manager_for(facts.service_manager(self.host.root), both, self.host.root)
 
 
 _ERROR = re.compile(r"^(?:[EF]\d{4} |Error:|error:)|\"?command failed\"?|\"level\":\"fatal\"|panic:")

@@ -646,6 +646,7 @@ def test_kubelet_that_ends_again_and_again_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     host = Host(tmp_path)
+    (tmp_path / "run/systemd/system").mkdir(parents=True)
     monkeypatch.setattr(host, "unhealthy_kubelet", lambda: "connection refused", raising=False)
     monkeypatch.setattr(components, "command", lambda argv, seconds=0: (0, "E1121 bad value\n"))
     monkeypatch.setattr(components, "_POLL_SECONDS", 0.0)
