@@ -12,7 +12,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import manifests, yaml
+from ansible_collections.baremetal.kubernetes.plugins.module_utils import _yaml as yaml
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import manifests
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
 
 # What a running cluster is built on. kubeadm would write a new value down, and the cluster would not follow it.

@@ -20,8 +20,9 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils import _x509
+from ansible_collections.baremetal.kubernetes.plugins.module_utils import _yaml as yaml
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import documents as docs
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import manifests, yaml
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import manifests
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.api import private_dir
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runner import Host

@@ -12,7 +12,6 @@ import typing as t
 from pathlib import Path
 
 import pytest
-import yaml as full_yaml
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import (
     components,
     manifests,
@@ -22,54 +21,8 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm impo
     render,
     transaction,
     trial,
-    yaml,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
-
-# --- yaml -----------------------------------------------------------------------------------------------------------
-
-TEXTS = (
-    "a: 1\nb: text\nc: true\nd:\ne: {}\nf: []\n",
-    "a:\n- one\n- two: 2\n  three: '3'\n-  - nested\nb:\n  c: \"quoted \\u00e4: x\"\n",
-    "- a: x\n  b:\n  - y\n- z\n",
-    "text: |\n  first\n\n  second\n    deeper\nnext: |-\n  end\n",
-    "# comment\na: 'it''s'   \n\n  # another\nb: -1\nc: 0123\nd: 10.244.0.0/16\ne: https://x:1/y\n",
-    "command:\n- kube-apiserver\n- --a=b:c\n- --flag\n- --x={}\n",
-    "---\na: ''\n",
-    "just text\n",
-)
-
-
-@pytest.mark.parametrize("text", TEXTS)
-def test_yaml_reads_as_a_library_does(text: str) -> None:
-    expected = full_yaml.safe_load(text)
-    if isinstance(expected, dict) and "c" in expected and expected["c"] == 0o123:
-        # A leading zero is octal in YAML 1.1 and decimal in 1.2; here it is a text, as nobody can tell.
-        expected["c"] = "0123"
-    assert yaml.load(text) == expected
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "a: [1, 2]\n",
-        "a: &x 1\n",
-        "a: *x\n",
-        "a:\n\t- b\n",
-        "a: 1\na: 2\n",
-        "a: b\n   c\n",
-        "a: >\n  x\n",
-        "a: b\n- c\n",
-    ],
-)
-def test_yaml_refuses_what_it_does_not_know(text: str) -> None:
-    with pytest.raises(yaml.YamlError):
-        yaml.load(text)
-
-
-def test_yaml_splits_streams() -> None:
-    assert yaml.split("---\na: 1\n---\nb: 2\n") == ["a: 1\n", "b: 2\n"]
-
 
 # --- manifests ------------------------------------------------------------------------------------------------------
 

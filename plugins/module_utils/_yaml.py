@@ -1,0 +1,407 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release.
+# Do not import it from other collections, playbook-local plugins or scripts.
+
+"""Read the YAML of configuration files: block and flow style, quoted and block scalars, comments, JSON.
+
+A host need not have a YAML library. What is beyond this reader raises C(YamlError) and is never guessed at: anchors,
+tags, merge keys, keys that are no scalars, quoted or plain scalars over several lines, tabs as indentation. Callers
+treat such a text as one that differs, or that could not be read.
+
+Plain scalars are told apart as Kubernetes does (sigs.k8s.io/yaml, YAML 1.1): C(yes) and C(off) are truth values. What
+programs disagree about stays a text (numbers with leading zeros, exponents or colons, dates) or is refused (C(y),
+C(n)). Keys are always texts, as in JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+
+_QUOTED = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^']|'')*'""")
+_COLON = re.compile(r":(?=\s|$)")
+_COMMENT = re.compile(r"(?:^|\s)#.*$")
+_BLOCK_SCALAR = re.compile(r"^([|>])(?:([-+])([1-9])?|([1-9])([-+])?)?(?:\s+#.*)?$")
+_FLOW_PLAIN = re.compile(r"(?:[^,\[\]{}:#\s]|:(?![\s,\[\]{}]|$)|(?<=\S)#|[ ](?!\s*(?:#|$)))+")
+_BYTE = re.compile(r"(?<!\\)((?:\\\\)*)\\x([0-9A-Fa-f]{2})")
+_DOCUMENT = re.compile(r"^(?:---|\.\.\.)(?:\s|$)")
+_INTEGER = re.compile(r"^[-+]?(?:0|[1-9]\d*)$")
+_FLOAT = re.compile(r"^[-+]?(?:0|[1-9]\d*)\.\d+$")
+_NO_START = frozenset(",[]{}#&*!|>'\"%@`")
+_DEEPEST = 60
+_WORDS: dict[str, t.Any] = {
+    **{form: True for word in ("true", "yes", "on") for form in (word, word.title(), word.upper())},
+    **{form: False for word in ("false", "no", "off") for form in (word, word.title(), word.upper())},
+    **dict.fromkeys(("null", "Null", "NULL", "~", "")),
+}
+_UNCLEAR = frozenset({"y", "Y", "n", "N", ".inf", "-.inf", ".nan", "<<", "="})
+
+
+class YamlError(ValueError):
+    """The text is not YAML of this kind."""
+
+    def __init__(self, number: int, what: str) -> None:
+        super().__init__(f"line {number}: {what}")
+
+
+class _Line(t.NamedTuple):
+    indent: int
+    text: str
+    number: int
+
+
+class _Reader:
+    """Lines of a document.
+
+    :param before: how many lines of the stream are before it.
+    """
+
+    def __init__(self, lines: t.Sequence[str], before: int) -> None:
+        self._raw = list(lines)
+        self._before = before
+        self._at = 0
+
+    @property
+    def number(self) -> int:
+        """Number of the present line in the stream, from 1."""
+        return self._before + self._at + 1
+
+    @property
+    def raw(self) -> str | None:
+        """The present line as it is, C(None) behind the last one."""
+        return self._raw[self._at] if self._at < len(self._raw) else None
+
+    def peek(self) -> _Line | None:
+        """The next line that says something."""
+        while (raw := self.raw) is not None:
+            text = raw.strip()
+            if text and not text.startswith("#"):
+                margin = raw[: len(raw) - len(raw.lstrip())]
+                if margin.strip(" "):
+                    raise YamlError(self.number, "a tab as indentation")
+                return _Line(len(margin), text, self.number)
+            self._at += 1
+        return None
+
+    def take(self) -> None:
+        self._at += 1
+
+    def replace(self, indent: int, text: str) -> None:
+        """Read the rest of the present line as a line of its own."""
+        self._raw[self._at] = " " * indent + text
+
+    def scalar(self, parent: int, header: t.Match[str]) -> str:
+        """A block scalar: its lines are deeper than what it belongs to."""
+        self.take()
+        width = header.group(3) or header.group(4)
+        margin = parent + int(width) if width else None
+        lines: list[str] = []
+        while (raw := self.raw) is not None:
+            if raw.strip(" "):
+                indent = len(raw) - len(raw.lstrip(" "))
+                if indent <= parent or (margin is not None and indent < margin):
+                    break
+                margin = indent if margin is None else margin
+            lines.append("" if margin is None else raw[margin:])
+            self._at += 1
+        filled = len(lines)
+        while filled and not lines[filled - 1]:
+            filled -= 1
+        body = "\n".join(lines[:filled]) if header.group(1) == "|" else _folded(lines[:filled])
+        chomping = header.group(2) or header.group(5)
+        if chomping == "-":
+            return body
+        if chomping == "+":
+            return body + "\n" * (len(lines) - filled + (1 if filled else 0))
+        return body + "\n" if filled else ""
+
+
+def _folded(lines: t.Sequence[str]) -> str:
+    """Lines joined by blanks: empty ones break them, and deeper ones stay as they are (YAML 1.2.2, 8.1.3)."""
+    body, blank, previous = "", 0, None
+    for line in lines:
+        if not line:
+            blank += 1
+            continue
+        if previous is None:
+            body += "\n" * blank
+        elif previous[0] in " \t" or line[0] in " \t":
+            body += "\n" * (blank + 1)
+        else:
+            body += "\n" * blank or " "
+        body, blank, previous = body + line, 0, line
+    return body
+
+
+def _plain(text: str, number: int) -> t.Any:
+    """The value of a scalar without quotes."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if text in _UNCLEAR or "\t" in text:
+        raise YamlError(number, f"a value that programs read differently: {text[:40]}")
+    if text[0] in _NO_START or text[:2] in ("- ", "? ", ": ") or text in "-?:" or _COLON.search(text):
+        raise YamlError(number, f"a value beyond this reader: {text[:40]}")
+    if _INTEGER.match(text):
+        return int(text)
+    return float(text) if _FLOAT.match(text) else text
+
+
+def _quoted(text: str, number: int) -> str:
+    if text.startswith("'"):
+        return text[1:-1].replace("''", "'")
+    try:
+        # Of the escapes that JSON has not, only the one for bytes is ever written.
+        return str(json.loads(_BYTE.sub(r"\1\\u00\2", text), strict=False))
+    except ValueError:
+        raise YamlError(number, f"an escape beyond this reader: {text[:40]}") from None
+
+
+class _Flow:
+    """A value in quotes, brackets or braces, over as many lines as it takes.
+
+    :param at: where it begins in the present line.
+    """
+
+    def __init__(self, reader: _Reader, at: int) -> None:
+        self._reader = reader
+        self._at = at
+        self._first = reader.number
+
+    def next(self) -> str:
+        """The next character that is no blank and no comment."""
+        while (raw := self._reader.raw) is not None:
+            blank = len(raw) - len(raw[self._at :].lstrip())
+            comment = raw[blank : blank + 1] == "#" and (blank == 0 or raw[blank - 1].isspace())
+            if blank < len(raw) and not comment:
+                self._at = blank
+                return raw[blank]
+            self._reader.take()
+            self._at = 0
+        raise YamlError(self._first, "a bracket that nothing closes")
+
+    def expect(self, wanted: str) -> str:
+        """Take one of some characters."""
+        found = self.next()
+        if found not in wanted:
+            raise YamlError(self._reader.number, f"{found} where one of {' '.join(wanted)} is expected")
+        self._at += 1
+        return found
+
+    def scalar(self, key: bool = False) -> t.Any:
+        raw, number = self._reader.raw or "", self._reader.number
+        quoted = raw[self._at] in "\"'"
+        match = (_QUOTED if quoted else _FLOW_PLAIN).match(raw, self._at)
+        if not match:
+            raise YamlError(number, f"a value beyond this reader: {raw[self._at :][:40]}")
+        self._at = match.end()
+        if quoted:
+            return _quoted(match.group(), number)
+        value = _plain(match.group().rstrip(), number)
+        return match.group().rstrip() if key else value
+
+    def value(self, depth: int) -> t.Any:
+        """One value of any kind."""
+        start = self.next()
+        if depth > _DEEPEST:
+            raise YamlError(self._reader.number, "nested too deeply")
+        if start == "[":
+            return self._sequence(depth)
+        if start == "{":
+            return self._mapping(depth)
+        return self.scalar()
+
+    def _sequence(self, depth: int) -> list[t.Any]:
+        self._at += 1
+        items: list[t.Any] = []
+        while self.next() != "]":
+            items.append(self.value(depth + 1))
+            if self.next() != "]":
+                self.expect(",")
+        self._at += 1
+        return items
+
+    def _mapping(self, depth: int) -> dict[str, t.Any]:
+        self._at += 1
+        pairs: dict[str, t.Any] = {}
+        while self.next() != "}":
+            key = str(self.scalar(key=True))
+            if key in pairs:
+                raise YamlError(self._reader.number, f"{key} is there twice")
+            self.expect(":")
+            pairs[key] = None if self.next() in ",}" else self.value(depth + 1)
+            if self.next() != "}":
+                self.expect(",")
+        self._at += 1
+        return pairs
+
+    def finish(self) -> None:
+        """Nothing may be behind the value in its last line."""
+        rest = (self._reader.raw or "")[self._at :]
+        if _COMMENT.sub("", rest).strip() or rest.startswith("#"):
+            raise YamlError(self._reader.number, f"a value beyond this reader: {rest.strip()[:40]}")
+        self._reader.take()
+
+
+def _key(text: str, number: int) -> tuple[str, str, int] | None:
+    """The key that a line begins with, what is behind it, and where that begins. C(None) when there is none."""
+    if text[0] in "\"'":
+        quoted = _QUOTED.match(text)
+        colon = re.compile(r"\s*:(?=\s|$)").match(text, quoted.end()) if quoted else None
+        if not quoted or not colon:
+            return None
+        name, end = _quoted(quoted.group(), number), colon.end()
+    else:
+        if text == "?" or text.startswith("? "):
+            raise YamlError(number, "a key of several lines")
+        found = _COLON.search(text)
+        if not found or text[0] in _NO_START or _COMMENT.search(text[: found.start()]):
+            return None
+        name, end = text[: found.start()].rstrip(), found.end()
+        if name == "<<" or not name:
+            raise YamlError(number, f"a key beyond this reader: {text[:40]}")
+    rest = text[end:].lstrip()
+    return name, rest, len(text) - len(rest)
+
+
+def _is_item(text: str) -> bool:
+    return text == "-" or text.startswith("- ")
+
+
+def _inline(reader: _Reader, column: int) -> t.Any:
+    """A value that begins in the present line."""
+    raw = reader.raw or ""
+    if raw[column] in "[{\"'":
+        flow = _Flow(reader, column)
+        value = flow.value(0)
+        flow.finish()
+        return value
+    value = _plain(_COMMENT.sub("", raw[column:]).strip(), reader.number)
+    reader.take()
+    return value
+
+
+def _value(reader: _Reader, indent: int, column: int, text: str, depth: int, item: bool) -> t.Any:
+    """What stands behind a key or a dash.
+
+    :param indent: where the key or dash is. :param column: where C(text), the rest of the line, begins.
+    """
+    header = _BLOCK_SCALAR.match(text)
+    if header:
+        return reader.scalar(indent, header)
+    if text and not text.startswith("#"):
+        return _inline(reader, column)
+    reader.take()
+    following = reader.peek()
+    if following is None or following.indent < indent:
+        return None
+    if following.indent == indent and (item or not _is_item(following.text)):
+        return None
+    return _block(reader, following.indent, depth + 1)
+
+
+def _block(reader: _Reader, indent: int, depth: int) -> t.Any:
+    line = reader.peek()
+    if line is None:
+        return None
+    if depth > _DEEPEST:
+        raise YamlError(line.number, "nested too deeply")
+    if _is_item(line.text):
+        return _sequence(reader, indent, depth)
+    if _key(line.text, line.number):
+        return _mapping(reader, indent, depth)
+    return _inline(reader, indent)
+
+
+def _sequence(reader: _Reader, indent: int, depth: int) -> list[t.Any]:
+    items: list[t.Any] = []
+    while (line := reader.peek()) is not None and line.indent == indent and _is_item(line.text):
+        inner = line.text[1:].lstrip()
+        column = indent + len(line.text) - len(inner)
+        if inner and (_is_item(inner) or _key(inner, line.number)) and inner[0] != "#":
+            reader.replace(column, inner)
+            items.append(_block(reader, column, depth + 1))
+        else:
+            items.append(_value(reader, indent, column, inner, depth, item=True))
+    if line is not None and line.indent > indent:
+        raise YamlError(line.number, f"an indentation: {line.text[:40]}")
+    return items
+
+
+def _mapping(reader: _Reader, indent: int, depth: int) -> dict[str, t.Any]:
+    pairs: dict[str, t.Any] = {}
+    while (line := reader.peek()) is not None and line.indent == indent and not _is_item(line.text):
+        found = _key(line.text, line.number)
+        if not found:
+            break
+        name, rest, column = found
+        if name in pairs:
+            raise YamlError(line.number, f"{name} is there twice")
+        pairs[name] = _value(reader, indent, indent + column, rest, depth, item=False)
+    if line is not None and line.indent > indent:
+        raise YamlError(line.number, f"an indentation: {line.text[:40]}")
+    return pairs
+
+
+def _no_twins(pairs: list[tuple[str, t.Any]]) -> dict[str, t.Any]:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        raise ValueError("a key is there twice")
+    return result
+
+
+def _no_json(name: str) -> t.NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _documents(text: str) -> t.Iterator[tuple[list[str], int]]:
+    """Lines of each document that says something, and how many lines are before them."""
+    lines = text.lstrip("\ufeff").replace("\r\n", "\n").split("\n")
+    lines = lines[:-1] if not lines[-1] else lines
+    marks = [at for at, line in enumerate(lines) if _DOCUMENT.match(line)]
+    for at in marks:
+        lines[at] = "   " + lines[at][3:]
+    for first, last in zip([0, *marks], [*marks, len(lines)]):
+        if any(line.strip() and not line.strip().startswith("#") for line in lines[first:last]):
+            yield lines[first:last], first
+
+
+def load_all(text: str) -> list[t.Any]:
+    """The values of the documents of a stream; empty ones are left out.
+
+    :raises YamlError: when the text needs more of the language than this reader knows.
+    """
+    if text.lstrip()[:1] in ("{", "["):
+        # Go's decoders read JSON as such, too: tabs and exponents are then what they are there.
+        try:
+            return [json.loads(text, object_pairs_hook=_no_twins, parse_constant=_no_json)]
+        except (ValueError, RecursionError):
+            pass
+    values = []
+    for lines, before in _documents(text):
+        reader = _Reader(lines, before)
+        first = reader.peek()
+        values.append(_block(reader, first.indent if first else 0, 0))
+        rest = reader.peek()
+        if rest is not None:
+            raise YamlError(rest.number, f"what does not belong there: {rest.text[:40]}")
+    return values
+
+
+def load(text: str) -> t.Any:
+    """The value of a document, C(None) when it says nothing.
+
+    :raises YamlError: when the text needs more of the language than this reader knows, or has several documents.
+    """
+    values = load_all(text)
+    if len(values) > 1:
+        raise YamlError(list(_documents(text))[1][1] + 1, "a second document")
+    return values[0] if values else None
+
+
+def split(text: str) -> list[str]:
+    """The documents of a stream."""
+    return [part for part in re.split(r"^---\s*$\n?", text, flags=re.MULTILINE) if part.strip()]
