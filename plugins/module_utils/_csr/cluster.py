@@ -1,0 +1,153 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release.
+# Do not import it from other collections, playbook-local plugins or scripts.
+
+"""Read the requests for serving certificates of kubelets, and write down what was decided about them."""
+
+from __future__ import annotations
+
+import typing as t
+import urllib.parse
+from datetime import datetime, timezone
+
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._api import AnswerError, Client
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._csr import plan
+
+REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
+NODES = "/api/v1/nodes"
+APPROVED_REASON, DENIED_REASON = "NodeMatchesInventory", "NodeDoesNotMatchInventory"
+_APPROVED_TEXT = (
+    "baremetal.kubernetes: node, names and addresses are those of the inventory and of the Node object."
+)
+# How often a request is decided anew when somebody else changed it in between.
+_TRIES = 3
+
+
+def now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(timezone.utc)
+
+
+class Requests:
+    """The requests of a cluster.
+
+    :param client: to ask its API server with. :param allowed: the inventory.
+    :param max_age: seconds after which a request is ignored.
+    """
+
+    def __init__(
+        self, client: Client, allowed: t.Mapping[str, plan.Allowed], max_age: int = plan.MAX_AGE
+    ) -> None:
+        self._client = client
+        self._allowed = allowed
+        self._max_age = max_age
+
+    def pending(self) -> list[tuple[dict[str, t.Any], plan.Decision]]:
+        """Every request nobody decided about, with the verdict on it, oldest first.
+
+        :raises AnswerError: when the API server refuses. :raises UnreachableError: without an answer.
+        """
+        selector = urllib.parse.quote(f"spec.signerName={plan.SIGNER}", safe="")
+        found = [
+            csr for csr in self._client.items(REQUESTS, f"fieldSelector={selector}") if plan.undecided(csr)
+        ]
+        nodes: dict[str, dict[str, t.Any] | None] = {}
+        decided = []
+        for csr in sorted(found, key=_made):
+            name = plan.requester(csr)
+            if name not in nodes:
+                # What the inventory does not have needs no look at the cluster.
+                nodes[name] = self.node(name) if name in self._allowed else None
+            decided.append((csr, self._decide(csr, nodes[name])))
+        return decided
+
+    def node(self, name: str) -> dict[str, t.Any] | None:
+        """A Node object, C(None) when there is none."""
+        return self._get(f"{NODES}/{urllib.parse.quote(name, safe='')}")
+
+    def approve(self, csr: dict[str, t.Any]) -> plan.Decision:
+        """Approve a request whose verdict was to do so, and look again when somebody changed it in between.
+
+        :returns: the last verdict: C(approve) when it was approved by this call, else what is in the way.
+        """
+        return self._write(csr, "Approved", APPROVED_REASON, plan.APPROVE, lambda _decision: _APPROVED_TEXT)
+
+    def deny(self, csr: dict[str, t.Any]) -> plan.Decision:
+        """Deny a request whose verdict was to refuse it, likewise."""
+        return self._write(csr, "Denied", DENIED_REASON, plan.REFUSE, lambda decision: decision.why())
+
+    def _decide(self, csr: t.Mapping[str, t.Any], node: t.Mapping[str, t.Any] | None) -> plan.Decision:
+        return plan.decide(csr, node, self._allowed, now(), self._max_age)
+
+    def _write(
+        self,
+        csr: dict[str, t.Any],
+        kind: str,
+        reason: str,
+        verdict: str,
+        text: t.Callable[[plan.Decision], str],
+    ) -> plan.Decision:
+        path = f"{REQUESTS}/{urllib.parse.quote(str(csr['metadata']['name']), safe='')}"
+        current: dict[str, t.Any] | None = csr
+        decision = self._decide(csr, self.node(plan.requester(csr)))
+        for attempt in range(_TRIES):
+            if attempt:
+                current = self._get(path)
+                if current is None:
+                    return plan.Decision(
+                        decision.request, decision.node, plan.IGNORE, (plan.Reason("gone", "it is gone"),)
+                    )
+                decision = self._decide(current, self.node(plan.requester(current)))
+            if current is None or decision.verdict != verdict:
+                return decision
+            try:
+                self._client.ask(
+                    f"{path}/approval", "PUT", with_condition(current, kind, reason, text(decision), now())
+                )
+                return decision
+            except AnswerError as exc:
+                # Somebody decided meanwhile (another control plane), or it was deleted.
+                if exc.status not in (404, 409):
+                    raise
+        return plan.Decision(
+            decision.request, decision.node, plan.IGNORE, (plan.Reason("busy", "others keep changing it"),)
+        )
+
+    def _get(self, path: str) -> dict[str, t.Any] | None:
+        try:
+            return self._client.ask(path)
+        except AnswerError as exc:
+            if exc.status == 404:
+                return None
+            raise
+
+
+def with_condition(
+    csr: t.Mapping[str, t.Any], kind: str, reason: str, text: str, when: datetime
+) -> dict[str, t.Any]:
+    """The request with one more condition."""
+    status = dict(csr.get("status") or {})
+    stamp = when.strftime("%Y-%m-%dT%H:%M:%SZ")
+    condition = {
+        "type": kind,
+        "status": "True",
+        "reason": reason,
+        "message": text[:1000],
+        "lastUpdateTime": stamp,
+        "lastTransitionTime": stamp,
+    }
+    status["conditions"] = [*(status.get("conditions") or ()), condition]
+    return {
+        **csr,
+        "apiVersion": "certificates.k8s.io/v1",
+        "kind": "CertificateSigningRequest",
+        "status": status,
+    }
+
+
+def _made(csr: t.Mapping[str, t.Any]) -> tuple[str, str]:
+    metadata = csr.get("metadata") or {}
+    return str(metadata.get("creationTimestamp") or ""), str(metadata.get("name") or "")

@@ -1,0 +1,332 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release.
+# Do not import it from other collections, playbook-local plugins or scripts.
+
+"""Decide which requests for serving certificates of kubelets may be approved. Pure: objects in, verdicts out.
+
+What the signer C(kubernetes.io/kubelet-serving) itself insists on is in the Kubernetes documentation (reference, access
+and authorization, certificate signing requests, Kubernetes signers) and in C(ValidateKubeletServingCSR) of
+C(pkg/apis/certificates/helpers.go): the organization is C(system:nodes) alone, the common name begins with
+C(system:node:), there is a DNS name or an address and neither an email address nor a URI, and the usages are one of two
+sets. The API server has verified the request's own signature, and says by whom it was made. What the signer does not
+look at is whether the names belong to the one who asks; a node could ask for the name of another, and may write any
+address into its own Node object. So both are held against the inventory here.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import re
+import typing as t
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+from ansible_collections.baremetal.kubernetes.plugins.module_utils import _x509
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+
+SIGNER = "kubernetes.io/kubelet-serving"
+USER_PREFIX = "system:node:"
+NODES_GROUP = "system:nodes"
+APPROVE, REFUSE, IGNORE = "approve", "refuse", "ignore"
+# A kubelet waits 15 minutes for its certificate and then throws the key away (certificateWaitTimeout in client-go's
+# certificate manager), so an older request is of use to nobody who should have one.
+MAX_AGE = 3600
+
+_GROUPS = (NODES_GROUP, "system:authenticated")
+# kubeletServingRequiredUsages and kubeletServingRequiredUsagesNoRSA of helpers.go.
+_USAGES = (
+    frozenset({"digital signature", "key encipherment", "server auth"}),
+    frozenset({"digital signature", "server auth"}),
+)
+_EXTENSIONS = frozenset({_x509.SUBJECT_ALT_NAME, _x509.KEY_USAGE, _x509.EXTENDED_KEY_USAGE})
+_CURVES = frozenset({"P-256", "P-384", "P-521", "Ed25519"})
+_MIN_RSA_BITS = 2048
+_FINAL = ("Approved", "Denied", "Failed")
+_IP_TYPES = ("InternalIP", "ExternalIP", "Hostname")
+_DNS_TYPES = ("Hostname", "InternalDNS", "ExternalDNS")
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_DNS_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+
+
+class InventoryError(OperatorError):
+    """The list of nodes that may have certificates is not usable."""
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What the inventory lets a node be called.
+
+    :param addresses: in their usual form. :param names: beside the node's own name.
+    """
+
+    addresses: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a request is not approved.
+
+    :param code: for programs. :param text: for people.
+    """
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What becomes of one request.
+
+    :param request: name of the object. :param node: who asks, as far as that is known.
+    :param verdict: C(approve), C(refuse) or C(ignore) (nothing is to be decided about it).
+    :param names: what it asks to be valid for.
+    """
+
+    request: str
+    node: str
+    verdict: str
+    reasons: tuple[Reason, ...] = ()
+    names: tuple[str, ...] = ()
+
+    def why(self) -> str:
+        """The reasons in one line."""
+        return "; ".join(reason.text for reason in self.reasons)
+
+
+def parse_allowed(nodes: t.Any) -> dict[str, Allowed]:
+    """Read C({node: {addresses: [...], names: [...]}}).
+
+    :raises InventoryError: for anything that is not exactly that, for an address or a name that no node can have, and
+        for one that two nodes have.
+    """
+    if not isinstance(nodes, dict):
+        raise InventoryError(
+            "The nodes are no mapping from node names.", "Give each node's addresses and names."
+        )
+    found = {_dns_name(name, "a node"): _allowed(name, entry) for name, entry in nodes.items()}
+    owners: dict[str, str] = {name: name for name in found}
+    for node, own in found.items():
+        for one in sorted(own.addresses | own.names):
+            if owners.setdefault(one, node) != node:
+                raise InventoryError(
+                    f"{one} belongs to both {owners[one]} and {node}; each could pass for the other.",
+                    "Give every node addresses and names of its own.",
+                )
+    return found
+
+
+def _allowed(node: str, entry: t.Any) -> Allowed:
+    if not isinstance(entry, dict) or set(entry) - {"addresses", "names"}:
+        raise InventoryError(f"Node {node} has something else than addresses and names.", "Give these two.")
+    parts: dict[str, list[str]] = {}
+    for field in ("addresses", "names"):
+        values = entry.get(field) or []
+        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+            raise InventoryError(f"{field} of node {node} is no list of texts.", "Write it as a list.")
+        parts[field] = values
+    return Allowed(
+        frozenset(_address(value, node) for value in parts["addresses"]),
+        frozenset(_dns_name(value, f"node {node}") for value in parts["names"]),
+    )
+
+
+def _address(text: str, node: str) -> str:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        raise InventoryError(f"{text!r} of node {node} is no IP address.", "Give single addresses.") from None
+    mapped = getattr(address, "ipv4_mapped", None)
+    if "%" in text or mapped or address.is_loopback or address.is_unspecified or address.is_multicast:
+        raise InventoryError(
+            f"{text} of node {node} is no address by which others reach it.", "Give the node's own address."
+        )
+    return str(address)
+
+
+def _dns_name(text: t.Any, whose: str) -> str:
+    if not isinstance(text, str) or len(text) > 253 or not _DNS_NAME.fullmatch(text):
+        raise InventoryError(
+            f"{text!r} of {whose} is no DNS name in lower case without wildcards.", "Give the whole name."
+        )
+    return text
+
+
+def requester(csr: t.Mapping[str, t.Any]) -> str:
+    """Name of the node whose kubelet made the request, empty when no node did."""
+    name = str((csr.get("spec") or {}).get("username") or "")
+    return name[len(USER_PREFIX) :] if name.startswith(USER_PREFIX) else ""
+
+
+def undecided(csr: t.Mapping[str, t.Any]) -> bool:
+    """Whether it is for the kubelets' signer, and nobody has decided about it."""
+    status = csr.get("status") or {}
+    conditions = {condition.get("type") for condition in status.get("conditions") or ()}
+    return (
+        (csr.get("spec") or {}).get("signerName") == SIGNER
+        and not conditions.intersection(_FINAL)
+        and not status.get("certificate")
+    )
+
+
+def decide(
+    csr: t.Mapping[str, t.Any],
+    node: t.Mapping[str, t.Any] | None,
+    allowed: t.Mapping[str, Allowed],
+    now: datetime,
+    max_age: int = MAX_AGE,
+) -> Decision:
+    """The verdict on one request.
+
+    :param csr: C(CertificateSigningRequest) of C(certificates.k8s.io/v1), as the API has it.
+    :param node: the Node object of C(requester(csr)), C(None) when there is none.
+    :param allowed: the inventory. :param now: with time zone. :param max_age: seconds after which it is ignored.
+    """
+    name = str((csr.get("metadata") or {}).get("name") or "")
+    own = requester(csr)
+    if not undecided(csr):
+        return Decision(name, own, IGNORE, (_decided(csr),))
+    age = _age(csr, now)
+    if age is not None and age > timedelta(seconds=max_age):
+        hours = age.total_seconds() / 3600
+        return Decision(
+            name,
+            own,
+            IGNORE,
+            (Reason("stale", f"it was made {hours:.1f} h ago, and the kubelet no longer waits for it"),),
+        )
+    reasons = [*_requester_reasons(csr), *_usage_reasons((csr.get("spec") or {}).get("usages") or ())]
+    if age is None:
+        reasons.append(Reason("no-time", "it does not say when it was made"))
+    unknown = list(_node_reasons(own, node, allowed))
+    reasons += unknown
+    try:
+        request = _content(csr)
+    except _x509.CertificateError as exc:
+        return Decision(
+            name, own, REFUSE, (*reasons, Reason("unreadable", f"its content cannot be read: {exc}"))
+        )
+    reasons += _subject_reasons(request, own)
+    reasons += _content_reasons(request)
+    if not unknown:
+        reasons += _name_reasons(request.names, own, node or {}, allowed[own])
+    names = (*request.names.dns, *request.names.ips)
+    return Decision(name, own, REFUSE if reasons else APPROVE, tuple(reasons), names)
+
+
+def _decided(csr: t.Mapping[str, t.Any]) -> Reason:
+    signer = str((csr.get("spec") or {}).get("signerName") or "")
+    if signer != SIGNER:
+        return Reason("other-signer", f"it is for the signer {signer}")
+    return Reason("decided", "it is already decided about")
+
+
+def _age(csr: t.Mapping[str, t.Any], now: datetime) -> timedelta | None:
+    try:
+        made = datetime.strptime(str(csr["metadata"]["creationTimestamp"]), "%Y-%m-%dT%H:%M:%SZ")
+    except (KeyError, TypeError, ValueError):
+        return None
+    return now - made.replace(tzinfo=timezone.utc)
+
+
+def _content(csr: t.Mapping[str, t.Any]) -> _x509.Request:
+    encoded = (csr.get("spec") or {}).get("request")
+    if not isinstance(encoded, str):
+        raise _x509.CertificateError("there is none")
+    try:
+        text = base64.b64decode(encoded, validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        raise _x509.CertificateError("it is no PEM text") from None
+    return _x509.parse_request_pem(text)
+
+
+def _requester_reasons(csr: t.Mapping[str, t.Any]) -> t.Iterator[Reason]:
+    spec = csr.get("spec") or {}
+    if not _DNS_NAME.fullmatch(requester(csr)):
+        yield Reason("no-node", f"{spec.get('username')!r} made it, and not a node")
+    missing = [group for group in _GROUPS if group not in (spec.get("groups") or ())]
+    if missing:
+        yield Reason("groups", f"who made it is not in {' and '.join(missing)}")
+
+
+def _usage_reasons(usages: t.Sequence[str]) -> t.Iterator[Reason]:
+    if frozenset(usages) not in _USAGES:
+        yield Reason(
+            "usages",
+            f"it is for [{', '.join(map(str, usages))}], expected digital signature and server auth, with or without"
+            " key encipherment",
+        )
+
+
+def _node_reasons(
+    name: str, node: t.Mapping[str, t.Any] | None, allowed: t.Mapping[str, Allowed]
+) -> t.Iterator[Reason]:
+    if name not in allowed:
+        yield Reason("not-in-inventory", f"the inventory has no node {name!r}")
+    elif node is None or (node.get("metadata") or {}).get("name") != name:
+        yield Reason("no-object", f"the cluster has no node {name!r}")
+
+
+def _subject_reasons(request: _x509.Request, name: str) -> t.Iterator[Reason]:
+    wanted = USER_PREFIX + name
+    if request.common_names != (wanted,):
+        yield Reason("common-name", f"its common name is {_shown(request.common_names)}, expected {wanted}")
+    if request.organizations != (NODES_GROUP,):
+        yield Reason(
+            "organization", f"its organization is {_shown(request.organizations)}, expected {NODES_GROUP}"
+        )
+    others = {own for own, _value in request.subject} - {_x509.COMMON_NAME, _x509.ORGANIZATION}
+    if others:
+        yield Reason("subject", f"its subject has attributes that no kubelet gives: {_shown(sorted(others))}")
+
+
+def _content_reasons(request: _x509.Request) -> t.Iterator[Reason]:
+    names = request.names
+    odd = (*names.emails, *names.uris, *names.others)
+    if odd:
+        yield Reason("name-kind", f"it asks for more than DNS names and IP addresses: {_shown(odd)}")
+    if not names.dns and not names.ips:
+        yield Reason("no-names", "it asks for neither a DNS name nor an IP address")
+    key = request.key
+    if key.kind not in _CURVES and not (key.kind == "RSA" and key.size >= _MIN_RSA_BITS):
+        yield Reason("key", f"its key is {key}, expected RSA of {_MIN_RSA_BITS} bits, P-256 or better")
+    others = sorted(set(request.extensions) - _EXTENSIONS)
+    if others:
+        yield Reason("extensions", f"it asks for extensions that no kubelet asks for: {_shown(others)}")
+    usages = sorted(set(request.key_usages or ()) - _USAGES[0])
+    if usages:
+        yield Reason("key-usages", f"its content asks for {_shown(usages)}")
+
+
+def _name_reasons(
+    names: _x509.AltNames, name: str, node: t.Mapping[str, t.Any], allowed: Allowed
+) -> t.Iterator[Reason]:
+    in_node = {_x509.canonical_name(one) for one in _reported(node, _IP_TYPES)}
+    for address in names.ips:
+        # The node writes its own addresses; only with the inventory do they prove something.
+        if address not in allowed.addresses:
+            yield Reason("address-not-in-inventory", f"the inventory does not give {address} to this node")
+        if address not in in_node:
+            yield Reason("address-not-in-object", f"the Node object does not have the address {address}")
+    known = {name, *_reported(node, _DNS_TYPES)}
+    for one in names.dns:
+        if one not in {name, *allowed.names}:
+            yield Reason(
+                "name-not-in-inventory", f"the inventory does not give the name {one!r} to this node"
+            )
+        if one not in known:
+            yield Reason("name-not-in-object", f"the Node object does not have the name {one!r}")
+
+
+def _reported(node: t.Mapping[str, t.Any], types: t.Collection[str]) -> set[str]:
+    addresses = (node.get("status") or {}).get("addresses") or ()
+    return {str(entry.get("address") or "") for entry in addresses if entry.get("type") in types}
+
+
+def _shown(values: t.Iterable[str]) -> str:
+    return ", ".join(repr(value) for value in values) or "missing"

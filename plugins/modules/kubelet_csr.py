@@ -1,0 +1,387 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kubelet_csr
+short_description: Approve serving certificates of kubelets that match the inventory
+version_added: 0.1.0
+author:
+  - baremetal.kubernetes contributors (@baremetal-kubernetes)
+description:
+  - With C(serverTLSBootstrap) a kubelet asks the cluster for the certificate that it serves. Kubernetes approves no
+    such request by itself (signer C(kubernetes.io/kubelet-serving)), as it cannot know which names and addresses a node
+    may have.
+  - This module approves those whose node, names and addresses are both in the inventory and in the Node object, and
+    says of every other one why it does not.
+  - Runs on a control plane as the administrator, or wherever a kubeconfig with a client certificate is.
+  - A look without a change is a run in check mode.
+extends_documentation_fragment:
+  - baremetal.kubernetes._attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - It approves nothing and waits for nothing. With O(wait=true) it tells what the nodes serve now.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  nodes:
+    description:
+      - The nodes that may have certificates, by the names of their Node objects.
+      - Each has C(addresses), a list of IP addresses that it may serve at, and C(names), a list of DNS names that it
+        may serve at beside its own.
+      - An address or a name that two nodes have is refused.
+    type: dict
+    required: true
+  kubeconfig:
+    description:
+      - A kubeconfig with one cluster and one user, who has a client certificate, as kubeadm writes it.
+      - One below C(/etc/kubernetes) asks the API server of the host itself.
+    type: path
+    default: /etc/kubernetes/admin.conf
+  deny:
+    description:
+      - Also deny the requests that do not match. A kubelet whose request is denied asks again.
+      - When it is V(false), they stay undecided until Kubernetes deletes them.
+    type: bool
+    default: false
+  max_age:
+    description:
+      - Seconds after which a request is left alone. A kubelet waits 15 minutes for its certificate and then asks anew
+        with another key.
+    type: int
+    default: 3600
+  wait:
+    description:
+      - Approve until every node of O(wait_for) serves a certificate that the cluster's CA issued for it and for the
+        address by which API servers reach it. Fail if that takes longer than O(timeout).
+    type: bool
+    default: false
+  wait_for:
+    description:
+      - Nodes to wait for, all of O(nodes) when it is left out. They must be in O(nodes).
+    type: list
+    elements: str
+  timeout:
+    description: Seconds to wait.
+    type: int
+    default: 180
+  root:
+    description: Folder below which the module looks for files, for tests.
+    type: path
+    default: /
+notes:
+  - With O(wait=true) the host that runs the module must reach port 10250 of the nodes, as every control plane does.
+seealso:
+  - name: Kubernetes signers
+    description: What the signer of these certificates insists on.
+    link: https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/#kubernetes-signers
+"""
+
+EXAMPLES = r"""
+- name: Give every kubelet a certificate of the cluster
+  baremetal.kubernetes.kubelet_csr:
+    nodes:
+      cp1: {addresses: [192.0.2.11]}
+      w1: {addresses: [192.0.2.21, "2001:db8::21"], names: [w1.example.org]}
+    wait: true
+  delegate_to: cp1
+
+- name: See what is asked for and what the nodes serve
+  baremetal.kubernetes.kubelet_csr:
+    nodes:
+      cp1: {addresses: [192.0.2.11]}
+    wait: true
+  check_mode: true
+"""
+
+RETURN = r"""
+approved:
+  description: Requests that were approved, or would be in check mode.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    request:
+      description: Name of the CertificateSigningRequest.
+      type: str
+      returned: always
+      sample: csr-7xk2p
+    node:
+      description: The node whose kubelet asked.
+      type: str
+      returned: always
+      sample: w1
+    names:
+      description: DNS names and addresses that the certificate is for.
+      type: list
+      elements: str
+      returned: always
+      sample: [w1, 192.0.2.21]
+refused:
+  description: Requests that are not approved because they do not match. The module warns of the first ten.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    request:
+      description: Name of the CertificateSigningRequest.
+      type: str
+      returned: always
+      sample: csr-9qw4z
+    node:
+      description: The node whose kubelet asked, empty when no kubelet did.
+      type: str
+      returned: always
+      sample: w2
+    names:
+      description: DNS names and addresses that are asked for, as far as they could be read.
+      type: list
+      elements: str
+      returned: always
+      sample: [w2, 192.0.2.11]
+    codes:
+      description: The reasons for programs.
+      type: list
+      elements: str
+      returned: always
+      sample: [address-not-in-inventory]
+    reasons:
+      description: The reasons for people.
+      type: list
+      elements: str
+      returned: always
+      sample: [the inventory does not give 192.0.2.11 to this node]
+    denied:
+      description: Whether it was denied, or would be in check mode.
+      type: bool
+      returned: always
+      sample: false
+ignored:
+  description: Requests that are too old, with the same keys as RV(refused).
+  returned: always
+  type: list
+  elements: dict
+  sample: []
+serving:
+  description: What the nodes of O(wait_for) serve, by name.
+  returned: with O(wait=true)
+  type: dict
+  sample:
+    w1:
+      state: issued
+      message: issued by 'kubernetes', valid until 2027-11-21T12:00:00Z
+      address: 192.0.2.21
+      issuer: kubernetes
+      not_after: "2027-11-21T12:00:00Z"
+"""
+
+import time
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._csr import cluster, plan, serving
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.api import Api, UnreachableError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "nodes": {"type": "dict", "required": True},
+    "kubeconfig": {"type": "path", "default": node.ADMIN_CONF},
+    "deny": {"type": "bool", "default": False},
+    "max_age": {"type": "int", "default": plan.MAX_AGE},
+    "wait": {"type": "bool", "default": False},
+    "wait_for": {"type": "list", "elements": "str"},
+    "timeout": {"type": "int", "default": 180},
+    "root": {"type": "path", "default": "/"},
+}
+_POLL_SECONDS = 2.0
+_LOOKS_AT_ONCE = 16
+_WARNINGS = 10
+
+
+class Work:
+    """One run of the module: what it decided so far."""
+
+    def __init__(self, params: t.Mapping[str, t.Any], check_mode: bool) -> None:
+        self.params = params
+        self.check_mode = check_mode
+        allowed = plan.parse_allowed(params["nodes"])
+        self.wait_for = list(allowed) if params["wait_for"] is None else params["wait_for"]
+        strangers = sorted(set(self.wait_for) - set(allowed))
+        if strangers:
+            raise OperatorError(
+                f"wait_for names {', '.join(strangers)}, which nodes does not have.", "Add them to nodes."
+            )
+        self.api = Api(params["root"], kubeconfig=params["kubeconfig"])
+        self.requests = cluster.Requests(self.api, allowed, params["max_age"])
+        self.approved: dict[str, plan.Decision] = {}
+        self.denied: dict[str, plan.Decision] = {}
+        self.left: dict[str, plan.Decision] = {}
+        self.serving: dict[str, serving.Served] = {}
+
+    def decide(self) -> None:
+        """Decide about every pending request."""
+        self.left = {}
+        for csr, decision in self.requests.pending():
+            if decision.verdict == plan.APPROVE:
+                made = decision if self.check_mode else self.requests.approve(csr)
+                self._note(made, self.approved, plan.APPROVE)
+            elif decision.verdict == plan.REFUSE and self.params["deny"]:
+                made = decision if self.check_mode else self.requests.deny(csr)
+                self._note(made, self.denied, plan.REFUSE)
+            else:
+                self.left[decision.request] = decision
+
+    def _note(self, made: plan.Decision, done: dict[str, plan.Decision], verdict: str) -> None:
+        if made.verdict == verdict:
+            done[made.request] = made
+        elif made.verdict == plan.REFUSE:
+            self.left[made.request] = made
+
+    def look(self) -> bool:
+        """Look at what the nodes serve; whether all have what they should."""
+        missing = [
+            name for name in self.wait_for if name not in self.serving or self.serving[name].state != "issued"
+        ]
+        with ThreadPoolExecutor(_LOOKS_AT_ONCE) as pool:
+            self.serving.update(zip(missing, pool.map(self._look, missing)))
+        return all(self.serving[name].state == "issued" for name in self.wait_for)
+
+    def _look(self, name: str) -> serving.Served:
+        found = self.requests.node(name)
+        if found is None:
+            return serving.Served("absent", "the cluster has no such node")
+        address, port = serving.endpoint(found)
+        if not address:
+            return serving.Served("absent", "its Node object has no address yet")
+        return serving.look(name, address, port, self.api.ca)
+
+    def result(self) -> dict[str, t.Any]:
+        """What the module returns."""
+        refused = {
+            **self.denied,
+            **{name: one for name, one in self.left.items() if one.verdict == plan.REFUSE},
+        }
+        result: dict[str, t.Any] = {
+            "changed": bool(self.approved or self.denied),
+            "approved": [
+                {"request": one.request, "node": one.node, "names": list(one.names)}
+                for one in self.approved.values()
+            ],
+            "refused": [self._shown(one) for one in refused.values()],
+            "ignored": [self._shown(one) for one in self.left.values() if one.verdict == plan.IGNORE],
+            "diff": self._diff(),
+        }
+        if self.params["wait"]:
+            result["serving"] = {
+                name: {
+                    "state": one.state,
+                    "message": one.text,
+                    "address": one.address,
+                    "issuer": one.issuer,
+                    "not_after": one.not_after,
+                }
+                for name, one in self.serving.items()
+            }
+        return result
+
+    def _shown(self, decision: plan.Decision) -> dict[str, t.Any]:
+        return {
+            "request": decision.request,
+            "node": decision.node,
+            "names": list(decision.names),
+            "codes": [reason.code for reason in decision.reasons],
+            "reasons": [reason.text for reason in decision.reasons],
+            "denied": decision.request in self.denied,
+        }
+
+    def _diff(self) -> dict[str, str]:
+        pairs = [
+            *((one, "Approved") for one in self.approved.values()),
+            *((one, "Denied") for one in self.denied.values()),
+        ]
+
+        def lines(words: t.Iterable[tuple[plan.Decision, str]]) -> str:
+            return "".join(
+                f"{one.request} of {one.node or 'no node'} ({', '.join(one.names)}): {word}\n"
+                for one, word in words
+            )
+
+        return {"before": lines((one, "Pending") for one, _word in pairs), "after": lines(pairs)}
+
+
+def run(module: AnsibleModule) -> Work:
+    """Do what is asked for.
+
+    :raises OperatorError: also when a node does not serve what it should in time, with all that was done so far.
+    """
+    work = Work(module.params, module.check_mode)
+    deadline = time.monotonic() + module.params["timeout"]
+    while True:
+        silent = ""
+        try:
+            work.decide()
+            done = not module.params["wait"] or work.look()
+        except UnreachableError as exc:
+            # While control planes come up, an API server may well be away for a moment.
+            if not module.params["wait"] or module.check_mode:
+                raise
+            done, silent = False, f" The API server {work.api.server} does not answer: {exc}."
+        if done or module.check_mode:
+            return work
+        if time.monotonic() + _POLL_SECONDS > deadline:
+            raise OperatorError(*_late(work, silent), **work.result())
+        time.sleep(_POLL_SECONDS)
+
+
+def _late(work: Work, silent: str) -> tuple[str, str]:
+    """What to say when the time is over."""
+    waiting = []
+    for name in work.wait_for:
+        served = work.serving.get(name)
+        if served is None or served.state != "issued":
+            why = [served.text if served else "nobody could look"]
+            why += [
+                f"request {one.request} is refused: {one.why()}"
+                for one in work.left.values()
+                if one.node == name and one.verdict == plan.REFUSE
+            ]
+            waiting.append(f"{name} ({'; '.join(why)})")
+    return (
+        f"After {work.params['timeout']} s, {len(waiting)} of {len(work.wait_for)} nodes do not serve a certificate"
+        f" of the cluster: {', '.join(waiting)}.{silent}",
+        "Where a request is refused, correct the inventory or the node. Where there is none, look at the kubelet's log"
+        " and whether its configuration has serverTLSBootstrap.",
+    )
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    result: dict[str, t.Any] = {}
+    try:
+        result = run(module).result()
+    except OperatorError as exc:
+        module.fail_json(msg=str(exc), **exc.context)
+    except UnreachableError as exc:
+        module.fail_json(
+            msg=f"The API server of this host does not answer: {exc}."
+            " Look at its container (crictl ps -a, crictl logs) and at the kubelet's log."
+        )
+    for refused in result["refused"][:_WARNINGS]:
+        module.warn(
+            f"The request {refused['request']} for a serving certificate, made by"
+            f" {refused['node'] or 'no node'}, is not approved: {'; '.join(refused['reasons'])}."
+        )
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
