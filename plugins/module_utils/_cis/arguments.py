@@ -13,9 +13,12 @@ ends them. Given twice, the last value of a plain flag counts; those that take l
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 _TRUE = frozenset({"1", "t", "true", "TRUE", "True", "T"})
+# What begins with a dash and is no flag: standard output, a negative number.
+_VALUE = re.compile(r"-(?:\d|$)")
 _FALSE = frozenset({"0", "f", "false", "FALSE", "False", "F"})
 
 
@@ -39,7 +42,7 @@ class Arguments:
             name, equals, value = word.lstrip("-").partition("=")
             name = self._normal(name)
             if not equals:
-                follows = bool(words) and not words[0].startswith("-")
+                follows = bool(words) and (not words[0].startswith("-") or bool(_VALUE.match(words[0])))
                 value = words.pop(0) if follows and name not in bare else "true"
             self._values.setdefault(name, []).append(value)
 
