@@ -136,7 +136,6 @@ waited:
 """
 
 import time
-import traceback
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -147,14 +146,11 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cluster.heal
     Verdict,
     evaluate,
 )
-
-try:
-    from kubernetes import client as kubernetes_client
-    from kubernetes import config as kubernetes_config
-except ImportError:
-    KUBERNETES_ERROR: str | None = traceback.format_exc()
-else:
-    KUBERNETES_ERROR = None
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cluster.http import (
+    KUBERNETES_ERROR,
+    KubeconfigError,
+    connect,
+)
 
 POLL_SECONDS = 2.0
 
@@ -173,27 +169,12 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 }
 
 
-def connect(module: AnsibleModule) -> Cluster:
+def open_cluster(module: AnsibleModule) -> Cluster:
     """The cluster of the kubeconfig."""
-    configuration = kubernetes_client.Configuration()
     try:
-        kubernetes_config.load_kube_config(
-            config_file=module.params["kubeconfig"],
-            context=module.params["context"],
-            client_configuration=configuration,
-            persist_config=False,
-        )
-        return Cluster(configuration)
-    except (kubernetes_config.ConfigException, OSError, ValueError, KeyError) as exc:
-        where = module.params["kubeconfig"] or "the default kubeconfig"
-        module.fail_json(
-            msg=f"{where} cannot be used: {exc}. Expected a kubeconfig with address and credentials of the cluster."
-            " Fetch it from a control plane (/etc/kubernetes/admin.conf).",
-            ready=False,
-            nodes=[],
-            unmet=[],
-            waited=0.0,
-        )
+        return Cluster(connect(module.params["kubeconfig"], module.params["context"]))
+    except KubeconfigError as exc:
+        module.fail_json(msg=str(exc), ready=False, nodes=[], unmet=[], waited=0.0)
     raise RuntimeError("fail_json returned")
 
 
@@ -215,7 +196,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     if KUBERNETES_ERROR is not None:
         module.fail_json(msg=missing_required_lib("kubernetes"), exception=KUBERNETES_ERROR)
-    verdict, waited = judge(module, connect(module))
+    verdict, waited = judge(module, open_cluster(module))
     result: dict[str, t.Any] = {
         "ready": not verdict.unmet,
         "nodes": list(verdict.nodes),
