@@ -12,12 +12,14 @@ The kubernetes library reads the kubeconfig; answers stay plain JSON, so that th
 
 from __future__ import annotations
 
+import http.client
 import json
 import ssl
 import time
 import traceback
 import typing as t
 import urllib.error
+import urllib.parse
 import urllib.request
 
 try:
@@ -102,7 +104,7 @@ class Api:
         except urllib.error.HTTPError as exc:
             with exc:
                 return exc.code, exc.read().decode("utf-8", "replace")
-        except (urllib.error.URLError, OSError) as exc:
+        except (urllib.error.URLError, http.client.HTTPException, OSError) as exc:
             reason = getattr(exc, "reason", exc)
             text = getattr(reason, "verify_message", None) or getattr(reason, "strerror", None) or reason
             raise UnansweredError(f"{self.base} does not answer: {text}") from exc
@@ -140,7 +142,7 @@ class Api:
             url = f"{path}?limit={_PAGE}{query}" + (f"&continue={following}" if following else "")
             page = self.read(url, accept)
             items.extend(page.get("items") or ())
-            following = (page.get("metadata") or {}).get("continue") or ""
+            following = urllib.parse.quote((page.get("metadata") or {}).get("continue") or "", safe="")
             if not following:
                 return tuple(items)
 
