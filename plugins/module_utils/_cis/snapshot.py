@@ -182,11 +182,11 @@ class Snapshot:
 
     @property
     def all_hosts_known(self) -> bool:
-        """Whether there are facts of every node.
+        """Whether there are facts of every node; a host without a kubelet is none.
 
         :raises UnseenError: when the nodes could not be read.
         """
-        return bool(self.nodes) and len(self.nodes) >= len(self.all("nodes"))
+        return bool(self.nodes) and len(self.kubelets) >= len(self.all("nodes"))
 
     @property
     def api_servers(self) -> tuple[Object, ...]:

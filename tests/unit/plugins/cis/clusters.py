@@ -55,7 +55,7 @@ def cluster(
     nodes: tuple[Object, ...] = (),
     unseen: Mapping[str, str] | None = None,
     stock: bool = True,
-    **more: tuple[Object, ...],
+    more: Mapping[str, tuple[Object, ...]] | None = None,
 ) -> Snapshot:
     """A cluster with these objects; with `stock` they come on top of what kubeadm makes.
 
@@ -64,7 +64,7 @@ def cluster(
     objects: dict[str, list[Object]] = {name: list(items) for name, items in STOCK.items()} if stock else {}
     for one in things:
         objects.setdefault(_KINDS[one["kind"]], []).append(one)
-    for name, items in more.items():
+    for name, items in (more or {}).items():
         objects.setdefault(name, []).extend(items)
     return Snapshot(
         version="1.36.4",

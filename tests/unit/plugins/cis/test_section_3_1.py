@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import datetime
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import pytest
@@ -22,11 +22,11 @@ from cryptography.x509.oid import NameOID
 from tests.unit.plugins.cis.clusters import binding, cluster, facts, judge, thing
 from tests.unit.plugins.cis.fakes import Case
 
-NOW = datetime.datetime(2026, 11, 21, 12, 0, tzinfo=datetime.timezone.utc)
+NOW = datetime.datetime(2026, 11, 21, 12, 0, tzinfo=datetime.UTC)
 CLIENT = "kubernetes.io/kube-apiserver-client"
 
 
-@lru_cache(maxsize=None)
+@cache
 def certificate(name: str, *groups: str) -> str:
     """Base64 of the PEM of a certificate, as the status of a request has it."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -63,7 +63,7 @@ ADMIN = found("/etc/kubernetes/admin.conf", "kubernetes-admin", "kubeadm:cluster
 
 def account_token(**metadata: Any) -> Snapshot:
     secret = thing("Secret", "ci-token", "shop", metadata=metadata)
-    return cluster(**{"secrets:service-account-token": (secret,)})
+    return cluster(more={"secrets:service-account-token": (secret,)})
 
 
 def token(hours: float, fields: tuple[str, ...] = ("expiration", "token-id")) -> Snapshot:
@@ -74,7 +74,7 @@ def token(hours: float, fields: tuple[str, ...] = ("expiration", "token-id")) ->
         "kube-system",
         metadata={"creationTimestamp": created, "dataFields": list(fields)},
     )
-    return replace(cluster(**{"secrets:bootstrap-token": (secret,)}), time=NOW)
+    return replace(cluster(more={"secrets:bootstrap-token": (secret,)}), time=NOW)
 
 
 JOINERS = "Group/system:bootstrappers:kubeadm:default-node-token"
