@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+import typing as t
 
 
 def fsync_dir(path: str) -> None:
@@ -29,11 +30,21 @@ def write_atomic(path: str, data: bytes, mode: int, owner: tuple[int, int] | Non
     :param mode: permission bits, set before the file gets its name. :param owner: numbers of user and group, likewise.
     :raises OSError: when the folder is missing or cannot be written; the old file stays.
     """
+    write_atomic_pieces(path, (data,), mode, owner)
+
+
+def write_atomic_pieces(
+    path: str, pieces: t.Iterable[bytes], mode: int, owner: tuple[int, int] | None = None
+) -> None:
+    """As C(write_atomic), for what is too large to be held in one piece.
+
+    :raises OSError: as there; what C(pieces) raises comes through, and the old file stays, too.
+    """
     folder = os.path.dirname(path) or "."
     handle, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=folder)
     try:
         with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
+            stream.writelines(pieces)
             stream.flush()
             if owner is not None and owner != (os.geteuid(), os.getegid()):
                 os.fchown(stream.fileno(), *owner)

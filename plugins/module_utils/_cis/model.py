@@ -34,15 +34,19 @@ _BEARER = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]+")
 _BOOTSTRAP_TOKEN = re.compile(r"\b([a-z0-9]{6})\.[a-z0-9]{16}\b")
 
 
+def redact(text: str) -> str:
+    """The same text without keys and tokens."""
+    text = _PEM.sub(lambda match: f"({match.group(1).lower()}, not shown)", text)
+    text = _BEARER.sub("(token, not shown)", text)
+    text = _BOOTSTRAP_TOKEN.sub(r"\1.(not shown)", text)
+    return _NAMED_SECRET.sub(r"\1\2(not shown)", text)
+
+
 def safe_text(value: t.Any) -> str:
     """A value as a report may show it: without keys and tokens, and not too long."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = "" if value is None else str(value)
-    text = _PEM.sub(lambda match: f"({match.group(1).lower()}, not shown)", text)
-    text = _BEARER.sub("(token, not shown)", text)
-    text = _BOOTSTRAP_TOKEN.sub(r"\1.(not shown)", text)
-    text = _NAMED_SECRET.sub(r"\1\2(not shown)", text)
+    text = redact("" if value is None else str(value))
     return text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + f"... ({len(text)} characters)"
 
 
