@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 from dataclasses import dataclass
 
@@ -240,10 +241,19 @@ class Rbac:
                 )
         return grants
 
-    def bound(self) -> dict[str, list[Binding]]:
+    def bound(self) -> t.Mapping[str, list[Binding]]:
         """Bindings by subject."""
         found: dict[str, list[Binding]] = {}
         for binding in self.bindings:
             for subject in binding.subjects:
                 found.setdefault(subject, []).append(binding)
         return found
+
+
+@functools.lru_cache(maxsize=1)
+def rbac_of(snapshot: Snapshot) -> Rbac:
+    """The roles and bindings of a cluster, put together once.
+
+    :raises UnseenError: when any of them could not be read.
+    """
+    return Rbac(snapshot)

@@ -28,7 +28,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model im
     Evidence,
     Result,
 )
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.rbac import Rbac, role_id
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.rbac import rbac_of, role_id
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.snapshot import (
     Object,
     Snapshot,
@@ -71,7 +71,7 @@ def _certificate_evidence(snapshot: Snapshot) -> t.Iterator[Evidence]:
 def client_certificates(snapshot: Snapshot) -> Result:
     """3.1.1: people do not log in with certificates. That none was found proves nothing."""
     evidence = list(_certificate_evidence(snapshot))
-    for subject, bindings in Rbac(snapshot).bound().items():
+    for subject, bindings in rbac_of(snapshot).bound().items():
         kind, _, name = subject.partition("/")
         if kind == "User" and not name.startswith(_SYSTEM) and name not in _PROGRAMS:
             roles = ", ".join(dict.fromkeys(role_id(binding.role) for binding in bindings))
@@ -159,7 +159,7 @@ def _token_evidence(snapshot: Snapshot) -> t.Iterator[Evidence]:
 def bootstrap_tokens(snapshot: Snapshot) -> Result:
     """3.1.3: tokens to join with are good for nothing else, and go away."""
     evidence = list(_token_evidence(snapshot))
-    for binding in Rbac(snapshot).bindings:
+    for binding in rbac_of(snapshot).bindings:
         role = role_id(binding.role)
         for subject in binding.subjects:
             if not subject.startswith(_BOOTSTRAPPERS):

@@ -37,7 +37,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.rbac imp
     RBAC_GROUP,
     Ask,
     Grant,
-    Rbac,
+    rbac_of,
     role_id,
     role_path,
     subject_namespace,
@@ -143,7 +143,7 @@ def grant_evidence(grant: Grant, expected: str, status: str) -> Evidence:
 def _judge_right(check_id: str, snapshot: Snapshot) -> Result:
     right = _RIGHTS[check_id]
     evidence = []
-    for grant in Rbac(snapshot).who_can(_ASKS[check_id]):
+    for grant in rbac_of(snapshot).who_can(_ASKS[check_id]):
         if not is_expected(check_id, grant.binding, grant.role, grant.subject):
             status = "" if _tolerable(check_id, grant) else FAIL
             evidence.append(grant_evidence(grant, "only parts of Kubernetes, and administrators", status))
@@ -170,7 +170,7 @@ def _all_powerful(rules: t.Iterable[Object]) -> bool:
 
 def cluster_admin(snapshot: Snapshot) -> Result:
     """5.1.1: nobody but administrators is cluster-admin, by that role or one of the same power."""
-    rbac = Rbac(snapshot)
+    rbac = rbac_of(snapshot)
     powerful = {key for key, rules in rbac.roles.items() if _all_powerful(rules)}
     powerful.add(("ClusterRole", "", "cluster-admin"))
     evidence = []
@@ -221,7 +221,7 @@ def _wildcards(rule: Object) -> list[str]:
 def wildcards(snapshot: Snapshot) -> Result:
     """5.1.3: roles name what they allow."""
     evidence = []
-    for key, rules in Rbac(snapshot).roles.items():
+    for key, rules in rbac_of(snapshot).roles.items():
         role = role_id(key)
         found = [text for rule in rules for text in _wildcards(rule)]
         if found and role not in WILDCARD_ROLES:
@@ -255,7 +255,7 @@ def _mounting(workload: Workload) -> list[str]:
 
 def default_accounts(snapshot: Snapshot) -> Result:
     """5.1.5: nobody works with a default service account."""
-    bound = Rbac(snapshot).bound()
+    bound = rbac_of(snapshot).bound()
     evidence: list[Evidence] = []
     literal = PASS
     for account in snapshot.all("serviceaccounts"):
@@ -302,7 +302,7 @@ def default_accounts(snapshot: Snapshot) -> Result:
 
 def mounted_tokens(snapshot: Snapshot) -> Result:
     """5.1.6: a Pod holds a token only where its account may do something with it."""
-    bound = Rbac(snapshot).bound()
+    bound = rbac_of(snapshot).bound()
     evidence = []
     for workload in workloads(snapshot):
         mounting = _mounting(workload)
@@ -339,7 +339,7 @@ _MASTERS = "system:masters"
 def masters_group(snapshot: Snapshot) -> Result:
     """5.1.7: nobody is a member of the group that no policy holds back."""
     evidence = []
-    for binding in Rbac(snapshot).bindings:
+    for binding in rbac_of(snapshot).bindings:
         subject = f"Group/{_MASTERS}"
         role = role_id(binding.role)
         if subject in binding.subjects and not is_expected("5.1.1", binding.id, role, subject):

@@ -266,14 +266,16 @@ def _namespace_evidence(name: str, found: Enforced, expected: str, status: str) 
     )
 
 
-def _unknown(check_id: str, evidence: t.Sequence[Evidence]) -> Result:
+def _unknown(check_id: str, snapshot: Snapshot, evidence: t.Sequence[Evidence]) -> Result:
+    errors = [str(text) for server in snapshot.api_servers for text in server.get("errors") or ()]
+    told = [Evidence("facts of a control plane", "errors", text) for text in dict.fromkeys(errors)]
     return Result(
         check_id,
         ERROR,
         f"{failures(evidence)} finding(s) so far, but what the API server does about Pods of namespaces is not known:"
         " labels count only with the admission plugin PodSecurity, and defaults are in files of the control planes."
         f" {ASK_HOSTS}.",
-        limited(evidence),
+        limited([*evidence, *told]),
     )
 
 
@@ -297,7 +299,7 @@ def _judge_check(check_id: str, snapshot: Snapshot) -> Result:
         seen = any(check.literal(pod) for workload in workloads(snapshot) for pod in workload.pods)
         literal = FAIL if seen else PASS
     if unknown:
-        return _unknown(check_id, evidence)
+        return _unknown(check_id, snapshot, evidence)
     if not failures(evidence) and open_to:
         return Result(
             check_id,
@@ -350,7 +352,7 @@ def policy_mechanism(snapshot: Snapshot) -> Result:
         evidence.append(_namespace_evidence(name, found, "baseline or restricted", status))
     evidence.extend(Evidence("admission", one.subject, one.about, "", PASS, one.subject) for one in others)
     if unknown and not others:
-        return _unknown("5.2.1", evidence)
+        return _unknown("5.2.1", snapshot, evidence)
     return conclude(
         "5.2.1",
         evidence,

@@ -142,7 +142,8 @@ class UnseenError(Exception):
     """Something that a check needs could not be read; the message says what and why."""
 
 
-@dataclass(frozen=True)
+# Compared and hashed by identity, so that what is worked out of one can be kept.
+@dataclass(frozen=True, eq=False)
 class Snapshot:
     """A cluster at one moment.
 

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 from dataclasses import dataclass
 
@@ -88,7 +89,8 @@ def _finished(pod: Object) -> bool:
     return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
 
 
-def workloads(snapshot: Snapshot) -> list[Workload]:
+@functools.lru_cache(maxsize=1)
+def workloads(snapshot: Snapshot) -> tuple[Workload, ...]:
     """All that runs, in the order of its names.
 
     :raises UnseenError: when the pods could not be read.
@@ -98,7 +100,9 @@ def workloads(snapshot: Snapshot) -> list[Workload]:
     for pod in snapshot.all("pods"):
         if not _finished(pod):
             groups.setdefault(subject_of(pod, owners), []).append(pod)
-    return [Workload(subject, namespace_of(pods[0]), tuple(pods)) for subject, pods in sorted(groups.items())]
+    return tuple(
+        Workload(subject, namespace_of(pods[0]), tuple(pods)) for subject, pods in sorted(groups.items())
+    )
 
 
 def spec_of(pod: Object) -> Object:
