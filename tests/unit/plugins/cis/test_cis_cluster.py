@@ -1,0 +1,422 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""cis_cluster against a small API server, run as Ansible does."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.cluster_checks import (
+    CHECKS,
+    judge_all,
+)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model import Result
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.snapshot import (
+    RESOURCES,
+    Snapshot,
+    read_snapshot,
+)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cluster.http import (
+    KubeconfigError,
+    UnansweredError,
+    connect,
+)
+
+from tests.unit.plugins.cis.clusters import STOCK, Object, binding, facts, namespace, pod, role, rule, thing
+
+RunModule = Callable[..., dict[str, Any]]
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
+METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+PASSWORD = "c3VwZXItc2VjcmV0LXBhc3N3b3Jk"
+
+
+@dataclass
+class Site:
+    """What the API server has: items by path, answers by path, and what it was asked for."""
+
+    items: dict[str, list[Object]] = field(default_factory=dict)
+    objects: dict[str, Object] = field(default_factory=dict)
+    forbidden: set[str] = field(default_factory=set)
+    busy: int = 0
+    broken: set[str] = field(default_factory=set)
+    slow: float = 0.0
+    page: int = 1000
+    asked: list[tuple[str, str]] = field(default_factory=list)
+
+    def answer(self, path: str, query: Mapping[str, str], accept: str) -> tuple[int, Object | str]:
+        if path in self.objects:
+            return 200, self.objects[path]
+        if self.busy:
+            self.busy -= 1
+            return 429, {}
+        if path in self.forbidden:
+            return 403, {"message": f"forbidden: {PASSWORD}"}
+        if path in self.broken:
+            return 200, "<html>"
+        if path not in self.items:
+            return 404, {}
+        items = [item for item in self.items[path] if self._wanted(item, query)]
+        if accept == METADATA:
+            items = [{"metadata": item["metadata"]} for item in items]
+        start = int(query.get("continue") or 0)
+        stop = start + min(self.page, int(query["limit"]))
+        following = str(stop) if stop < len(items) else ""
+        return 200, {"items": items[start:stop], "metadata": {"continue": following}}
+
+    @staticmethod
+    def _wanted(item: Object, query: Mapping[str, str]) -> bool:
+        name, _, value = query.get("fieldSelector", "").partition("=")
+        return not name or item.get(name) == value
+
+
+class Api:
+    """Serves a site."""
+
+    def __init__(self) -> None:
+        self.site = Site()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def log_message(self, *args: Any) -> None:
+                pass
+
+            def do_GET(self) -> None:
+                site = outer.site
+                time.sleep(site.slow)
+                accept = self.headers.get("Accept", "")
+                site.asked.append((self.path, accept))
+                url = urlsplit(self.path)
+                known = self.headers.get("Authorization") == "Bearer sesame"
+                query = dict(parse_qsl(url.query))
+                status, body = site.answer(url.path, query, accept) if known else (401, {})
+                data = (body if isinstance(body, str) else json.dumps(body)).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+        class Server(ThreadingHTTPServer):
+            # As many connections as the module opens at once, and then some.
+            request_queue_size = 64
+
+        self._http = Server(("127.0.0.1", 0), Handler)
+        self.port = self._http.server_address[1]
+        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+
+def secret(name: str, where: str, kind: str) -> Object:
+    """One as the API server would hand it out whole."""
+    applied = {"kubectl.kubernetes.io/last-applied-configuration": json.dumps({"data": {"token": PASSWORD}})}
+    written: Object = {"f:data": {".": {}, "f:expiration": {}, "f:token-secret": {}}}
+    return {
+        "metadata": {
+            "name": name,
+            "namespace": where,
+            "annotations": {**applied, "kubernetes.io/service-account.name": "ci"},
+            "managedFields": [{"fieldsV1": written}],
+            "creationTimestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        },
+        "type": kind,
+        "data": {"token": PASSWORD},
+    }
+
+
+def small_site() -> Site:
+    """A cluster with a bit of everything."""
+    items: dict[str, list[Object]] = {resource.path: [] for resource in RESOURCES}
+    for name in ("clusterroles", "clusterrolebindings", "roles", "rolebindings"):
+        items[f"{RBAC}/{name}"] = list(STOCK[name])
+    secrets = [
+        secret("ci-token", "shop", "kubernetes.io/service-account-token"),
+        secret("other", "shop", "Opaque"),
+    ]
+    joining = secret("bootstrap-token-abcdef", "kube-system", "bootstrap.kubernetes.io/token")
+    items.update(
+        {
+            "/api/v1/namespaces": [
+                namespace("default"),
+                namespace("kube-system"),
+                namespace("shop", "restricted"),
+            ],
+            "/api/v1/nodes": [thing("Node", "cp1")],
+            "/api/v1/pods": [pod("shop/web-1", owner="ReplicaSet/web-5f6")],
+            "/apis/apps/v1/replicasets": [
+                thing(
+                    "ReplicaSet",
+                    "web-5f6",
+                    "shop",
+                    metadata={"ownerReferences": [{"kind": "Deployment", "name": "web", "controller": True}]},
+                )
+            ],
+            "/apis/apps/v1/daemonsets": [
+                thing("DaemonSet", "cilium", "net", status={"desiredNumberScheduled": 1})
+            ],
+            "/apis/apiextensions.k8s.io/v1/customresourcedefinitions": [
+                thing("CustomResourceDefinition", "ciliumclusterwidenetworkpolicies.cilium.io"),
+                thing("CustomResourceDefinition", "k8sx.constraints.gatekeeper.sh"),
+                thing("CustomResourceDefinition", "gone.example.org"),
+            ],
+            "/apis/cilium.io/v2/ciliumclusterwidenetworkpolicies": [
+                {"metadata": {"name": "deny"}, "spec": {"endpointSelector": {}, "ingress": [{}]}}
+            ],
+            "/apis/constraints.gatekeeper.sh/v1beta1/k8sx": [],
+            "/api/v1/secrets": secrets,
+            "/api/v1/namespaces/kube-system/secrets": [joining],
+        }
+    )
+    objects: dict[str, Object] = {
+        "/version": {"gitVersion": "v1.36.4"},
+        "/apis": {
+            "groups": [
+                {"name": "cilium.io", "preferredVersion": {"groupVersion": "cilium.io/v2"}},
+                {
+                    "name": "constraints.gatekeeper.sh",
+                    "preferredVersion": {"groupVersion": "constraints.gatekeeper.sh/v1beta1"},
+                },
+            ]
+        },
+        "/api/v1/namespaces/net/configmaps/cilium-config": {"data": {"enable-policy": "default"}},
+    }
+    return Site(items=items, objects=objects)
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    running = Api()
+    running.site = small_site()
+    yield running
+    running.close()
+
+
+def kubeconfig(folder: Path, port: int, bearer: str = "sesame") -> str:
+    path = folder / "kubeconfig"
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
+        "users": [{"name": "u", "user": {"token": bearer}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+    path.write_text(json.dumps(document))
+    return str(path)
+
+
+@pytest.fixture
+def module(api: Api, tmp_path: Path, run_module: RunModule) -> Callable[..., dict[str, Any]]:
+    """Run the module against the API server, as Ansible does."""
+
+    def run(bearer: str = "sesame", port: int = 0, **args: Any) -> dict[str, Any]:
+        return run_module(
+            "cis_cluster", {"kubeconfig": kubeconfig(tmp_path, port or api.port, bearer), **args}
+        )
+
+    return run
+
+
+@pytest.fixture
+def audit(api: Api, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """What the module returns, without its process."""
+
+    def run(*nodes: Object, timeout: float = 15) -> dict[str, Any]:
+        snapshot = read_snapshot(connect(kubeconfig(tmp_path, api.port), seconds=timeout), nodes)
+        return {
+            "results": [one.to_dict() for one in judge_all(snapshot, ())],
+            "missing_permissions": [dict(one) for one in snapshot.missing_permissions],
+        }
+
+    return run
+
+
+def by_id(result: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    return {one["id"]: one for one in result["results"]}
+
+
+Audit = Callable[..., dict[str, Any]]
+
+
+def test_whole_audit(module: Audit) -> None:
+    result = module(nodes=[facts()])
+    assert (result["changed"], result["rc"], result["kubernetes_version"]) == (False, 0, "1.36.4")
+    assert [one["id"] for one in result["results"]] == list(CHECKS)
+    assert result["missing_permissions"] == []
+    assert result["objects"]["pods"] == 1
+    verdicts = by_id(result)
+    assert not [one for one in result["results"] if one["status"] == "error"]
+    assert [one["subject"] for one in verdicts["3.1.2"]["evidence"]] == ["ServiceAccount/shop/ci"]
+    assert verdicts["3.1.3"]["status"] == "pass"
+    assert verdicts["5.3.1"]["status"] == "pass"
+    assert verdicts["5.3.2"]["status"] == "pass"
+
+
+def test_contents_of_secrets_are_never_asked_for(api: Api, audit: Audit) -> None:
+    result = audit(facts())
+    asked = [(path, accept) for path, accept in api.site.asked if "secrets" in path]
+    assert len(asked) == 3
+    assert {accept for _, accept in asked} == {METADATA}
+    # Nor is what somebody else wrote down of them handed on.
+    assert PASSWORD not in json.dumps(result)
+
+
+def test_pages(api: Api, audit: Audit) -> None:
+    api.site.page = 7
+    path = f"{RBAC}/rolebindings"
+    api.site.items[path] += [
+        binding(f"b{number}", "reader", "User/jane", namespace="shop") for number in range(40)
+    ]
+    api.site.items[f"{RBAC}/clusterroles"].append(role("reader", rule("get", "secrets")))
+    result = audit(facts())
+    assert len(by_id(result)["5.1.2"]["evidence"]) == 40
+    assert sum(asked.startswith(f"{path}?") for asked, _ in api.site.asked) == 8
+
+
+def test_chosen_checks(module: Audit) -> None:
+    assert list(by_id(module(checks=["5.6.4", "5.1.1"]))) == ["5.1.1", "5.6.4"]
+
+
+def test_without_facts_of_hosts(audit: Audit) -> None:
+    verdicts = by_id(audit())
+    for check_id in ("5.1.7", "5.2.1", "5.2.2", "5.5.1"):
+        assert verdicts[check_id]["status"] == "error"
+        assert "Run cis_node on every host" in verdicts[check_id]["message"]
+
+
+def test_what_may_not_be_read(api: Api, audit: Audit) -> None:
+    api.site.forbidden = {
+        f"{RBAC}/rolebindings",
+        "/api/v1/namespaces/default/secrets",
+        "/api/v1/namespaces/net/configmaps/cilium-config",
+    }
+    del api.site.objects["/api/v1/namespaces/net/configmaps/cilium-config"]
+    result = audit(facts())
+    assert sorted(result["missing_permissions"], key=lambda one: one["resource"]) == [
+        {"verb": "get", "group": "", "resource": "configmaps", "namespace": "net"},
+        {"verb": "list", "group": "rbac.authorization.k8s.io", "resource": "rolebindings", "namespace": ""},
+        {"verb": "list", "group": "", "resource": "secrets", "namespace": "default"},
+    ]
+    verdicts = by_id(result)
+    assert verdicts["5.1.2"]["status"] == "error"
+    assert (
+        "may not list rolebindings.rbac.authorization.k8s.io in the whole cluster"
+        in verdicts["5.1.2"]["message"]
+    )
+    assert "may not list secrets in the namespace default" in verdicts["5.6.4"]["message"]
+    assert "may not get configmaps in the namespace net" in verdicts["5.3.1"]["message"]
+    assert verdicts["3.1.2"]["status"] == "fail"
+    assert PASSWORD not in json.dumps(result)
+
+
+def test_nothing_may_be_read(api: Api, audit: Audit) -> None:
+    api.site.forbidden = set(api.site.items)
+    result = audit(facts())
+    assert {one["status"] for one in result["results"]} == {"error"}
+    assert len(result["missing_permissions"]) == len({resource.path for resource in RESOURCES})
+
+
+def test_answers_that_are_none(api: Api, audit: Audit) -> None:
+    api.site.broken = {"/api/v1/pods"}
+    message = by_id(audit(facts()))["5.4.1"]["message"]
+    assert "/api/v1/pods answered with something else than JSON" in message
+
+
+def test_kinds_that_this_version_does_not_have(api: Api, audit: Audit) -> None:
+    del api.site.items["/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"]
+    assert by_id(audit(facts()))["5.2.1"]["status"] == "fail"
+
+
+def test_a_busy_server_is_asked_again(api: Api, audit: Audit) -> None:
+    api.site.busy = 2
+    result = audit(facts())
+    assert not [one for one in result["results"] if one["status"] == "error"]
+
+
+def test_credentials_that_nobody_knows(module: Audit) -> None:
+    result = module(bearer="other")
+    assert result["failed"]
+    assert "answered HTTP 401" in result["msg"]
+    assert "Fetch the kubeconfig from a control plane again" in result["msg"]
+    assert "other" not in result["msg"]
+    assert "results" not in result
+
+
+def test_no_server(module: Audit) -> None:
+    result = module(port=1)
+    assert result["failed"]
+    assert "http://127.0.0.1:1 does not answer: Connection refused" in result["msg"]
+
+
+def test_a_server_that_takes_too_long(api: Api, audit: Audit) -> None:
+    api.site.slow = 0.5
+    with pytest.raises(UnansweredError, match="does not answer: timed out"):
+        audit(timeout=0.1)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [("", "empty"), ("{a: [", "parsing"), ("- a", "list"), ("clusters: 3", "cannot be used")],
+)
+def test_unusable_kubeconfig(text: str, word: str, tmp_path: Path) -> None:
+    path = tmp_path / "kubeconfig"
+    path.write_text(text)
+    with pytest.raises(KubeconfigError, match="Fetch it from a control plane") as caught:
+        connect(str(path))
+    assert str(path) in str(caught.value)
+    assert word in str(caught.value)
+
+
+def test_missing_kubeconfig(tmp_path: Path, run_module: RunModule) -> None:
+    path = tmp_path / "kubeconfig"
+    result = run_module("cis_cluster", {"kubeconfig": str(path)})
+    assert result["failed"]
+    assert f"{path} cannot be used" in result["msg"]
+
+
+@pytest.mark.parametrize(
+    ("args", "word"),
+    [
+        ({"checks": ["5.1.2", "9.9.9"]}, "There is no check of a cluster called 9.9.9"),
+        ({"timeout": 0}, "timeout"),
+    ],
+)
+def test_wrong_arguments(args: dict[str, Any], word: str, module: Audit) -> None:
+    result = module(**args)
+    assert result["failed"]
+    assert word in result["msg"]
+
+
+def test_without_the_library(tmp_path: Path, run_module: RunModule) -> None:
+    (tmp_path / "kubernetes").mkdir()
+    (tmp_path / "kubernetes/__init__.py").write_text("raise ImportError('not here')\n")
+    result = run_module("cis_cluster", {"kubeconfig": "x"}, path=[str(tmp_path)])
+    assert result["failed"]
+    assert "Python library" in result["msg"]
+
+
+def test_a_judge_that_breaks_costs_its_own_check_alone() -> None:
+    def broken(_: Snapshot) -> Result:
+        raise KeyError("spec")
+
+    checks = {"5.1.1": broken, "5.1.3": lambda _: Result("5.1.3", "pass", "fine")}
+    results = judge_all(Snapshot(), (), checks)
+    assert [one.status for one in results] == ["error", "pass"]
+    assert "KeyError: 'spec'" in results[0].message
+
+
+def test_every_check_of_the_sections_has_a_judge() -> None:
+    counts = {"3.1": 3, "5.1": 13, "5.2": 12, "5.3": 2, "5.4": 2, "5.5": 1, "5.6": 4}
+    wanted = [f"{section}.{number}" for section, count in counts.items() for number in range(1, count + 1)]
+    assert list(CHECKS) == wanted
