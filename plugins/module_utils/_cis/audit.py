@@ -1,0 +1,166 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release.
+# Do not import it from other collections, playbook-local plugins or scripts.
+
+"""All checks of a host: which there are, which it has, and their verdicts."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis import (
+    facts,
+    kubelet,
+    section_1_1,
+    section_1_2,
+    section_1_3,
+    section_2,
+    section_3_2,
+    section_4,
+)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.arguments import Arguments
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host import Host
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model import ERROR, Result, sort_key
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.reader import (
+    API_SERVER,
+    CONTROLLER_MANAGER,
+    ETCD,
+    KUBELET,
+    SCHEDULER,
+    Reader,
+)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+
+__all__ = (
+    "CHECKS",
+    "COMPONENTS",
+    "Host",
+    "OperatorError",
+    "components",
+    "facts_of",
+    "node_name",
+    "run",
+    "select",
+)
+
+COMPONENTS = ("control_plane", "etcd", "node")
+CHECKS: t.Mapping[str, t.Callable[[Reader], Result]] = {
+    **section_1_1.CHECKS,
+    **section_1_2.CHECKS,
+    **section_1_3.CHECKS,
+    **section_2.CHECKS,
+    **section_3_2.CHECKS,
+    **section_4.CHECKS,
+}
+OF: t.Mapping[str, tuple[str, ...]] = {
+    "control_plane": (
+        *section_1_1.CHECKS,
+        *section_1_2.CHECKS,
+        *section_1_3.CHECKS,
+        *section_3_2.CHECKS,
+    ),
+    "etcd": (*section_1_1.OF_ETCD, *section_2.CHECKS),
+    "node": tuple(section_4.CHECKS),
+}
+_PROGRAMS = {
+    "control_plane": (API_SERVER, CONTROLLER_MANAGER, SCHEDULER),
+    "etcd": (ETCD,),
+    "node": (KUBELET,),
+}
+_NODE_FILES = ("/var/lib/kubelet/config.yaml", "/etc/kubernetes/kubelet.conf")
+
+
+def _belongs(check_id: str, section: str) -> bool:
+    return check_id == section or check_id.startswith(f"{section}.")
+
+
+def select(sections: t.Sequence[str], checks: t.Sequence[str]) -> list[str]:
+    """Ids that are asked for, all of them when nothing is.
+
+    :raises OperatorError: when one of them is not known.
+    """
+    known = sorted(CHECKS, key=sort_key)
+    unknown = [check for check in checks if check not in CHECKS]
+    if unknown:
+        raise OperatorError(
+            f"There is no check {', '.join(unknown)} of a host (checks).", f"Choose from: {', '.join(known)}."
+        )
+    empty = [section for section in sections if not any(_belongs(check, section) for check in known)]
+    if empty:
+        choices = {".".join(check.split(".")[:depth]) for check in known for depth in (1, 2)} - set(known)
+        raise OperatorError(
+            f"There is no section {', '.join(empty)} of a host (sections).",
+            f"Choose from: {', '.join(sorted(choices, key=sort_key))}.",
+        )
+    if not checks and not sections:
+        return known
+    return [
+        check for check in known if check in checks or any(_belongs(check, section) for section in sections)
+    ]
+
+
+def components(reader: Reader, asked: t.Sequence[str] | None) -> list[str]:
+    """What the host is judged as.
+
+    :raises OperatorError: when nothing is asked for, and nothing is found.
+    """
+    if asked:
+        return [name for name in COMPONENTS if name in asked]
+    found = [name for name in COMPONENTS if _is_there(reader, name)]
+    if not found:
+        raise OperatorError(
+            "This host has no process, no static Pod and no kubelet of a cluster.",
+            "Take it out of the audit, or say with components what it should have.",
+        )
+    return found
+
+
+def _is_there(reader: Reader, component: str) -> bool:
+    programs = _PROGRAMS[component]
+    if any(reader.processes(program) for program in programs):
+        return True
+    if component == "node":
+        return any(reader.stat(path).kind == "file" for path in _NODE_FILES)
+    return any(section_1_1.manifests(reader, program)[1] for program in programs)
+
+
+def run(reader: Reader, names: t.Sequence[str], wanted: t.Sequence[str]) -> list[Result]:
+    """Verdicts on the checks of some components, in the order of the benchmark."""
+    ids = {check for name in names for check in OF[name]} & set(wanted)
+    return [judge(reader, check) for check in sorted(ids, key=sort_key)]
+
+
+def judge(reader: Reader, check: str) -> Result:
+    """The verdict on one check. What it did not foresee is an error of this check alone."""
+    try:
+        return CHECKS[check](reader)
+    except Exception as exc:  # noqa: BLE001 - one broken check must not take the others down
+        return Result(
+            check,
+            ERROR,
+            f"The check broke: {type(exc).__name__}: {exc}. This is a mistake of the collection; report it.",
+        )
+
+
+def facts_of(reader: Reader) -> dict[str, t.Any]:
+    """What the checks of the cluster need of this host."""
+    try:
+        return facts.cluster_facts(reader)
+    except Exception as exc:  # noqa: BLE001 - as in judge
+        text = f"what the cluster needs of this host is not known: {type(exc).__name__}: {exc}"
+        return {"api_server": None, "kubelet": None, "certificates": [], "errors": [text]}
+
+
+def node_name(reader: Reader) -> str:
+    """Name of the node, empty when the host does not tell."""
+    for process in reader.processes(KUBELET)[:1]:
+        name = Arguments(process.argv, kubelet.BOOLEANS).last("hostname-override")
+        if name:
+            return name.strip().lower()
+    try:
+        return reader.read("/proc/sys/kernel/hostname").decode("utf-8", "replace").strip().lower()
+    except OSError:
+        return ""
