@@ -82,7 +82,7 @@ def ensure(
     """Make every artifact present in the cache and verified.
 
     :param console: for progress.
-    :param only: names (components, or images without their tag); everything when None.
+    :param only: names (components, or images without their tag); everything that is not optional when None.
     :param catalogue: what there is; the lab's own when None.
     :raises LabError: another process is at it, or an artifact cannot be had; the message names it, each source
         with its reason, and what to do.
@@ -94,7 +94,7 @@ def ensure(
         return ArtifactSet(
             files_root=paths.artifacts_cache / "files",
             registry_root=paths.artifacts_cache / "registry",
-            checksums=checksums(listed.files.values(), run.record),
+            checksums=checksums((f for f in listed.files.values() if not f.optional), run.record),
         )
 
 
@@ -134,7 +134,7 @@ def required_bytes(paths: Paths, catalogue: Catalogue | None = None) -> int:
     """
     listed = catalogue or _catalogue.load()
     record = Record(paths.artifacts_cache)
-    lacking = [artifact for artifact in listed.artifacts if not _there(paths, listed, record, artifact)]
+    lacking = [artifact for artifact in listed.served if not _there(paths, listed, record, artifact)]
     builds = needed_builds(listed, lacking)
     trees = needed_trees(listed, lacking)
     unbuilt = [b for b in builds if any(record.get(f"go:{b.name}/{name}") is None for name in b.programs)]

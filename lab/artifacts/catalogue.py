@@ -27,6 +27,7 @@ from lab.config import LabError
 
 KINDS = ("go", "module", "c", "shared")
 CATALOGUE = Path(__file__).resolve().parent.parent / "catalogue.yml"
+_UNESSENTIAL = frozenset({"seconds", "disk", "optional"})
 #: Repository names as the OCI distribution specification allows them, with a registry's name in front.
 _REPOSITORY = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)+")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
@@ -139,6 +140,7 @@ class FileArtifact:
     :param material: the file itself, when it is no archive.
     :param members: path in the archive -> material; the archive is a gzipped tar.
     :param shared: path in the shared folder of upstream's own file, if it is there.
+    :param optional: made only when it is asked for by name: a test needs it, no cluster does.
     """
 
     component: str
@@ -148,6 +150,7 @@ class FileArtifact:
     material: Material | None = None
     members: Mapping[str, Material] = field(default_factory=dict)
     shared: str = ""
+    optional: bool = False
 
     @property
     def path(self) -> str:
@@ -222,8 +225,13 @@ class Catalogue:
 
     @property
     def artifacts(self) -> tuple[Artifact, ...]:
-        """Everything that is served, files first."""
+        """Everything there is, files first."""
         return (*self.files.values(), *self.images.values())
+
+    @property
+    def served(self) -> tuple[Artifact, ...]:
+        """What the mirror of every lab serves."""
+        return tuple(a for a in self.artifacts if not (isinstance(a, FileArtifact) and a.optional))
 
     def builds_of(self, material: Material) -> tuple[GoBuild, ...]:
         """The builds that must have run before a material is there."""
@@ -250,13 +258,14 @@ class Catalogue:
 
 
 def digest(data: Any) -> str:
-    """Short hash of plain data. Measured times and sizes do not count: they change nothing in a result."""
+    """Short hash of plain data. What changes nothing in a result does not count: measured times and sizes, and whether
+    it is made without being asked for."""
     return hashlib.sha256(json.dumps(_essential(data), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _essential(data: Any) -> Any:
     if isinstance(data, Mapping):
-        return {key: _essential(value) for key, value in data.items() if key not in ("seconds", "disk")}
+        return {key: _essential(value) for key, value in data.items() if key not in _UNESSENTIAL}
     if isinstance(data, list | tuple):
         return [_essential(value) for value in data]
     return data

@@ -64,7 +64,7 @@ class Run:
         :raises LabError: one cannot be had; the message names it and each source's reason.
         """
         everything = self.catalogue.artifacts
-        chosen = [a for a in everything if only is None or label(a) in only]
+        chosen = self.catalogue.served if only is None else [a for a in everything if label(a) in only]
         unknown = set(only or ()) - {label(a) for a in everything}
         if unknown:
             raise LabError(

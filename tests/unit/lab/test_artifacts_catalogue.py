@@ -54,7 +54,7 @@ def test_the_lab_s_own_catalogue_is_sound() -> None:
     listed = catalogue.load()
 
     # What the collection's lock file names must all be served.
-    assert set(listed.files) == {
+    assert {file.component for file in listed.served if isinstance(file, catalogue.FileArtifact)} == {
         "kubeadm", "kubelet", "kubectl", "containerd", "runc", "cni_plugins", "crictl", "helm", "cilium_chart",
     }  # fmt: skip
     assert listed.files["kubelet"].path == "dl.k8s.io/release/v1.36.4/bin/linux/amd64/kubelet"
@@ -66,8 +66,18 @@ def test_its_addresses_are_those_of_the_collection_s_lock_file() -> None:
     releases = yaml.safe_load(lock_file.read_text(encoding="utf-8"))["__cluster_releases"]
 
     for name, file in catalogue.load().files.items():
+        if file.optional:
+            assert name not in releases
+            continue
         assert file.url == releases[name]["url"].format(version=file.version, arch=file.arch)
         assert file.version in releases[name]["checksums"]
+
+
+def test_what_is_optional_is_not_served() -> None:
+    listed = catalogue.parse(changed("files", "demo", "optional", value=True))
+
+    assert [catalogue.label(artifact) for artifact in listed.artifacts] == ["demo", "example.com/demo"]
+    assert [catalogue.label(artifact) for artifact in listed.served] == ["example.com/demo"]
 
 
 def test_fields_are_read() -> None:
@@ -135,6 +145,7 @@ def test_the_same_path_cannot_be_served_twice() -> None:
         (("builds", "demo", "modules"), {"example.com/demo": "v1.2.4"}, True),
         (("builds", "demo", "seconds"), 5, False),
         (("builds", "demo", "disk"), 5, False),
+        (("files", "demo", "optional"), True, False),
         (("trees", "base", "packages"), ["dash"], False),
     ],
 )

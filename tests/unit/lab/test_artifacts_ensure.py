@@ -156,6 +156,22 @@ def test_only_what_is_named_is_made(paths: Paths) -> None:
         ensure(paths, listed, only=["nonsense"])
 
 
+def test_what_is_optional_is_made_when_it_is_named(paths: Paths) -> None:
+    other = data()
+    other["files"]["demo"]["optional"] = True
+    listed = catalogue.parse(other)
+
+    done, _output = ensure(paths, listed)
+    assert set(done.checksums) == {"chart"}
+    assert not demo(paths).exists()
+    assert artifacts.required_bytes(paths, listed) == 0
+
+    done, _output = ensure(paths, listed, only=["demo"])
+    assert demo(paths).read_bytes() == PROGRAM
+    # Hosts are told of nothing that no role knows.
+    assert set(done.checksums) == {"chart"}
+
+
 def test_a_missing_artifact_names_itself_what_was_tried_and_what_to_do(paths: Paths) -> None:
     other = data()
     other["files"]["demo"]["material"] = "shared:bin/absent.xz"

@@ -1,0 +1,76 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""kube-bench, which the audit is compared with: made when a test asks for it, and kept in the lab's cache."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from lab import artifacts
+from lab.artifacts import catalogue
+from lab.config import LabError, Paths, settings
+
+NAME = "kube_bench"
+
+
+@dataclass(frozen=True)
+class KubeBench:
+    """Where it is.
+
+    :param binary: the program, static. :param definitions: the folder for its ``--config-dir``.
+    """
+
+    version: str
+    binary: Path
+    definitions: Path
+
+
+def ensure(paths: Paths, console: Console) -> KubeBench:
+    """Have the program and its definitions.
+
+    :raises LabError: they cannot be had; the message has the reasons.
+    """
+    artifact = catalogue.load().files[NAME]
+    made = artifacts.ensure(paths, console, only=[NAME])
+    archive = made.files_root / artifact.path
+    folder = paths.cache / "tools" / f"kube-bench-{artifact.version}"
+    found = KubeBench(artifact.version, folder / "kube-bench", folder / "cfg")
+    # Whole or not there: it is unpacked elsewhere and renamed.
+    if not folder.is_dir() or folder.stat().st_mtime < archive.stat().st_mtime:
+        _unpack(archive, folder)
+    return found
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch, tarfile.open(archive) as source:
+        source.extractall(scratch, filter="data")
+        whole = Path(scratch) / "whole"
+        whole.mkdir()
+        for name in ("kube-bench", "cfg"):
+            (Path(scratch) / name).rename(whole / name)
+        shutil.rmtree(folder, ignore_errors=True)
+        whole.rename(folder)
+
+
+def main() -> int:
+    """Print where both are."""
+    try:
+        found = ensure(settings().paths, Console(stderr=True))
+    except LabError as exc:
+        print(f"kube-bench: {exc}", file=sys.stderr)
+        return 1
+    print(found.binary, found.definitions, sep="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
