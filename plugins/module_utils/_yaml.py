@@ -23,6 +23,7 @@ import re
 import typing as t
 
 _QUOTED = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^']|'')*'""")
+_BLANKS = re.compile(r"\s*")
 _COLON = re.compile(r":(?=\s|$)")
 _COMMENT = re.compile(r"(?:^|\s)#.*$")
 _BLOCK_SCALAR = re.compile(r"^([|>])(?:([-+])([1-9])?|([1-9])([-+])?)?(?:\s+#.*)?$")
@@ -174,7 +175,9 @@ class _Flow:
     def next(self) -> str:
         """The next character that is no blank and no comment."""
         while (raw := self._reader.raw) is not None:
-            blank = len(raw) - len(raw[self._at :].lstrip())
+            # In place: a document may be one long line.
+            blanks = _BLANKS.match(raw, self._at)
+            blank = blanks.end() if blanks else self._at
             comment = raw[blank : blank + 1] == "#" and (blank == 0 or raw[blank - 1].isspace())
             if blank < len(raw) and not comment:
                 self._at = blank

@@ -413,7 +413,7 @@ def test_a_large_file_takes_no_time() -> None:
     text = "rules:\n" + "".join(
         f"- level: None # {number}\n  users: [u{number}, 'v']\n  verbs:\n  - get\n" for number in range(5000)
     )
-    begin = time.monotonic()
+    begin = time.process_time()
     assert len(reader.load(text)["rules"]) == 5000
     assert len(reader.load("a: [" + "b c  d, " * 50_000 + "]")["a"]) == 50_000
-    assert time.monotonic() - begin < 10
+    assert time.process_time() - begin < 5
