@@ -17,12 +17,12 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils import _x509,
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis import (
     admission,
     audit_policy,
+    kubelet,
     structured,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.programs import Program, Undecided
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.reader import (
     API_SERVER,
-    KUBELET,
     Reader,
 )
 
@@ -88,11 +88,12 @@ def _encryption(program: Program) -> dict[str, list[str]] | None:
 
 
 def _kubelet(reader: Reader) -> dict[str, bool | None] | None:
-    if not reader.processes(KUBELET):
+    known = kubelet.find(reader)
+    if known is None:
         return None
     try:
-        value = reader.configz().get("seccompDefault")
-    except OSError:
+        value = known.seccomp_default().value
+    except kubelet.Unknown:
         value = None
     return {"seccomp_default": value if isinstance(value, bool) else None}
 

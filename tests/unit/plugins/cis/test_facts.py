@@ -63,10 +63,26 @@ def test_a_worker() -> None:
     }
 
 
-@pytest.mark.parametrize("config", ["cannot be asked", {}, {"seccompDefault": "yes"}])
+@pytest.mark.parametrize("config", [{}, {"seccompDefault": "yes"}])
 def test_a_kubelet_that_does_not_say(config: Any) -> None:
     facts = cluster_facts(FakeReader((process("kubelet"),), config=config))
     assert facts["kubelet"] == {"seccomp_default": None}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "file", "expected"),
+    [
+        ((), File(), False),
+        (("--seccomp-default",), File(), True),
+        (("--config=/k.yaml",), File("seccompDefault: true\n"), True),
+        (("--config=/k.yaml",), File("seccompDefault: *anchor\n"), None),
+    ],
+)
+def test_a_kubelet_that_cannot_be_asked(
+    arguments: tuple[str, ...], file: File, expected: bool | None
+) -> None:
+    reader = FakeReader((process("kubelet", *arguments),), files={"/k.yaml": file}, config="refused")
+    assert cluster_facts(reader)["kubelet"] == {"seccomp_default": expected}
 
 
 def test_the_webhook_of_images() -> None:
