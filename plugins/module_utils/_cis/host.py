@@ -77,6 +77,7 @@ class Host:
         self.root = root
         self.seconds = seconds
         self._running: dict[str, list[Process]] | None = None
+        self._own: dict[str, tuple[Process, ...]] = {}
         self._live: dict[str, t.Any] | OSError | None = None
 
     # Processes
@@ -89,7 +90,9 @@ class Host:
                     found = self._process(pid)
                     if found is not None:
                         self._running.setdefault(found.name, []).append(found)
-        return tuple(item for item in self._running.get(name, ()) if self._ours(item))
+        if name not in self._own:
+            self._own[name] = tuple(item for item in self._running.get(name, ()) if self._ours(item))
+        return self._own[name]
 
     def _proc(self, *parts: str) -> str:
         return os.path.join(self.root, "proc", *parts)
