@@ -170,6 +170,14 @@ CASES: list[Case] = [
     Case(
         "5.1.2",
         "odd",
+        "one Secret by its name, and by another rule all of them",
+        given(rule("get", "secrets", resourceNames=["tls"]), rule("list", "secrets")),
+        "fail",
+        says=("get secrets named tls; list secrets",),
+    ),
+    Case(
+        "5.1.2",
+        "odd",
         "every account of a namespace, even for one Secret",
         given(rule("get", "secrets", resourceNames=["tls"]), to="Group/system:serviceaccounts:shop"),
         "fail",
