@@ -18,6 +18,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.snapshot
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._x509 import CertificateError, parse_pem
 
 _SIGNER = "kubernetes.io/kube-apiserver-client"
+_NODE = "system:node:"
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,13 @@ def issued(snapshot: Snapshot) -> t.Iterator[Issued]:
 def on_hosts(snapshot: Snapshot) -> t.Iterator[Issued]:
     """Those that C(cis_node) found in files."""
     for facts in snapshot.nodes:
-        for entry in facts.get("certificates") or ():
+        found = facts.get("certificates") or ()
+        # The kubelet's own certificate says which host it is.
+        names = (str(entry.get("common_name") or "") for entry in found)
+        host = next((name[len(_NODE) :] + ":" for name in names if name.startswith(_NODE)), "")
+        for entry in found:
             yield Issued(
-                str(entry.get("path") or ""),
+                f"{host}{entry.get('path') or ''}",
                 str(entry.get("common_name") or ""),
                 tuple(str(name) for name in entry.get("organizations") or ()),
                 file=True,

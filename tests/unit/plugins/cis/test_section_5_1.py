@@ -389,13 +389,14 @@ CASES: list[Case] = [
             nodes=(
                 facts(
                     certificates=[
-                        found("/etc/kubernetes/super-admin.conf", "kubernetes-super-admin", "system:masters")
+                        found("/etc/kubernetes/kubelet.conf", "system:node:cp1", "system:nodes"),
+                        found("/etc/kubernetes/super-admin.conf", "kubernetes-super-admin", "system:masters"),
                     ]
                 ),
             )
         ),
         "fail",
-        says=("/etc/kubernetes/super-admin.conf", "Certificate/kubernetes-super-admin"),
+        says=("cp1:/etc/kubernetes/super-admin.conf", "Certificate/kubernetes-super-admin"),
     ),
     Case(
         "5.1.7",
