@@ -40,7 +40,9 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.report.p
 
 #: What is large, and read as it is.
 _LARGE = ("hosts", "cluster")
+_ONE_OF = "Give either hosts, or variable with expected."
 ARGUMENT_SPEC: dict[str, t.Any] = {
+    "variable": {"type": "str", "default": ""},
     "expected": {"type": "dict", "default": {}},
     "cluster_name": {"type": "str", "default": "kubernetes"},
     "kubernetes_version": {"type": "str", "default": ""},
@@ -82,6 +84,19 @@ _CHANGES = 100
 
 class _RefusedError(Exception):
     """The arguments cannot be used; nothing was written."""
+
+
+def registered(name: str, hosts: t.Iterable[str], task_vars: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """A registered variable of several hosts, as it was registered.
+
+    It is not templated: nothing in a result is a template, and with hundreds of hosts that takes longer than all else.
+    """
+    found = {}
+    hostvars = task_vars["hostvars"]
+    for host in hosts:
+        variables = hostvars.raw_get(host)
+        found[host] = variables.get(name) if isinstance(variables, dict) else None
+    return found
 
 
 def read_time(text: str) -> datetime.datetime:
@@ -220,7 +235,12 @@ class ActionModule(ActionBase):
             return {**result, "failed": True, "msg": "; ".join(checked.error_messages)}
         params = checked.validated_parameters
         try:
-            read = read_input(params, large["hosts"], large["cluster"], collection_version())
+            hosts = large["hosts"]
+            if bool(params["variable"]) == ("hosts" in given):
+                raise _RefusedError(_ONE_OF)
+            if params["variable"]:
+                hosts = registered(params["variable"], read_expected(params["expected"]), task_vars or {})
+            read = read_input(params, hosts, large["cluster"], collection_version())
         except _RefusedError as exc:
             return {**result, "failed": True, "msg": str(exc)}
         return {**result, **self._report(params, read)}

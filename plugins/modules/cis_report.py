@@ -38,9 +38,17 @@ attributes:
       - An audit is never a change, and neither is writing down what it found.
 options:
   hosts:
-    description: Registered result of M(baremetal.kubernetes.cis_node) by the host's name in the inventory.
+    description:
+      - Registered result of M(baremetal.kubernetes.cis_node) by the host's name in the inventory.
+      - Give either this or O(variable).
     type: dict
-    required: true
+  variable:
+    description:
+      - Name of the variable that the result of M(baremetal.kubernetes.cis_node) was registered as, for the hosts in
+        O(expected).
+      - Ansible goes over everything that is given in a template; by its name, hundreds of hosts are read in no time.
+    type: str
+    default: ""
   expected:
     description:
       - What each host must have been audited as, a list of V(control_plane), V(etcd) and V(node) by the host's
@@ -218,7 +226,7 @@ seealso:
 EXAMPLES = r"""
 - name: Report on all hosts at once
   baremetal.kubernetes.cis_report:
-    hosts: "{{ dict(groups.all | zip(groups.all | map('extract', hostvars, '__cis_node'))) }}"
+    variable: __cis_node
     expected: {cp1: [control_plane, etcd, node], w1: [node]}
     cluster: "{{ __cis_cluster }}"
     cluster_name: prod-a

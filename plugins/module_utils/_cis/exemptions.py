@@ -13,11 +13,13 @@ import datetime
 import fnmatch
 import hashlib
 import json
+import re
 import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.profiles import PROFILES
 
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 _EXEMPTION_FIELDS = frozenset(
     {"profile", "id", "reason", "owner", "expires", "hosts", "namespaces", "subjects"}
 )
@@ -196,7 +198,8 @@ class _Entry:
         if isinstance(value, datetime.date):
             return value
         try:
-            return datetime.date.fromisoformat(str(value))
+            # fromisoformat alone takes more than that.
+            return datetime.date.fromisoformat(str(value) if _DATE.match(str(value)) else "")
         except ValueError:
             self.add(f"expires is {value}, which is no date as 2027-01-31")
             return None

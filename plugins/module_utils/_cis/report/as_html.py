@@ -56,6 +56,8 @@ CHANGES = ("", "newly failed", "fixed", "changed", "other evidence")
 #: What is listed without a script: groups of a check, hosts of a group.
 _GROUPS = 6
 _HOSTS = 20
+#: Enough of a digest to tell two files apart; the JSON report has the rest.
+_DIGEST = len("sha256:") + 12
 _NUMBER = {status: number for number, status in enumerate(STATUSES)}
 
 RISK_TITLES = {
@@ -125,7 +127,7 @@ class _Tables:
 
     def proof(self, proof: Proof) -> int:
         """Number of a piece of evidence."""
-        source = f"{proof.source} ({proof.digest})" if proof.digest else proof.source
+        source = f"{proof.source} ({proof.digest[:_DIGEST]}\u2026)" if proof.digest else proof.source
         item = (
             self.text(source),
             self.text(proof.key),
@@ -179,11 +181,15 @@ def _facts(report: Report, numbers: t.Mapping[str, t.Any]) -> str:
     return "".join(f"<span>{name} <b>{escape(value)}</b></span>" for name, value in facts)
 
 
-def _list(title: str, texts: t.Sequence[str], css: str) -> str:
-    if not texts:
-        return ""
+def _list(title: str, texts: t.Sequence[str]) -> str:
     items = "".join(f"<li>{escape(text)}</li>" for text in texts)
-    return f'<section class="box {css}"><h3>{title}</h3><ul>{items}</ul></section>\n'
+    return f'<section class="box notice"><h3>{title}</h3><ul>{items}</ul></section>\n' if texts else ""
+
+
+def _folded(title: str, texts: t.Sequence[str]) -> str:
+    items = "".join(f"<li>{escape(text)}</li>" for text in texts)
+    summary_line = f"<summary>{title} ({len(texts)})</summary>"
+    return f'<details class="box">{summary_line}<ul>{items}</ul></details>\n' if texts else ""
 
 
 def _summary(numbers: t.Mapping[str, t.Any]) -> str:
@@ -234,11 +240,10 @@ def _drift(report: Report) -> str:
     )
     more = len(drift.failed) - _HOSTS
     rest = f"<li>and {more} more</li>" if more > 0 else ""
-    failed = f"<ul>{listed}{rest}</ul>" if listed else ""
-    return (
-        f'<section class="box"><h3>Since {escape(drift.since)}</h3><p>{line or "Nothing changed."}</p>'
-        f"{failed}{hosts}</section>\n"
-    )
+    title = f'Since {escape(drift.since)}: <span class="plain">{line or "nothing changed"}</span>'
+    if not listed and not hosts:
+        return f'<p class="box">{title}</p>\n'
+    return f'<details class="box"><summary>{title}</summary><ul>{listed}{rest}</ul>{hosts}</details>\n'
 
 
 def _hosts(report: Report) -> str:
@@ -406,13 +411,13 @@ def render(report: Report) -> t.Iterator[str]:
         '<button type="button" class="icon needs-script" id="theme" hidden>Light / dark</button></header>\n'
         f'<div class="facts">{_facts(report, numbers)}</div>\n'
     )
-    yield _list("Read this first", report.notices, "notice")
+    yield _list("Read this first", report.notices)
     yield _summary(numbers)
     yield _drift(report)
     yield _hosts(report)
     yield _decisions("Exemptions", report.exemptions)
     yield _decisions("Attestations", report.attestations)
-    yield _list("To put in order", report.warnings, "")
+    yield _folded("To put in order", report.warnings)
     yield '<noscript><p class="dim">Searching, filtering and evidence need the page\u2019s script.</p></noscript>\n'
     yield _tools(report)
     yield "<main>\n"

@@ -265,9 +265,8 @@ def render(report: Report) -> t.Iterator[str]:
             continue
         check = report.checks[identifier]
         observations = list(writer.observations(rows))
-        for item in observations:
-            yield separator + encode(item)
-            separator = ",\n"
+        yield separator + encode(observations)[1:-1]
+        separator = ",\n"
         own = list(writer.risks(check, rows))
         risks += own
         findings.append(writer.finding(check, observations, own))

@@ -291,8 +291,8 @@ def _notices(given: Input, version: str, places: t.Sequence[Place], uses: t.Iter
         if use.state == "expired" and use.entry.expires is not None:
             kind = "exemption" if isinstance(use.entry, Exemption) else "attestation"
             found.append(
-                f"The {kind} {use.entry.title} expired on {use.entry.expires.isoformat()} and covers nothing;"
-                f" it would cover {use.count} of what was found."
+                f"The {kind} {use.entry.title} expired on {use.entry.expires.isoformat()} and covers nothing any more;"
+                f" {use.count or 'none'} of what was found would need it."
             )
     return found
 
@@ -337,7 +337,8 @@ def merge(given: Input) -> Report:
     place = {item.name: number for number, item in enumerate(collector.places)}
     order = {identifier: number for number, identifier in enumerate(checks)}
     rows = sorted(
-        (decisions.decide(row) for row in collector.rows), key=lambda row: (order[row.check], place[row.host])
+        (decisions.decide(row).with_fingerprint() for row in collector.rows),
+        key=lambda row: (order[row.check], place[row.host]),
     )
     exemptions = decisions.uses(decisions.exemptions)
     attestations = decisions.uses(decisions.attestations)

@@ -66,7 +66,8 @@ class Row(t.NamedTuple):
     """One check on one host, or on the cluster, whose host is empty.
 
     C(status) is what counts; C(effective) and C(literal) are the two verdicts that it comes from. C(attestation) is
-    the key of the one that answered a manual check.
+    the key of the one that answered a manual check. C(fingerprint) stays the same as long as the verdict and what it
+    was made from do.
     """
 
     check: str
@@ -78,22 +79,22 @@ class Row(t.NamedTuple):
     time: str
     evidence: tuple[Proof, ...] = ()
     attestation: str = ""
+    fingerprint: str = ""
 
     @property
     def exemptions(self) -> tuple[str, ...]:
         """Keys of the exemptions that cover something of it."""
         return tuple(dict.fromkeys(proof.exempt for proof in self.evidence if proof.exempt))
 
-    @property
-    def fingerprint(self) -> str:
-        """Stays the same as long as the verdict and what it was made from do."""
+    def with_fingerprint(self) -> Row:
+        """The same with its fingerprint."""
         seen = sorted(
             (proof.source, proof.key, proof.observed, proof.status, proof.subject, proof.namespace)
             for proof in self.evidence
             if proof.source != ATTESTED
         )
         text = json.dumps([self.effective, self.literal, seen or self.message], ensure_ascii=True)
-        return hashlib.sha256(text.encode("ascii")).hexdigest()[:16]
+        return self._replace(fingerprint=hashlib.sha256(text.encode("ascii")).hexdigest()[:16])
 
 
 #: Where the proof of an attested check says that it comes from.

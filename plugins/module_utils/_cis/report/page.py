@@ -43,8 +43,9 @@ a { color: var(--link); }
 .facts { display: flex; flex-wrap: wrap; gap: .1rem 1.1rem; margin: .4rem 0 1rem; color: var(--dim); }
 .facts b { color: var(--text); font-weight: 600; }
 .box { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: .8rem 1rem;
-  margin: .8rem 0; }
+  margin: .6rem 0; }
 .box > summary { cursor: pointer; font-weight: 600; }
+.plain { font-weight: 400; }
 .notice { border-left: .3rem solid var(--manual); }
 .notice ul, .box ul { margin: .2rem 0; padding-left: 1.2rem; }
 .sum { display: grid; grid-template-columns: auto 1fr; gap: 1rem 2rem; align-items: center; }
@@ -75,7 +76,8 @@ svg .not_applicable { fill: var(--na); opacity: .35; }
   gap: .5rem; align-items: center; border-bottom: 1px solid var(--line); }
 .tools input, .tools select, .tools button, .icon { font: inherit; color: inherit; background: var(--card);
   border: 1px solid var(--line); border-radius: .45rem; padding: .35rem .6rem; max-width: 100%; }
-.tools input[type=search] { flex: 1 1 16rem; min-width: 10rem; }
+.tools input[type=search] { flex: 1 1 11rem; min-width: 10rem; }
+.tools select { max-width: 11rem; }
 .tools label.tick { display: inline-flex; gap: .35rem; align-items: center; }
 button { cursor: pointer; }
 .count { margin-left: auto; color: var(--dim); }
@@ -88,7 +90,7 @@ button { cursor: pointer; }
 .check > summary:hover, .check[open] > summary { background: var(--soft); }
 .check .num { font-variant-numeric: tabular-nums; color: var(--dim); }
 .check .title { overflow-wrap: anywhere; }
-.check .side { display: flex; gap: .4rem; flex-wrap: wrap; justify-content: flex-end; }
+.check .side { display: flex; gap: .4rem; flex-wrap: wrap; justify-content: flex-end; align-items: baseline; }
 .body { padding: .6rem .9rem 1rem; border-top: 1px solid var(--line); }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem .9rem; margin: 0 0 .8rem; }
 dt { color: var(--dim); } dd { margin: 0; overflow-wrap: anywhere; }
@@ -102,6 +104,7 @@ table { border-collapse: collapse; width: 100%; font-size: .88rem; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .6rem; border-bottom: 1px solid var(--line); }
 th { color: var(--dim); font-weight: 600; white-space: nowrap; }
 td { overflow-wrap: anywhere; }
+td.name { white-space: nowrap; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
 tr:last-child td { border-bottom: 0; }
 code { font-family: ui-monospace, "SFMono-Regular", Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: .92em;
@@ -147,7 +150,7 @@ const make = (name, className, text) => {
   return element;
 };
 const hostName = (index) => index < 0 ? CLUSTER : hosts[index];
-const badge = (status, text) => make('span', 'badge b-' + statuses[status], text || titles[status]);
+const badge = (status) => make('span', 'badge b-' + statuses[status], data.marks[status] + ' ' + titles[status]);
 const PAGE = 50;
 
 // What is searched: every distinct text once.
@@ -224,19 +227,25 @@ function apply() {
   $('none').hidden = shown > 0;
 }
 
-function table(indices) {
+// Evidence as a table; with names of hosts when it is that of several.
+function table(pairs, withHosts) {
   const scroll = make('div', 'scroll');
   const element = make('table');
   const head = make('tr');
-  for (const name of ['', 'Where', 'What', 'Found', 'Expected']) head.append(make('th', '', name));
+  const names = ['Where', 'What', 'Found', 'Expected'];
+  for (const name of withHosts ? ['', 'Host', ...names] : ['', ...names]) head.append(make('th', '', name));
   const top = make('thead');
   top.append(head);
   const body = make('tbody');
-  for (const index of indices) {
+  let last = null;
+  for (const [host, index] of pairs) {
     const item = evidence[index];
     const row = make('tr');
     const first = make('td');
     if (item[4] >= 0) first.append(item[7] >= 0 ? make('span', 'badge b-exempt', 'exempt') : badge(item[4]));
+    row.append(first);
+    if (withHosts) row.append(make('td', 'name', host === last ? '' : hostName(host)));
+    last = host;
     const where = make('td');
     const subject = strings[item[5]];
     if (subject) where.append(make('div', '', subject));
@@ -244,7 +253,7 @@ function table(indices) {
     const found = make('td');
     found.append(make('code', '', strings[item[2]]));
     if (item[7] >= 0) found.append(make('div', 'dim', reasons[item[7]]));
-    row.append(first, where, make('td', '', strings[item[1]]), found, make('td', '', strings[item[3]]));
+    row.append(where, make('td', '', strings[item[1]]), found, make('td', '', strings[item[3]]));
     body.append(row);
   }
   element.append(top, body);
@@ -253,14 +262,14 @@ function table(indices) {
 }
 
 // Lists that may be long come in pages.
-function paged(target, items, build) {
+function paged(target, items, build, size = PAGE) {
   let done = 0;
   const more = make('button', 'more');
   more.type = 'button';
   const next = () => {
-    for (const item of items.slice(done, done + PAGE)) target.insertBefore(build(item), more);
-    done = Math.min(done + PAGE, items.length);
-    more.textContent = 'Show more (' + (items.length - done) + ' left)';
+    for (const item of items.slice(done, done + size)) target.insertBefore(build(item), more);
+    done = Math.min(done + size, items.length);
+    more.textContent = 'Show more';
     more.hidden = done >= items.length;
   };
   target.append(more);
@@ -268,25 +277,21 @@ function paged(target, items, build) {
   next();
 }
 
-function folded(summary, indices, open) {
+function folded(title, pairs, withHosts, open) {
   const element = make('details');
-  element.append(summary);
+  element.append(make('summary', '', title));
   const render = () => {
-    if (element.open && element.childElementCount === 1) {
-      const target = make('div');
-      element.append(target);
-      if (indices.length > PAGE) paged(target, chunks(indices), table); else target.append(table(indices));
-    }
+    if (!element.open || element.childElementCount > 1) return;
+    const target = make('div');
+    element.append(target);
+    const parts = [];
+    for (let start = 0; start < pairs.length; start += PAGE) parts.push(pairs.slice(start, start + PAGE));
+    paged(target, parts, (part) => table(part, withHosts), 1);
   };
   element.addEventListener('toggle', render);
   element.open = open;
   return element;
 }
-const chunks = (items) => {
-  const found = [];
-  for (let start = 0; start < items.length; start += PAGE) found.push(items.slice(start, start + PAGE));
-  return found;
-};
 const facts = (row) => {
   const found = [];
   if (row[4] >= 0) found.push('by the benchmark\u2019s words: ' + titles[row[4]]);
@@ -314,16 +319,14 @@ function fill(check) {
     const some = names.slice(0, 12).join(', ');
     const where = names.length > 12 ? names.length + ' hosts: ' + some + ', \u2026' : some;
     box.append(make('p', 'hosts', where));
-    const alike = same.every((item) => item[3].join() === row[3].join());
-    const few = ordered.length === 1 || row[1] < 2;
-    if (alike && row[3].length) {
-      box.append(folded(make('summary', '', 'Evidence (' + row[3].length + ')'), row[3], few && row[3].length <= 5));
-    } else if (!alike) {
-      const list = make('div');
-      paged(list, same.filter((item) => item[3].length), (item) =>
-        folded(make('summary', '', hostName(item[0]) + ' \u2013 evidence (' + item[3].length + ')'), item[3],
-          same.length === 1));
-      box.append(list);
+    const bad = row[1] < 2;
+    if (same.every((item) => item[3].join() === row[3].join())) {
+      const pairs = row[3].map((index) => [row[0], index]);
+      const open = bad || ordered.length === 1;
+      if (pairs.length) box.append(folded('Evidence (' + pairs.length + ')', pairs, false, open));
+    } else {
+      const pairs = same.flatMap((item) => item[3].map((index) => [item[0], index]));
+      box.append(folded('Evidence of ' + same.length + ' hosts (' + pairs.length + ')', pairs, true, bad));
     }
     return box;
   });
