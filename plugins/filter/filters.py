@@ -11,6 +11,7 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cluster import combine, select
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._csr import inventory
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._mirror import plan
 
@@ -122,6 +123,22 @@ def combine_named(base: t.Any, over: t.Any) -> t.Any:
     return combine.combine_named(base, over)
 
 
+def serving_nodes(
+    known: t.Any, names: t.Any = None, addresses: t.Any = None, extra: t.Any = None, previous: t.Any = None
+) -> dict[str, dict[str, t.Any]]:
+    """See C(serving_nodes.yml).
+
+    :raises AnsibleFilterError: when the nodes cannot be told apart, or have addresses that no node can have.
+    """
+    given = [{} if value is None else value for value in (known, names, addresses, extra, previous)]
+    if not all(isinstance(value, t.Mapping) for value in given):
+        raise AnsibleFilterError("serving_nodes takes dictionaries, found something else.")
+    try:
+        return inventory.serving_nodes(*(_plain(value) for value in given))
+    except OperatorError as exc:
+        raise AnsibleFilterError(str(exc)) from exc
+
+
 class FilterModule:
     """The filters by name."""
 
@@ -133,5 +150,6 @@ class FilterModule:
             "manifest_images": manifest_images,
             "mirror_list": mirror_list,
             "release_file": release_file,
+            "serving_nodes": serving_nodes,
             "to_toml": to_toml,
         }

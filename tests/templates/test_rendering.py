@@ -70,6 +70,8 @@ SITES = {
             },
             "control_plane_taints": [],
             "kubelet_config": {"maxPods": 250},
+            "kubelet_csr_extra_nodes": {"cp1": {"names": ["cp1.example.org"]}},
+            "kubelet_csr_python": "/opt/python/bin/python3",
             "kubelet_limit_nofile": 20000,
             "network_values": {"envoy": {"enabled": False}},
             "worker_taints": [{"key": "example.org/gpu", "value": "yes", "effect": "NoSchedule"}],
@@ -83,6 +85,8 @@ TEMPLATES: dict[str, tuple[str, str]] = {
     "container_runtime/containerd.service.j2": ("unit", ""),
     "container_runtime/crictl.yaml.j2": ("yaml", ""),
     "container_runtime/hosts.toml.j2": ("toml", "docker.io"),
+    "kubelet_csr/approver.initd.j2": ("shell", ""),
+    "kubelet_csr/approver.service.j2": ("unit", ""),
     "kubelet/kubelet.initd.j2": ("shell", ""),
     "kubelet/kubelet.service.j2": ("unit", ""),
 }
@@ -96,18 +100,19 @@ DOCUMENTS: dict[str, tuple[str, str]] = {
     "init": ("__control_plane_init_documents | to_nice_yaml", "yaml"),
     "join": ("__control_plane_join_documents | to_nice_yaml", "yaml"),
     "worker": ("__worker_join_documents | to_nice_yaml", "yaml"),
+    "approver": ("__kubelet_csr_list_file.content", "yaml"),
     "cilium": ("__network_values | combine(network_values, recursive=true) | to_nice_yaml", "yaml"),
 }
 
 
-def _node(site: Site, number: int) -> dict[str, Any]:
+def _node(site: Site, number: int, name: str = "") -> dict[str, Any]:
     """The state of a fresh host, in the form of node_info."""
     return {
         "node": {
             "address": f"192.0.2.1{number}",
             "architecture": "amd64",
             "kubernetes": {"cluster_id": None, "role": None, "state": "absent"},
-            "node_name": f"cp{number}",
+            "node_name": name or f"cp{number}",
             "service_manager": site.init,
             "swap_bytes": 0,
         }
@@ -116,8 +121,12 @@ def _node(site: Site, number: int) -> dict[str, Any]:
 
 def _inventory(site: Site) -> dict[str, Any]:
     local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-    planes = {f"cp{number}": local for number in range(1, site.control_planes + 1)}
-    return {"control_plane": {"hosts": planes}, "worker": {"hosts": {"w1": local}}}
+    planes = {
+        f"cp{number}": {**local, "__cluster_node": _node(site, number)}
+        for number in range(1, site.control_planes + 1)
+    }
+    worker = {**local, "__cluster_node": _node(site, 9, "w1")}
+    return {"control_plane": {"hosts": planes}, "worker": {"hosts": {"w1": worker}}}
 
 
 def _extra(site: Site) -> dict[str, Any]:
@@ -125,7 +134,7 @@ def _extra(site: Site) -> dict[str, Any]:
         {"item": f"cp{number}", "unreachable": False, **_node(site, number)}
         for number in range(1, site.control_planes + 1)
     ]
-    return {"__cluster_node": _node(site, 1), "__cluster_observed": {"results": observed}, **site.variables}
+    return {"__cluster_observed": {"results": observed}, **site.variables}
 
 
 def _file(target: Path, name: str) -> Path:
@@ -328,6 +337,19 @@ EXPECTED: tuple[tuple[str, str, str, Any], ...] = (
     ("plain systemd", "kubelet/kubelet.service.j2", "Service/Restart", "always"),
     ("plain openrc", "container_runtime/containerd.initd.j2", "supervisor", "supervise-daemon"),
     ("plain openrc", "kubelet/kubelet.initd.j2", "supervisor", "supervise-daemon"),
+    ("plain openrc", "kubelet_csr/approver.initd.j2", "supervisor", "supervise-daemon"),
+    ("plain openrc", "kubelet_csr/approver.initd.j2", "command", "/usr/bin/python3"),
+    (
+        "air gap with settings of its own",
+        "kubelet_csr/approver.initd.j2",
+        "command",
+        "/opt/python/bin/python3",
+    ),
+    ("plain systemd", "kubelet_csr/approver.service.j2", "Service/DynamicUser", "yes"),
+    ("plain systemd", "kubelet_csr/approver.service.j2", "Service/Restart", "always"),
+    ("plain systemd", "approver", "nodes/cp1/addresses", ["192.0.2.11"]),
+    ("plain systemd", "approver", "interval", 30),
+    ("air gap with settings of its own", "approver", "nodes/cp1/names", ["cp1.example.org"]),
     ("plain openrc", "kubelet/kubelet.initd.j2", "respawn_max", "0"),
     ("air gap with settings of its own", "kubelet/kubelet.initd.j2", "rc_ulimit", "-n 20000"),
     ("air gap", "container_runtime/hosts.toml.j2", "server", "https://registry-1.docker.io"),

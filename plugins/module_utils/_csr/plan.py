@@ -100,7 +100,7 @@ class Decision:
 
 
 def parse_allowed(nodes: t.Any) -> dict[str, Allowed]:
-    """Read C({node: {addresses: [...], names: [...]}}).
+    """Read C({node: {addresses: [...], names: [...]}}); an entry may also say which C(host) of an inventory it is.
 
     :raises InventoryError: for anything that is not exactly that, for an address or a name that no node can have, and
         for one that two nodes have.
@@ -122,7 +122,7 @@ def parse_allowed(nodes: t.Any) -> dict[str, Allowed]:
 
 
 def _allowed(node: str, entry: t.Any) -> Allowed:
-    if not isinstance(entry, dict) or set(entry) - {"addresses", "names"}:
+    if not isinstance(entry, dict) or set(entry) - {"addresses", "names", "host"}:
         raise InventoryError(f"Node {node} has something else than addresses and names.", "Give these two.")
     parts: dict[str, list[str]] = {}
     for field in ("addresses", "names"):

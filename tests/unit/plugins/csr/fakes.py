@@ -218,6 +218,8 @@ class Api:
         self.authority = Authority()
         self.requests: dict[str, dict[str, t.Any]] = {}
         self.nodes: dict[str, dict[str, t.Any]] = {}
+        #: Further objects, by path.
+        self.objects: dict[str, dict[str, t.Any]] = {}
         self.asked: list[tuple[str, str]] = []
         #: Answers that go before all others: (method, path without its query) -> (status, message).
         self.answers: dict[tuple[str, str], tuple[int, str]] = {}
@@ -294,6 +296,8 @@ class Api:
         if (method, url.path) in self.answers:
             status, message = self.answers[method, url.path]
             return status, {"kind": "Status", "message": message}
+        if method == "GET" and url.path in self.objects:
+            return 200, copy.deepcopy(self.objects[url.path])
         query = dict(urllib.parse.parse_qsl(url.query))
         if method == "GET" and url.path == REQUESTS:
             selector = query.get("fieldSelector", "").removeprefix("spec.signerName=")

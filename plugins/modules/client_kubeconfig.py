@@ -1,0 +1,278 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: client_kubeconfig
+short_description: A kubeconfig for a user of the cluster, renewed in time
+version_added: 0.1.0
+author:
+  - baremetal.kubernetes contributors (@baremetal-kubernetes)
+description:
+  - Runs on a control plane. It has a kubeconfig there for a user who is known by a client certificate, made by kubeadm
+    with the cluster's CA, and makes another one before the certificate ends.
+  - What the user may do is given by RBAC, and not by this module. Certificates cannot be revoked, so give the user
+    little.
+extends_documentation_fragment:
+  - baremetal.kubernetes._attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details:
+      - Shows user, groups, server, mode, owner and end of validity, and never the key.
+  idempotent:
+    support: full
+options:
+  path:
+    description: The file. Its folder must be there.
+    type: path
+    required: true
+  common_name:
+    description: Name of the user.
+    type: str
+    required: true
+  organizations:
+    description: Groups of the user.
+    type: list
+    elements: str
+    default: []
+  valid_days:
+    description: How long a new certificate is good for.
+    type: int
+    default: 365
+  min_days:
+    description:
+      - A new one is made when the certificate is good for fewer days than that. Without it, a third of O(valid_days).
+    type: int
+  kubeadm_path:
+    description: The program, by path or by name.
+    type: str
+    default: kubeadm
+  timeout:
+    description: Seconds that a run of kubeadm may take.
+    type: int
+    default: 60
+  root:
+    description: Folder below which the module looks for kubeadm's files, for tests.
+    type: path
+    default: /
+notes:
+  - The file belongs to root, and nobody else may read it.
+  - The key of the cluster's CA must be on this host, and kubeadm on it.
+seealso:
+  - module: baremetal.kubernetes.kubelet_csr
+"""
+
+EXAMPLES = r"""
+- name: Have credentials for the approver of serving certificates
+  baremetal.kubernetes.client_kubeconfig:
+    path: /etc/baremetal-kubernetes/kubelet-csr-approver.conf
+    common_name: baremetal-kubernetes:kubelet-csr-approver
+"""
+
+RETURN = r"""
+reasons:
+  description: Why it was made anew, or would be; empty when it is as it should be or just mode or owner were not.
+  returned: always
+  type: list
+  elements: str
+  sample: ["its certificate is good for 98 more days, expected 121 at least"]
+server:
+  description: URL of the API server in it.
+  returned: always
+  type: str
+  sample: https://192.0.2.10:6443
+not_after:
+  description: When its certificate ends, in UTC (RFC 3339); in check mode, that of the one that is there.
+  returned: when there is one
+  type: str
+  sample: "2027-11-21T12:00:00Z"
+days_left:
+  description: Whole days until then.
+  returned: when there is one
+  type: int
+  sample: 364
+"""
+
+import os
+import stat
+import typing as t
+from datetime import datetime, timedelta, timezone
+from urllib.parse import urlsplit
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.baremetal.kubernetes.plugins.module_utils import _api, _files, _kubeconfig, _x509
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import credentials, documents
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.api import Api, UnreachableError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runner import Host
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
+
+MODE = 0o600
+CLUSTER_CONFIGURATION = "/api/v1/namespaces/kube-system/configmaps/kubeadm-config"
+CRI_SOCKET = "unix:///run/containerd/containerd.sock"
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "path": {"type": "path", "required": True},
+    "common_name": {"type": "str", "required": True},
+    "organizations": {"type": "list", "elements": "str", "default": []},
+    "valid_days": {"type": "int", "default": 365},
+    "min_days": {"type": "int"},
+    "kubeadm_path": {"type": "str", "default": "kubeadm"},
+    "timeout": {"type": "int", "default": 60},
+    "root": {"type": "path", "default": "/"},
+}
+
+
+def observe(path: str) -> credentials.Found:
+    """The file as it is.
+
+    :raises KubeadmError: when it is there and cannot be read.
+    """
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            info = os.fstat(stream.fileno())
+            text = stream.read()
+    except FileNotFoundError:
+        return credentials.Found(None)
+    except OSError as exc:
+        raise KubeadmError(f"{path} cannot be read: {exc.strerror}.", "Run this as root.") from exc
+    unusable = ""
+    try:
+        _api.Client(_kubeconfig.parse(text), "it")
+    except _kubeconfig.KubeconfigError as exc:
+        unusable = str(exc)
+    except _api.ApiError as exc:
+        unusable = exc.message
+    return credentials.Found(text, stat.S_IMODE(info.st_mode), (info.st_uid, info.st_gid), unusable)
+
+
+def want(params: t.Mapping[str, t.Any]) -> credentials.Wanted:
+    """What is asked for, with server and CA of this host's cluster.
+
+    :raises KubeadmError: when the host is no control plane or a number makes no sense.
+    """
+    least = params["valid_days"] // 3 if params["min_days"] is None else params["min_days"]
+    if params["valid_days"] < 1 or not 0 <= least < params["valid_days"]:
+        raise KubeadmError(
+            f"valid_days is {params['valid_days']} and min_days {least}, expected the latter to be less.",
+            "Give a min_days that a new certificate fulfils.",
+        )
+    if not params["common_name"]:
+        raise KubeadmError("common_name is empty.", "Give the user a name.")
+    admin = node.read_text(params["root"], node.ADMIN_CONF)
+    authority = node.read_text(params["root"], node.CA_CERT)
+    try:
+        server = _kubeconfig.parse(admin or "").server
+        ca = _x509.parse_pem(authority or "")
+    except (_kubeconfig.KubeconfigError, _x509.CertificateError) as exc:
+        raise KubeadmError(
+            f"{node.ADMIN_CONF} or {node.CA_CERT} is missing or unusable: {exc}.",
+            "Run this on a control plane.",
+        ) from exc
+    return credentials.Wanted(
+        params["common_name"], tuple(params["organizations"]), server, ca, timedelta(days=least)
+    )
+
+
+def make(host: Host, params: t.Mapping[str, t.Any]) -> str:
+    """Have kubeadm make it.
+
+    :returns: the kubeconfig, a secret.
+    """
+    api = Api(host.root)
+    stored = api.get(CLUSTER_CONFIGURATION)
+    cluster = ((stored or {}).get("data") or {}).get("ClusterConfiguration")
+    if not cluster:
+        raise KubeadmError(
+            f"{host.name}: the ConfigMap kubeadm-config of kube-system holds no ClusterConfiguration.",
+            "Let kubeadm init run to its end first (baremetal.kubernetes.kubeadm with operation: init).",
+        )
+    address = urlsplit(api.server)
+    # What kubeadm would otherwise look for on the host, and might not find.
+    own = {
+        "apiVersion": documents.API_VERSION,
+        "kind": "InitConfiguration",
+        "localAPIEndpoint": {"advertiseAddress": address.hostname, "bindPort": address.port or 443},
+        "nodeRegistration": {"criSocket": CRI_SOCKET},
+    }
+    argv = ["kubeconfig", "user", "--client-name", params["common_name"]]
+    argv += [word for name in params["organizations"] for word in ("--org", name)]
+    argv += ["--validity-period", f"{params['valid_days'] * 24}h"]
+    with host.config_file(documents.render([own], [cluster])) as path:
+        return host.run([*argv, "--config", path], params["timeout"]).raw
+
+
+def run(module: AnsibleModule, host: Host) -> dict[str, t.Any]:
+    """Have it as it should be."""
+    params = module.params
+    owner = (os.geteuid(), os.getegid())
+    now = datetime.now(timezone.utc)
+    wanted = want(params)
+    found = observe(params["path"])
+    why = credentials.reasons(found, wanted, now)
+    until = credentials.stamp(now + timedelta(days=params["valid_days"]))
+    if not why:
+        until = credentials.stamp(credentials.read(found.text or "")[1].not_after)
+    after = credentials.lines(wanted.server, wanted.common_name, wanted.organizations, until, MODE, owner)
+    changed = bool(why) or (found.mode, found.owner) != (MODE, owner)
+    before = credentials.shown(found)
+    if changed and not module.check_mode:
+        text = make(host, params) if why else found.text or ""
+        wrong = credentials.reasons(credentials.Found(text), wanted, datetime.now(timezone.utc))
+        if wrong:
+            raise KubeadmError(
+                f"{host.name}: kubeadm made something else than was asked for: {'; '.join(wrong)}.",
+                "See whether admin.conf and the CA of this host are those of the cluster.",
+            )
+        try:
+            _files.write_atomic(params["path"], text.encode(), MODE, owner)
+        except OSError as exc:
+            raise KubeadmError(
+                f"{params['path']} cannot be written: {exc.strerror}.", "Make its folder."
+            ) from exc
+        found = observe(params["path"])
+        after = credentials.shown(found)
+    return {
+        "changed": changed,
+        "reasons": why,
+        "server": wanted.server,
+        "diff": {"before": before, "after": after if changed else before},
+        **_end(found),
+    }
+
+
+def _end(found: credentials.Found) -> dict[str, t.Any]:
+    try:
+        _config, own = credentials.read(found.text or "")
+    except (_kubeconfig.KubeconfigError, _x509.CertificateError):
+        return {}
+    left = own.not_after - datetime.now(timezone.utc)
+    return {"not_after": credentials.stamp(own.not_after), "days_left": max(left.days, 0)}
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    host = Host(module.params["root"], module.params["kubeadm_path"])
+    result: dict[str, t.Any] = {}
+    try:
+        result = run(module, host)
+    except KubeadmError as exc:
+        # What kubeadm printed may hold a key.
+        exc.context.pop("stdout", None)
+        module.fail_json(msg=str(exc), **exc.context)
+    except UnreachableError as exc:
+        module.fail_json(
+            msg=f"{host.name}: the API server of this host does not answer: {exc}."
+            " Look at its container (crictl ps -a, crictl logs) and at the kubelet's log."
+        )
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
