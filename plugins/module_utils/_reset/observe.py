@@ -140,7 +140,7 @@ class Eyes:
     def services(self) -> t.Iterator[Service]:
         """The node's services, as the init system has them."""
         pattern = SERVICE_PATHS.get(self.manager)
-        for name in ("kubelet", "containerd") if pattern else ():
+        for name in plan.SERVICES if pattern else ():
             path = str(pattern).format(name=name)
             links = [link for link in self._start_links(name) if self._leads_to(link, path)]
             yield Service(name, path, read_text(self.root, path), tuple(links), self._active(name, path))
@@ -274,7 +274,7 @@ class Eyes:
     def entries(self, points: t.Collection[str]) -> t.Iterator[Entry]:
         """The files and folders that a reset may concern."""
         paths = [*plan.DATA, *plan.PROGRAMS, *plan.KERNEL_FILES, *plan.SHARED]
-        paths += [plan.CRICTL, plan.SETTINGS, STATE, LOCK]
+        paths += [plan.CRICTL, plan.SETTINGS, plan.LIBRARY, STATE, LOCK]
         if self.live:
             paths.append(f"{plan.BPF}/cilium")
             paths += sorted(glob.glob(f"{plan.BPF}/tc/globals/cilium_*"))

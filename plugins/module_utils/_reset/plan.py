@@ -28,8 +28,12 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.model 
     Service,
 )
 
+# Folder of what the collection itself runs on hosts.
+LIBRARY = f"/usr/local/lib/{NAME}"
+APPROVER = f"{LIBRARY}/kubelet-csr-approver"
 # What the services' templates say, and nobody else's units with such a header: program and description.
 SERVICES = {
+    "kubelet-csr-approver": (APPROVER, "Approver of serving certificates of kubelets"),
     "kubelet": ("/usr/local/bin/kubelet", "Kubernetes node agent"),
     "containerd": ("/usr/local/bin/containerd", "containerd container runtime"),
 }
@@ -68,6 +72,7 @@ DATA = (
     "/var/log/containers",
     "/var/log/kubelet.log",
     "/var/log/containerd.log",
+    "/var/log/kubelet-csr-approver.log",
 )
 # Folders that daemons make and others may use, too: taken away when nothing of others is in them.
 SHARED = (
@@ -143,7 +148,13 @@ def own_program(seen: Observation, entry: Entry, checksums: t.Collection[str]) -
 
 
 def _runs(process: Process, program: str) -> bool:
-    return process.own_namespace and process.exe.replace(_DELETED, "") == program
+    exe = process.exe.replace(_DELETED, "")
+    if program == APPROVER:
+        # A folder that Python runs.
+        return (
+            process.own_namespace and os.path.basename(exe).startswith("python") and program in process.argv
+        )
+    return process.own_namespace and exe == program
 
 
 def _supervises(process: Process, program: str) -> bool:
@@ -342,8 +353,9 @@ def _marked(seen: Observation) -> t.Iterator[Item]:
         folder, name = os.path.split(entry.path)
         if name.startswith(STAGE_PREFIXES) or (folder == "/run" and name.startswith(SECRET_PREFIXES)):
             yield Item("unfinished", entry.path)
-    if seen.entry(SETTINGS) is not None:
-        yield Item("folder", SETTINGS)
+    for path in (SETTINGS, LIBRARY):
+        if seen.entry(path) is not None:
+            yield Item("folder", path)
     if any(line.startswith(SWAP_PREFIX) for line in seen.fstab):
         yield Item("swap entries of", FSTAB)
     if seen.entry(LOCK) is not None:

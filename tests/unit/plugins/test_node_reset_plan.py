@@ -10,6 +10,7 @@ import dataclasses
 import json
 
 import pytest
+import yaml
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset import network, observe, plan
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.model import (
     STATE,
@@ -24,6 +25,8 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.model 
     Ruleset,
     Service,
 )
+
+from .conftest import ROOT
 
 DIGEST = "5" * 64
 UNIT = """# Ansible managed
@@ -241,6 +244,46 @@ def test_what_a_deleted_unit_left_goes_too() -> None:
     assert plan.plan_reset(seen).items == (Item("service", "kubelet", (path, link)),)
     seen = dataclasses.replace(CLAIMED, services=(Service("kubelet", path),))
     assert plan.plan_reset(seen).items == ()
+
+
+def test_the_approver_of_serving_certificates_goes() -> None:
+    """Its unit is the one that the role writes, and its process is a Python like others."""
+    path = "/etc/systemd/system/kubelet-csr-approver.service"
+    text = (ROOT / "roles/kubelet_csr/templates/approver.service.j2").read_text(encoding="utf-8")
+    text = text.replace(
+        "{{ __cluster_managed }}", "Managed by baremetal.kubernetes: changes made here are lost."
+    )
+    text = text.replace("{{ __kubelet_csr_program }}", plan.APPROVER)
+    python = ("/usr/bin/python3", "-ISB")
+    seen = Observation(
+        services=(Service("kubelet-csr-approver", path, text),),
+        processes=(
+            Process(10, 1, "/usr/bin/python3.11", (*python, plan.APPROVER, "--config", "x")),
+            Process(11, 1, "/usr/bin/python3.11", (*python, "/opt/site")),
+            Process(12, 1, "/usr/bin/vi", ("vi", plan.APPROVER)),
+            Process(13, 1, "/usr/bin/python3.11", (*python, plan.APPROVER), own_namespace=False),
+            Process(14, 1, "/sbin/supervise-daemon", ("supervise-daemon", "x", "--", *python, plan.APPROVER)),
+        ),
+        entries=(Entry(plan.LIBRARY, "folder"), Entry("/var/log/kubelet-csr-approver.log", "file")),
+    )
+    found = plan.plan_reset(seen).items
+    assert Item("service", "kubelet-csr-approver", (path,)) in found
+    assert Item("processes of", "kubelet-csr-approver", ("14", "10")) in found
+    assert {"folder /usr/local/lib/baremetal-kubernetes", "file /var/log/kubelet-csr-approver.log"} <= {
+        str(item) for item in found
+    }
+    foreign = dataclasses.replace(seen.services[0], text="[Service]\nExecStart=/usr/bin/kubelet-csr-approver")
+    assert plan.plan_reset(Observation(services=(foreign,))).items == ()
+
+
+def test_reset_knows_what_the_role_calls_its_things() -> None:
+    variables = yaml.safe_load((ROOT / "roles/kubelet_csr/vars/main.yml").read_text(encoding="utf-8"))
+    assert variables["__kubelet_csr_program"] == plan.APPROVER
+    assert variables["__kubelet_csr_folder"] == plan.SETTINGS
+    script = (ROOT / "roles/kubelet_csr/templates/approver.initd.j2").read_text(encoding="utf-8")
+    assert plan.SERVICES["kubelet-csr-approver"][1] in script
+    paths = {service["path"] for service in variables["__kubelet_csr_services"].values()}
+    assert paths == {path.format(name="kubelet-csr-approver") for path in observe.SERVICE_PATHS.values()}
 
 
 def test_processes() -> None:
