@@ -33,6 +33,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.reader i
 
 #: No configuration, certificate or policy is larger.
 MOST_BYTES = 4 << 20
+_PIECE = 65536
 _MOST_FILES = 20000
 _MOST_LINKS = 40
 _SECONDS = 3.0
@@ -57,6 +58,22 @@ def _kind(mode: int) -> str:
 
 def _reason(exc: OSError) -> str:
     return exc.strerror or str(exc) or type(exc).__name__
+
+
+def _all(handle: int) -> bytes:
+    """All of an open file, or more than C(MOST_BYTES) of it.
+
+    Not in one piece: the kernel refuses to read /proc/sys into a large buffer.
+    """
+    parts = []
+    left = MOST_BYTES + 1
+    while left > 0:
+        part = os.read(handle, min(left, _PIECE))
+        if not part:
+            break
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
 
 
 def _context() -> ssl.SSLContext:
@@ -99,7 +116,7 @@ class Host:
 
     def _bytes(self, *parts: str) -> bytes:
         with open(self._proc(*parts), "rb") as stream:
-            return stream.read(MOST_BYTES)
+            return _all(stream.fileno())
 
     def _text(self, *parts: str) -> str:
         try:
@@ -242,8 +259,7 @@ class Host:
         try:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
                 raise OSError(errno.EINVAL, "not a regular file", path)
-            with os.fdopen(handle, "rb", closefd=False) as stream:
-                data = stream.read(MOST_BYTES + 1)
+            data = _all(handle)
         finally:
             os.close(handle)
         if len(data) > MOST_BYTES:

@@ -236,6 +236,10 @@ def test_what_is_too_large_is_not_read(tree: Tree) -> None:
     assert caught.value.errno == errno.EFBIG
 
 
+def test_a_setting_of_the_kernel_can_be_read() -> None:
+    assert Host().read("/proc/sys/kernel/hostname").decode().strip() == os.uname().nodename
+
+
 def test_what_is_no_file_is_not_waited_for(tree: Tree) -> None:
     os.mkfifo(tree.root / "fifo")
     reader = Host(str(tree.root))
