@@ -212,6 +212,14 @@ node:
           type: list
           elements: str
           sample: [etcd, kube-apiserver]
+        verifies_kubelets:
+          description: Whether the API server of this host asks kubelets for certificates of the cluster's CA.
+          type: bool
+          sample: true
+        encrypts:
+          description: Whether the API server of this host is told to encrypt what it stores.
+          type: bool
+          sample: true
     versions:
       description: Versions of kubelet, kubeadm, containerd, runc and crictl; V(null) for what is not installed.
       type: dict

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -31,6 +32,11 @@ _CERT = f"{CONFIG_DIR}/pki/apiserver-etcd-client.crt"
 _KEY = f"{CONFIG_DIR}/pki/apiserver-etcd-client.key"
 _HEALTH_SECONDS = 5
 _POLL_SECONDS = 1.0
+_PAGE = 200
+
+
+def _b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 class Etcd:
@@ -102,6 +108,25 @@ class Etcd:
                         found.add(member.id)
                         break
         return found
+
+    def values(self, prefix: str) -> t.Iterator[tuple[str, bytes]]:
+        """Keys below a prefix, and what is stored under them, page by page.
+
+        :raises EtcdError: when etcd does not answer.
+        """
+        at, end = prefix.encode(), prefix[:-1].encode() + bytes([ord(prefix[-1]) + 1])
+        while True:
+            page = self._post(
+                "/v3/kv/range",
+                {"key": _b64(at), "range_end": _b64(end), "limit": _PAGE, "serializable": False},
+            )
+            found = page.get("kvs") or []
+            for entry in found:
+                at = base64.b64decode(entry["key"])
+                yield at.decode("utf-8", "replace"), base64.b64decode(entry.get("value") or "")
+            if not page.get("more") or not found:
+                return
+            at += b"\0"
 
     def remove(self, member: Member) -> None:
         """Remove a member, and see that it is gone.

@@ -301,6 +301,8 @@ def kubernetes_facts(state: KubernetesState) -> dict[str, t.Any]:
         "api_server": state.api_server,
         "files": list(state.files),
         "static_pods": list(state.static_pods),
+        "verifies_kubelets": state.verifies_kubelets,
+        "encrypts": state.encrypts,
     }
 
 

@@ -92,6 +92,11 @@ def classify(files: t.Collection[str], local_etcd: bool = False) -> Membership:
     return Membership("partial", "worker" if BOOTSTRAP_CONF in own else None, (KUBELET_CONF,))
 
 
+# Where the kubelet keeps a serving certificate that it was given (pkg/kubelet/certificate/kubelet.go).
+KUBELET_SERVING = "/var/lib/kubelet/pki/kubelet-server-current.pem"
+_VERIFIES, _ENCRYPTS = "--kubelet-certificate-authority=", "--encryption-provider-config="
+
+
 @dataclass(frozen=True)
 class KubernetesState:
     """Everything that the host's files tell of its cluster.
@@ -99,6 +104,9 @@ class KubernetesState:
     :param cluster_id: C(sha256:<hex>) of the cluster CA's public key, as in kubeadm's discovery.
     :param node_name: from the kubelet's client certificate, C(None) before the node joined.
     :param static_pods: names of the manifests.
+    :param verifies_kubelets: whether the API server here asks kubelets for certificates of the cluster's CA, or, while
+        it has no manifest, whether this host's kubelet has one.
+    :param encrypts: whether the API server here is told to encrypt what it stores.
     """
 
     membership: Membership
@@ -107,6 +115,8 @@ class KubernetesState:
     api_server: str | None
     node_name: str | None
     static_pods: tuple[str, ...]
+    verifies_kubelets: bool = False
+    encrypts: bool = False
 
 
 def uses_local_etcd(apiserver_manifest: str | None) -> bool:
@@ -175,11 +185,16 @@ def observe(root: str = "/") -> KubernetesState:
         )
     except OSError:
         pods = []
+    manifest = read_text(root, CONTROL_PLANE_MANIFESTS[0])
     return KubernetesState(
-        membership=classify(files, uses_local_etcd(read_text(root, CONTROL_PLANE_MANIFESTS[0]))),
+        membership=classify(files, uses_local_etcd(manifest)),
         files=files,
         cluster_id=ca.public_key_hash if ca else None,
         api_server=config.server if config else None,
         node_name=name,
         static_pods=tuple(pods),
+        verifies_kubelets=(
+            os.path.lexists(under(root, KUBELET_SERVING)) if manifest is None else _VERIFIES in manifest
+        ),
+        encrypts=_ENCRYPTS in (manifest or ""),
     )

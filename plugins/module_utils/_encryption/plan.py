@@ -1,0 +1,141 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release.
+# Do not import it from other collections, playbook-local plugins or scripts.
+
+"""What the API server encrypts with before it stores. Pure: texts in, a text out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import typing as t
+from dataclasses import dataclass, field, replace
+
+from ansible_collections.baremetal.kubernetes.plugins.module_utils import _yaml
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+
+API_VERSION = "apiserver.config.k8s.io/v1"
+KIND = "EncryptionConfiguration"
+#: Encrypts with a key of 32 bytes (XSalsa20 and Poly1305): the strongest that needs no service of its own.
+SECRETBOX = "secretbox"
+#: Stores as it is. Last, it lets the API server read what was stored before.
+IDENTITY = "identity"
+KEY_BYTES = 32
+_HEADER = (
+    "# Managed by baremetal.kubernetes: changes made here are lost.\n"
+    "# Without these keys nobody can read what etcd holds, or a backup of it: keep a copy in a safe place.\n"
+)
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key.
+
+    :param secret: its bytes in base64.
+    """
+
+    name: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Config:
+    """The configuration in force, or to be.
+
+    :param resources: what is encrypted, as C(secrets). :param keys: the first one encrypts, all decrypt.
+    :param writes: the provider that encrypts what is stored from now on.
+    """
+
+    resources: tuple[str, ...]
+    keys: tuple[Key, ...]
+    writes: str = SECRETBOX
+
+    @property
+    def digest(self) -> str:
+        """The same for the same keys; it does not tell them."""
+        joined = "\n".join(f"{key.name}:{key.secret}" for key in self.keys)
+        return "sha256:" + hashlib.sha256(joined.encode()).hexdigest()
+
+
+def parse(text: str, where: str) -> Config:
+    """Read a file that L(render) made.
+
+    :param where: what a message calls it.
+    :raises OperatorError: for any other configuration: a site may have its own, which is left alone.
+    """
+    own = OperatorError(
+        f"{where} is an encryption configuration that this collection did not make.",
+        "Keep it with control_plane_encryption: false and give its arguments in control_plane_cluster_configuration, or"
+        " move it away.",
+    )
+    try:
+        document = _yaml.load(text)
+        blocks = document["resources"]
+        (block,) = blocks
+        providers = [next(iter(provider.items())) for provider in block["providers"]]
+        by_name = dict(providers)
+        keys = tuple(Key(str(key["name"]), str(key["secret"])) for key in by_name[SECRETBOX]["keys"])
+    except (_yaml.YamlError, KeyError, TypeError, ValueError, AttributeError, StopIteration) as exc:
+        raise own from exc
+    if document.get("kind") != KIND or set(by_name) != {SECRETBOX, IDENTITY} or not keys:
+        raise own
+    return Config(tuple(map(str, block["resources"])), keys, providers[0][0])
+
+
+def render(config: Config) -> str:
+    """The file."""
+    secretbox = [f"    - {SECRETBOX}:\n        keys:\n"]
+    secretbox += [
+        f"        - name: {json.dumps(key.name)}\n          secret: {key.secret}\n" for key in config.keys
+    ]
+    providers = ["".join(secretbox), f"    - {IDENTITY}: {{}}\n"]
+    if config.writes == IDENTITY:
+        providers.reverse()
+    resources = "".join(f"    - {json.dumps(name)}\n" for name in config.resources)
+    return (
+        f"{_HEADER}apiVersion: {API_VERSION}\nkind: {KIND}\nresources:\n"
+        f"  - resources:\n{resources}    providers:\n{''.join(providers)}"
+    )
+
+
+def desired(
+    found: Config | None,
+    given: Config | None,
+    resources: t.Sequence[str],
+    writes: str,
+    new_key: Key | None,
+    host: str,
+) -> Config | None:
+    """What the host shall have.
+
+    :param found: what it has. :param given: what another control plane has. :param new_key: for the first one.
+    :return: C(None) when there is neither a key nor leave to make one.
+    :raises OperatorError: when two control planes have keys that are not each other's.
+    """
+    if found and given and found.digest != given.digest:
+        raise OperatorError(
+            f"{host} encrypts with other keys ({', '.join(key.name for key in found.keys)}) than the other control"
+            f" planes ({', '.join(key.name for key in given.keys)}), so they cannot read each other's data.",
+            "Find out which keys the stored data needs, and place that file on every control plane.",
+        )
+    base = found or given
+    if base is None:
+        return Config(tuple(resources), (new_key,), writes) if new_key else None
+    return replace(base, resources=tuple(resources), writes=writes)
+
+
+def difference(before: Config | None, after: Config) -> tuple[str, str]:
+    """Both for a diff, without the keys."""
+
+    def told(config: Config | None) -> str:
+        if config is None:
+            return ""
+        return (
+            f"resources: {', '.join(config.resources)}\nwrites with: {config.writes}\n"
+            f"keys: {', '.join(key.name for key in config.keys)} (not shown)\n"
+        )
+
+    return told(before), told(after)

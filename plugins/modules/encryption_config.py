@@ -1,0 +1,208 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: encryption_config
+short_description: Keep the keys that a control plane encrypts stored data with
+version_added: 0.1.0
+author:
+  - baremetal.kubernetes contributors (@baremetal-kubernetes)
+description:
+  - Writes the C(EncryptionConfiguration) that the API server reads with C(--encryption-provider-config). Its keys
+    belong to the cluster, are made on a control plane, and leave it only for another control plane.
+  - Data is encrypted by C(secretbox), with a key of 32 random bytes.
+  - A file that this module did not make is refused, and left as it is. So are keys that differ between control planes.
+  - The API server must read the file again by itself (C(--encryption-provider-config-automatic-reload)); this module
+    restarts nothing.
+extends_documentation_fragment:
+  - baremetal.kubernetes._attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details:
+      - Names of keys are shown, never the keys.
+  idempotent:
+    support: full
+options:
+  path:
+    description: Where the file is.
+    type: path
+    default: /etc/kubernetes/encryption/config.yaml
+  content:
+    description: The file of another control plane, whose keys this host shall have, too.
+    type: str
+  generate:
+    description: Whether a host without a file gets one with a new key, when O(content) is not given.
+    type: bool
+    default: false
+  resources:
+    description: What is encrypted, as the API server names it.
+    type: list
+    elements: str
+    default: [secrets]
+  writes:
+    description:
+      - What encrypts from now on. V(identity) stores as it is and lets the API server read what others have encrypted
+        already. It is for the time until all API servers know the key.
+      - Without it, a file keeps what it has, and a new one gets V(secretbox).
+    type: str
+    choices: [secretbox, identity]
+  reveal:
+    description: Whether RV(content) is returned. Use it with C(no_log), to give another control plane the file.
+    type: bool
+    default: false
+seealso:
+  - module: baremetal.kubernetes.stored_encryption
+notes:
+  - The keys are in no backup of etcd. Keep a copy of the file in a safe place.
+"""
+
+EXAMPLES = r"""
+- name: Make a key where there is none
+  baremetal.kubernetes.encryption_config:
+    generate: true
+
+- name: Read the file of a control plane that has one
+  baremetal.kubernetes.encryption_config:
+    reveal: true
+  delegate_to: cp1
+  register: encryption
+  no_log: true
+
+- name: Have the same keys here
+  baremetal.kubernetes.encryption_config:
+    content: "{{ encryption.content }}"
+  no_log: true
+"""
+
+RETURN = r"""
+exists:
+  description: Whether the host has the file afterwards.
+  returned: success
+  type: bool
+  sample: true
+digest:
+  description: Hash of the keys, the same on all control planes; V(null) without a file.
+  returned: success
+  type: str
+  sample: sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef
+writes:
+  description: What encrypts, V(secretbox) or V(identity); V(null) without a file.
+  returned: success
+  type: str
+  sample: secretbox
+keys:
+  description: Names of the keys, the one that encrypts first.
+  returned: success
+  type: list
+  elements: str
+  sample: [key-20261121]
+content:
+  description: The file.
+  returned: O(reveal) is true and the host has the file
+  type: str
+  sample: "..."
+"""
+
+import base64
+import os
+import secrets
+import time
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.baremetal.kubernetes.plugins.module_utils import _files
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._encryption import plan
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "path": {"type": "path", "default": "/etc/kubernetes/encryption/config.yaml"},
+    "content": {"type": "str", "no_log": True},
+    "generate": {"type": "bool", "default": False},
+    "resources": {"type": "list", "elements": "str", "default": ["secrets"]},
+    "writes": {"type": "str", "choices": [plan.SECRETBOX, plan.IDENTITY]},
+    "reveal": {"type": "bool", "default": False},
+}
+
+
+def read(path: str) -> str | None:
+    """The file, C(None) when there is none.
+
+    :raises OperatorError: when it cannot be read.
+    """
+    try:
+        with open(path, encoding="utf-8") as handle:
+            return handle.read()
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as exc:
+        raise OperatorError(
+            f"{os.uname().nodename}: {path} cannot be read: {exc}.",
+            "Run this as root, and see what the file is.",
+        ) from exc
+
+
+def misplaced(path: str) -> bool:
+    """Whether others than root may read the file or replace it."""
+    state = os.stat(path)
+    return (state.st_mode & 0o777, state.st_uid, state.st_gid) != (0o600, os.geteuid(), os.getegid())
+
+
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    """Look, decide, write."""
+    params, host = module.params, os.uname().nodename
+    path = params["path"]
+    text = read(path)
+    found = None if text is None else plan.parse(text, f"{host}: {path}")
+    given = None
+    if params["content"]:
+        given = plan.parse(params["content"], "The given content")
+    new_key = None
+    if params["generate"] and not found and not given:
+        secret = base64.b64encode(secrets.token_bytes(plan.KEY_BYTES)).decode()
+        new_key = plan.Key(time.strftime("key-%Y%m%d", time.gmtime()), secret)
+    base = found or given
+    writes = params["writes"] or (base.writes if base else plan.SECRETBOX)
+    wanted = plan.desired(found, given, params["resources"], writes, new_key, host)
+    result: dict[str, t.Any] = {
+        "changed": False,
+        "exists": wanted is not None,
+        "digest": wanted.digest if wanted else None,
+        "writes": wanted.writes if wanted else None,
+        "keys": [key.name for key in wanted.keys] if wanted else [],
+    }
+    if wanted is None:
+        return result
+    after = plan.render(wanted)
+    result["changed"] = text != after or misplaced(path)
+    if result["changed"] and not module.check_mode:
+        folder = os.path.dirname(path)
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        _files.write_atomic(path, after.encode(), 0o600, (os.geteuid(), os.getegid()))
+    if module._diff and result["changed"]:
+        before, then = plan.difference(found, wanted)
+        result["diff"] = {"before": before, "after": then, "before_header": path, "after_header": path}
+    if params["reveal"]:
+        result["content"] = after
+    return result
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    try:
+        result = run(module)
+    except OperatorError as exc:
+        module.fail_json(msg=str(exc), **exc.context)
+    except OSError as exc:
+        module.fail_json(msg=f"{os.uname().nodename}: {exc}. Nothing was changed.")
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,229 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Keys that stored data is encrypted with: plans as tables, the modules, and what an old API server does meanwhile."""
+
+from __future__ import annotations
+
+import base64
+import json
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._encryption import plan
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.modules import encryption_config, stored_encryption
+
+SECRET = base64.b64encode(bytes(range(32))).decode()
+KEY = plan.Key("key-1", SECRET)
+CONFIG = plan.Config(("secrets",), (KEY,))
+OTHER = plan.Config(("secrets",), (plan.Key("key-1", base64.b64encode(bytes(32)).decode()),))
+
+
+@pytest.mark.parametrize("writes", [plan.SECRETBOX, plan.IDENTITY])
+@pytest.mark.parametrize("keys", [(KEY,), (plan.Key("key: 2", SECRET), KEY)], ids=["one", "two"])
+def test_what_is_written_is_read_again(writes: str, keys: tuple[plan.Key, ...]) -> None:
+    config = plan.Config(("secrets", "configmaps"), keys, writes)
+    text = plan.render(config)
+    assert plan.parse(text, "file") == config
+    document = yaml.safe_load(text)
+    assert document["kind"] == "EncryptionConfiguration"
+    assert next(iter(document["resources"][0]["providers"][0])) == writes
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "kind: [",
+        "kind: Other\nresources: []\n",
+        "kind: EncryptionConfiguration\nresources:\n- resources: [secrets]\n  providers:\n  - kms: {name: a}\n",
+        plan.render(CONFIG).replace("EncryptionConfiguration", "Else"),
+        plan.render(CONFIG) + "  - resources:\n    - configmaps\n    providers:\n    - identity: {}\n",
+    ],
+)
+def test_a_configuration_of_others_is_refused_without_its_keys(text: str) -> None:
+    with pytest.raises(OperatorError, match="did not make") as caught:
+        plan.parse(text, "cp1: /file")
+    assert SECRET not in str(caught.value)
+    assert "control_plane_encryption" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("found", "given", "new", "expected"),
+    [
+        (None, None, None, None),
+        (None, None, KEY, CONFIG),
+        (CONFIG, None, KEY, CONFIG),
+        (None, CONFIG, KEY, CONFIG),
+        (CONFIG, CONFIG, None, CONFIG),
+    ],
+    ids=["nothing", "first", "there", "given", "same"],
+)
+def test_plan(
+    found: plan.Config | None, given: plan.Config | None, new: plan.Key | None, expected: plan.Config | None
+) -> None:
+    assert plan.desired(found, given, ("secrets",), plan.SECRETBOX, new, "cp1") == expected
+
+
+def test_two_keys_in_one_cluster_are_refused() -> None:
+    with pytest.raises(OperatorError, match="other keys") as caught:
+        plan.desired(CONFIG, OTHER, ("secrets",), plan.SECRETBOX, None, "cp2")
+    assert SECRET not in str(caught.value)
+
+
+def test_neither_text_nor_difference_tells_a_key() -> None:
+    assert SECRET not in repr(CONFIG)
+    assert SECRET not in "".join(plan.difference(None, CONFIG))
+
+
+class Module:
+    """What a module needs of Ansible."""
+
+    def __init__(self, check_mode: bool = False, **params: t.Any) -> None:
+        self.params = params
+        self.check_mode = check_mode
+        self._diff = True
+
+
+def config(path: Path, check_mode: bool = False, **changes: t.Any) -> dict[str, t.Any]:
+    params = {name: spec.get("default") for name, spec in encryption_config.ARGUMENT_SPEC.items()}
+    module = Module(check_mode, **{**params, "path": str(path), **changes})
+    return encryption_config.run(t.cast(t.Any, module))
+
+
+def test_a_key_is_made_once_handed_over_and_put_to_use(tmp_path: Path) -> None:
+    first, second = tmp_path / "cp1" / "encryption" / "config.yaml", tmp_path / "cp2" / "config.yaml"
+    assert config(first) == {"changed": False, "exists": False, "digest": None, "writes": None, "keys": []}
+    foreseen = config(first, check_mode=True, generate=True, writes="identity")
+    assert foreseen["changed"]
+    assert not first.exists()
+    made = config(first, generate=True, writes="identity")
+    assert made["changed"]
+    assert made["writes"] == "identity"
+    assert first.stat().st_mode & 0o777 == 0o600
+    assert first.parent.stat().st_mode & 0o777 == 0o700
+    assert not config(first, generate=True)["changed"]
+    revealed = config(first, reveal=True)
+    assert not revealed["changed"]
+    placed = config(second, content=revealed["content"])
+    assert (placed["changed"], placed["digest"]) == (True, made["digest"])
+    for path in (first, second):
+        assert config(path, writes="secretbox")["changed"]
+        assert not config(path)["changed"]
+        assert config(path)["writes"] == "secretbox"
+    assert first.read_text() == second.read_text()
+    secret = plan.parse(first.read_text(), "").keys[0].secret
+    assert len(base64.b64decode(secret)) == 32
+    for result in (made, placed):
+        assert secret not in json.dumps(result)
+
+
+def test_a_file_that_others_may_read_is_corrected(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    config(path, generate=True)
+    path.chmod(0o644)
+    assert config(path)["changed"]
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_of_the_site_stays(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("kind: EncryptionConfiguration\nresources: []\n")
+    with pytest.raises(OperatorError, match="did not make"):
+        config(path, generate=True)
+    assert path.read_text().endswith("resources: []\n")
+
+
+class Store:
+    """etcd and an API server that encrypts what is written, once it has read its configuration.
+
+    :param reloads: number of writes after which it has. :param stored: by key. :param conflicts: 409s to come.
+    """
+
+    def __init__(self, stored: dict[str, bytes], reloads: int = 0, conflicts: int = 0) -> None:
+        self.stored = stored
+        self.reloads = reloads
+        self.conflicts = conflicts
+        self.written: list[str] = []
+
+    def values(self, prefix: str) -> t.Iterator[tuple[str, bytes]]:
+        yield from ((name, value) for name, value in sorted(self.stored.items()) if name.startswith(prefix))
+
+    def request(self, path: str, method: str = "GET", body: t.Any = None) -> tuple[int, str]:
+        _, _, _, _, namespace, resource, name = path.split("/")
+        key = f"/registry/{resource}/{namespace}/{name}"
+        if key not in self.stored:
+            return 404, "{}"
+        if method == "GET":
+            return 200, json.dumps({"metadata": {"name": name}})
+        assert body == {"metadata": {"name": name}}
+        if self.conflicts:
+            self.conflicts -= 1
+            return 409, "{}"
+        self.written.append(key)
+        if len(self.written) > self.reloads:
+            self.stored[key] = b"k8s:enc:secretbox:v1:key-1:..."
+        return 200, "{}"
+
+
+def stored(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, store: Store, check_mode: bool = False, timeout: int = 30
+) -> dict[str, t.Any]:
+    path = tmp_path / "config.yaml"
+    path.write_text(plan.render(CONFIG))
+    monkeypatch.setattr(stored_encryption, "Etcd", lambda: store)
+    monkeypatch.setattr(stored_encryption, "Api", lambda: store)
+    monkeypatch.setattr(stored_encryption, "_POLL_SECONDS", 0.01)
+    module = Module(check_mode, path=str(path), resources=["secrets"], timeout=timeout)
+    return stored_encryption.run(t.cast(t.Any, module))
+
+
+ENCRYPTED = b"k8s:enc:secretbox:v1:key-1:abc"
+PLAIN = b"k8s\x00\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        ({}, 0),
+        ({"/registry/secrets/a/b": ENCRYPTED}, 0),
+        ({"/registry/secrets/a/b": ENCRYPTED, "/registry/secrets/a/c": PLAIN}, 1),
+        ({"/registry/secrets/a/b": b"k8s:enc:secretbox:v1:key-0:abc"}, 1),
+        ({"/registry/configmaps/a/b": PLAIN}, 0),
+    ],
+    ids=["empty", "done", "plain", "old key", "not asked for"],
+)
+def test_what_is_stale_is_written_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, before: dict[str, bytes], expected: int
+) -> None:
+    store = Store(dict(before))
+    assert stored(monkeypatch, tmp_path, store, check_mode=True)["rewritten"] == expected
+    assert not store.written
+    result = stored(monkeypatch, tmp_path, store)
+    assert (result["changed"], result["rewritten"]) == (expected > 0, expected)
+    assert not stored(monkeypatch, tmp_path, store)["changed"]
+
+
+def test_an_api_server_that_has_not_read_the_key_yet_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    store = Store({"/registry/secrets/a/b": PLAIN}, reloads=3, conflicts=2)
+    assert stored(monkeypatch, tmp_path, store)["rewritten"] == 1
+    assert len(store.written) == 4
+
+
+def test_one_that_never_does_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    store = Store({"/registry/secrets/a/b": PLAIN}, reloads=10**6)
+    with pytest.raises(OperatorError, match=r"still not encrypted with key-1.*secrets/a/b"):
+        stored(monkeypatch, tmp_path, store, timeout=0)
+
+
+def test_nothing_is_written_while_the_file_says_to_store_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(plan.render(plan.Config(("secrets",), (KEY,), plan.IDENTITY)))
+    with pytest.raises(OperatorError, match="says to store as it is"):
+        stored_encryption.key_in_force(str(path))
