@@ -449,6 +449,7 @@ def apply(site: Site, seen: Look) -> list[Output]:
         site.member.place_files()
     outputs = [output for step in seen.plan.steps if (output := perform(site, seen.plan, step)) is not None]
     if making or seen.plan.runs("phase"):
+        site.member.tighten_kubelet_files()
         host.wait_kubelet(seconds)
         if site.desired.role == "control_plane":
             host.wait_ready(seconds)

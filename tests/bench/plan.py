@@ -33,6 +33,8 @@ PLACES = (
     "etc/crictl.yaml",
     "etc/init.d/containerd",
     "etc/init.d/kubelet",
+    "etc/kubernetes/api-server",
+    "etc/kubernetes/encryption",
     "etc/kubernetes/kubelet.conf.d",
     "etc/modules-load.d/baremetal-kubernetes.conf",
     "etc/sysctl.d/baremetal-kubernetes.conf",

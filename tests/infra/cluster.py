@@ -151,9 +151,19 @@ class Probes:
                 "nodeSelector": {"kubernetes.io/hostname": node},
                 "tolerations": [{"operator": "Exists"}],
                 "terminationGracePeriodSeconds": 1,
+                # As the Pod Security Standard `restricted` asks for, which a cluster has by default.
+                "securityContext": {
+                    "runAsNonRoot": True,
+                    "runAsUser": 65534,
+                    "seccompProfile": {"type": "RuntimeDefault"},
+                },
                 "containers": [
                     {
                         "name": "agnhost",
+                        "securityContext": {
+                            "allowPrivilegeEscalation": False,
+                            "capabilities": {"drop": ["ALL"]},
+                        },
                         "image": self.image,
                         "command": ["/agnhost"],
                         "args": ["netexec", f"--http-port={self.PORT}", "--udp-port=-1"],

@@ -50,6 +50,22 @@ SITES = {
     "plain openrc": Site("openrc", 1),
     "three control planes": Site("systemd", 3, {"cluster_endpoint": "192.0.2.10:6443"}),
     "air gap": Site("systemd", 1, MIRROR),
+    "not hardened": Site(
+        "systemd",
+        1,
+        {
+            "control_plane_admission_plugins": ["NodeRestriction"],
+            "control_plane_anonymous_limited": False,
+            "control_plane_audit": False,
+            "control_plane_encryption": False,
+            "control_plane_event_limits": [],
+            "control_plane_extended_tokens": True,
+            "control_plane_pod_security": "privileged",
+            "control_plane_profiling": True,
+            "control_plane_verify_kubelets": False,
+            "kubelet_etcd_user": "",
+        },
+    ),
     "air gap with settings of its own": Site(
         "openrc",
         3,
@@ -101,6 +117,8 @@ DOCUMENTS: dict[str, tuple[str, str]] = {
     "join": ("__control_plane_join_documents | to_nice_yaml", "yaml"),
     "worker": ("__worker_join_documents | to_nice_yaml", "yaml"),
     "approver": ("__kubelet_csr_list_file.content", "yaml"),
+    "files": ("__control_plane_files | map(attribute='path') | to_nice_yaml", "yaml"),
+    "admission": ("__control_plane_admission | to_nice_yaml", "yaml"),
     "cilium": ("__network_values | combine(network_values, recursive=true) | to_nice_yaml", "yaml"),
 }
 
@@ -111,7 +129,7 @@ def _node(site: Site, number: int, name: str = "") -> dict[str, Any]:
         "node": {
             "address": f"192.0.2.1{number}",
             "architecture": "amd64",
-            "kubernetes": {"cluster_id": None, "role": None, "state": "absent"},
+            "kubernetes": {"cluster_id": None, "role": None, "state": "absent", "encrypts": False},
             "node_name": name or f"cp{number}",
             "service_manager": site.init,
             "swap_bytes": 0,
@@ -289,12 +307,22 @@ def test_text_is_well_formed(name: str, site: str, rendered: Callable[[str], Pat
 
 
 def _get(document: Any, path: str) -> Any:
-    """Follow a path such as `0/nodeRegistration/taints`."""
+    """Follow a path such as `0/nodeRegistration/taints`; in a list, an item may be called by its name: None without."""
     for step in path.split("/"):
-        document = document[int(step)] if isinstance(document, list) else document[step]
+        if isinstance(document, list) and not step.isdigit():
+            named = [item for item in document if item["name"] == step]
+            assert len(named) <= 1, f"{step} stands there {len(named)} times"
+            if not named:
+                return None
+            document = named[0].get("value", named[0])
+        else:
+            document = document[int(step)] if isinstance(document, list) else document[step]
     return document
 
 
+READ, KEYS, CA = (
+    f"/etc/kubernetes/{name}" for name in ("api-server", "encryption/config.yaml", "pki/ca.crt")
+)
 CRI = "plugins/io.containerd.cri.v1.runtime"
 RUNC = "containerd/runtimes/runc/options/SystemdCgroup"
 #: Site, document, path in it, value. What an operator would look up after a change of a variable.
@@ -312,14 +340,59 @@ EXPECTED: tuple[tuple[str, str, str, Any], ...] = (
     ("air gap with settings of its own", "init", "1/clusterName", "blue"),
     ("air gap with settings of its own", "init", "1/apiServer/certSANs", ["k8s.example.org"]),
     ("air gap with settings of its own", "init", "1/certificatesDir", "/etc/pki"),
-    ("air gap with settings of its own", "init", "1/apiServer/extraArgs/0/name", "profiling"),
-    ("air gap with settings of its own", "init", "1/apiServer/extraArgs/1/name", "audit-log-path"),
+    ("air gap with settings of its own", "init", "1/apiServer/extraArgs/profiling", "false"),
+    ("air gap with settings of its own", "init", "1/apiServer/extraArgs/audit-log-path", "-"),
+    ("air gap with settings of its own", "init", "1/apiServer/extraArgs/audit-log-maxage", "30"),
+    ("air gap with settings of its own", "init", "1/scheduler/extraArgs/profiling", "true"),
+    ("air gap with settings of its own", "init", "1/scheduler/extraArgs/tls-min-version", "VersionTLS12"),
+    # Hardened by default, and each of it has a switch.
+    ("plain systemd", "init", "1/apiServer/extraArgs/profiling", "false"),
+    ("plain systemd", "init", "1/apiServer/extraArgs/authentication-config", f"{READ}/authentication.yaml"),
     (
-        "air gap with settings of its own",
+        "plain systemd",
         "init",
-        "1/scheduler/extraArgs",
-        [{"name": "profiling", "value": "true"}],
+        "1/apiServer/extraArgs/admission-control-config-file",
+        f"{READ}/admission.yaml",
     ),
+    ("plain systemd", "init", "1/apiServer/extraArgs/audit-policy-file", f"{READ}/audit-policy.yaml"),
+    ("plain systemd", "init", "1/apiServer/extraArgs/audit-log-path", "/var/log/kubernetes/audit/audit.log"),
+    ("plain systemd", "init", "1/apiServer/extraArgs/audit-log-maxage", "30"),
+    ("plain systemd", "init", "1/apiServer/extraArgs/encryption-provider-config", KEYS),
+    ("plain systemd", "init", "1/apiServer/extraArgs/kubelet-certificate-authority", CA),
+    ("plain systemd", "init", "1/apiServer/extraArgs/service-account-extend-token-expiration", "false"),
+    (
+        "plain systemd",
+        "init",
+        "1/apiServer/extraArgs/enable-admission-plugins",
+        "NodeRestriction,DenyServiceExternalIPs,EventRateLimit",
+    ),
+    ("plain systemd", "init", "1/apiServer/extraVolumes/api-server/readOnly", True),
+    ("plain systemd", "init", "1/apiServer/extraVolumes/encryption/hostPath", "/etc/kubernetes/encryption"),
+    ("plain systemd", "init", "1/controllerManager/extraArgs/terminated-pod-gc-threshold", "1000"),
+    ("plain systemd", "init", "2/serverTLSBootstrap", True),
+    ("plain systemd", "init", "2/tlsCipherSuites/0", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"),
+    ("plain systemd", "admission", "plugins/PodSecurity/configuration/defaults/enforce", "restricted"),
+    (
+        "plain systemd",
+        "admission",
+        "plugins/PodSecurity/configuration/exemptions/namespaces/0",
+        "kube-system",
+    ),
+    ("plain systemd", "admission", "plugins/EventRateLimit/configuration/limits/0/type", "Server"),
+    ("plain systemd", "files", "2", f"{READ}/audit-policy.yaml"),
+    ("not hardened", "admission", "plugins/PodSecurity/configuration/defaults/enforce", "privileged"),
+    ("not hardened", "admission", "plugins/EventRateLimit", None),
+    ("not hardened", "init", "1/apiServer/extraArgs/profiling", "true"),
+    ("not hardened", "init", "1/apiServer/extraArgs/authentication-config", None),
+    ("not hardened", "init", "1/apiServer/extraArgs/audit-policy-file", None),
+    ("not hardened", "init", "1/apiServer/extraArgs/audit-log-path", None),
+    ("not hardened", "init", "1/apiServer/extraArgs/encryption-provider-config", None),
+    ("not hardened", "init", "1/apiServer/extraArgs/kubelet-certificate-authority", None),
+    ("not hardened", "init", "1/apiServer/extraArgs/service-account-extend-token-expiration", "true"),
+    ("not hardened", "init", "1/apiServer/extraArgs/enable-admission-plugins", "NodeRestriction"),
+    ("not hardened", "init", "1/apiServer/extraVolumes/encryption", None),
+    ("not hardened", "init", "1/apiServer/extraVolumes/audit", None),
+    ("not hardened", "init", "2/serverTLSBootstrap", False),
     ("air gap with settings of its own", "init", "0/nodeRegistration/taints", []),
     ("air gap with settings of its own", "join", "0/nodeRegistration/taints", []),
     ("air gap with settings of its own", "worker", "0/nodeRegistration/taints/0/key", "example.org/gpu"),

@@ -26,8 +26,11 @@ SECRETS = (
     ("control_plane", "/etc/kubernetes/*.conf", ROOT_ONLY),
     ("control_plane", "/etc/kubernetes/pki/*.key", ROOT_ONLY),
     ("control_plane", "/etc/kubernetes/pki/etcd/*.key", ROOT_ONLY),
-    ("control_plane", "/var/lib/etcd", 0o700),
+    ("control_plane", "/etc/kubernetes/encryption/*", ROOT_ONLY),
+    ("control_plane", "/etc/kubernetes/api-server/*", ROOT_ONLY),
+    ("control_plane", "/var/log/kubernetes/audit/*", ROOT_ONLY),
     ("worker", "/etc/kubernetes/kubelet.conf", ROOT_ONLY),
+    ("all", "/var/lib/kubelet/config.yaml", ROOT_ONLY),
     ("all", "/var/lib/kubelet", 0o750),
     ("all", "/var/lib/kubelet/pki/*.pem", ROOT_ONLY),
     ("all", "/etc/kubernetes/manifests", 0o700),
@@ -74,6 +77,12 @@ def test_file_is_closed_to_others(group: str, pattern: str, widest: int, hosts: 
     assert not wrong, "\n".join(wrong)
 
 
+def test_data_of_etcd_belongs_to_a_user_of_its_own(hosts: dict[str, Host]) -> None:
+    found = [list(host.modes("/var/lib/etcd")) for host in hosts.values() if host.control_plane]
+    assert found == [[("/var/lib/etcd", 0o700, "etcd:etcd")]] * len(found)
+    assert found
+
+
 @pytest.mark.parametrize("name", ["cp1", "w1", "w2"])
 def test_no_readable_file_holds_a_secret(name: str, hosts: dict[str, Host]) -> None:
     """Only files that others can get at: each folder on the way must let them pass."""
@@ -115,9 +124,12 @@ def _secrets_of(cluster: Cluster) -> dict[str, str]:
     return {"key of the kubeconfig": key.splitlines()[1], "key of the kubeconfig, encoded": encoded[:64]}
 
 
-def test_ansible_log_holds_no_secret(log: str, cluster: Cluster) -> None:
+def test_ansible_log_holds_no_secret(log: str, cluster: Cluster, hosts: dict[str, Host]) -> None:
     assert "TASK [" in log and "PLAY RECAP" in log, "the log is of no run"
-    found = [name for name, value in _secrets_of(cluster).items() if value in log]
+    keys = re.findall(r"secret: (\S{40,})", hosts["cp1"].check("cat /etc/kubernetes/encryption/config.yaml"))
+    assert len(keys) == 1
+    secrets = {**_secrets_of(cluster), "key that Secrets are encrypted with": keys[0]}
+    found = [name for name, value in secrets.items() if value in log]
     assert not found, f"in the log: {found}"
     assert "PRIVATE KEY-----" not in log
     tokens = {match.group() for match in TOKEN.finditer(log)}

@@ -140,10 +140,19 @@ class Member:
         return {item.path: state_of(self.host.root, item.path) for item in files}
 
     def _kubelet_files(self, rendering: render.Rendering) -> list[WantedFile]:
+        # kubeadm lets everyone read its configuration (cmd/kubeadm/app/phases/kubelet/config.go), and leaves the mode
+        # of a file that is there.
         return [
-            WantedFile(f"{render.KUBELET_DIR}/{name}", text.encode(), "kubelet", "kubelet")
+            WantedFile(f"{render.KUBELET_DIR}/{name}", text.encode(), "kubelet", "kubelet", mode=0o600)
             for name, text in rendering.kubelet_files.items()
         ]
+
+    def tighten_kubelet_files(self) -> None:
+        """Give the files that kubeadm has just written the mode that they shall have."""
+        for name in render.KUBELET_FILES:
+            path = node.under(self.host.root, f"{render.KUBELET_DIR}/{name}")
+            with contextlib.suppress(FileNotFoundError):
+                os.chmod(path, 0o600)
 
     def _look_worker(self) -> tuple[Wanted, Found]:
         api = Api(self.host.root, kubeconfig=node.KUBELET_CONF)

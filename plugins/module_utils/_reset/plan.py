@@ -70,6 +70,8 @@ DATA = (
     "/etc/sysctl.d/99-zzz-override_cilium.conf",
     "/var/log/pods",
     "/var/log/containers",
+    # The audit log.
+    "/var/log/kubernetes",
     "/var/log/kubelet.log",
     "/var/log/containerd.log",
     "/var/log/kubelet-csr-approver.log",
