@@ -82,7 +82,7 @@ _WARNINGS = 20
 _CHANGES = 100
 
 
-class _RefusedError(Exception):
+class RefusedError(Exception):
     """The arguments cannot be used; nothing was written."""
 
 
@@ -94,8 +94,7 @@ def registered(name: str, hosts: t.Iterable[str], task_vars: t.Mapping[str, t.An
     found = {}
     hostvars = task_vars["hostvars"]
     for host in hosts:
-        variables = hostvars.raw_get(host)
-        found[host] = variables.get(name) if isinstance(variables, dict) else None
+        found[host] = hostvars.raw_get(host).get(name) if host in hostvars else None
     return found
 
 
@@ -106,7 +105,7 @@ def read_time(text: str) -> datetime.datetime:
     try:
         found = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError as exc:
-        raise _RefusedError(f"timestamp is {text}; write it as 2026-11-21T20:00:00Z.") from exc
+        raise RefusedError(f"timestamp is {text}; write it as 2026-11-21T20:00:00Z.") from exc
     return (
         found.astimezone(datetime.timezone.utc)
         if found.tzinfo
@@ -120,7 +119,7 @@ def read_expected(given: t.Mapping[t.Any, t.Any]) -> dict[str, list[str]]:
     for name, components in given.items():
         items = [components] if isinstance(components, str) else components
         if not isinstance(items, (list, tuple)) or any(item not in merge.COMPONENTS for item in items):
-            raise _RefusedError(
+            raise RefusedError(
                 f"expected of {name} must be a list of {', '.join(merge.COMPONENTS)}; it is {components}."
             )
         found[str(name)] = [str(item) for item in items]
@@ -130,12 +129,12 @@ def read_expected(given: t.Mapping[t.Any, t.Any]) -> dict[str, list[str]]:
 def read_input(params: t.Mapping[str, t.Any], hosts: t.Any, cluster: t.Any, version: str) -> merge.Input:
     """Everything that a report is made from.
 
-    :raises _RefusedError: with all that is wrong with exemptions and attestations at once.
+    :raises RefusedError: with all that is wrong with exemptions and attestations at once.
     """
     if not isinstance(hosts, dict):
-        raise _RefusedError("hosts must be a dictionary of results of cis_node by the name of the host.")
+        raise RefusedError("hosts must be a dictionary of results of cis_node by the name of the host.")
     if params["profile"] not in profiles.PROFILES:
-        raise _RefusedError(
+        raise RefusedError(
             f"There is no profile {params['profile']}. Choose from: {', '.join(profiles.PROFILES)}."
         )
     own, problems = exemptions.read_exemptions(params["exemptions"])
@@ -146,7 +145,7 @@ def read_input(params: t.Mapping[str, t.Any], hosts: t.Any, cluster: t.Any, vers
     attestations, wrong = exemptions.read_attestations(params["attestations"])
     problems += wrong
     if problems:
-        raise _RefusedError("\n".join(["Nothing was written, for these entries cannot be used:", *problems]))
+        raise RefusedError("\n".join(["Nothing was written, for these entries cannot be used:", *problems]))
     return merge.Input(
         hosts=hosts,
         expected=read_expected(params["expected"]),
@@ -237,11 +236,11 @@ class ActionModule(ActionBase):
         try:
             hosts = large["hosts"]
             if bool(params["variable"]) == ("hosts" in given):
-                raise _RefusedError(_ONE_OF)
+                raise RefusedError(_ONE_OF)
             if params["variable"]:
                 hosts = registered(params["variable"], read_expected(params["expected"]), task_vars or {})
             read = read_input(params, hosts, large["cluster"], collection_version())
-        except _RefusedError as exc:
+        except RefusedError as exc:
             return {**result, "failed": True, "msg": str(exc)}
         return {**result, **self._report(params, read)}
 

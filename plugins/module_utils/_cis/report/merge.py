@@ -315,7 +315,7 @@ def merge(given: Input) -> Report:
     """The report, but for its drift."""
     checks = given.profile.checks
     collector = _Collector(given, checks)
-    for name in dict.fromkeys((*given.expected, *given.hosts)):
+    for name in dict.fromkeys((*given.hosts, *given.expected)):
         collector.add(str(name), given.hosts.get(name), given.expected.get(name) or ())
     collector.add("", given.audit, ())
     audit = given.audit if isinstance(given.audit, dict) else _NOTHING
