@@ -87,6 +87,11 @@ BENCH ?=
 bench: venv ## Measure the site playbook against a shell script that does the bare minimum
 	@$(BIN)/python -m tests.bench $(BENCH)
 
+# Arguments for it, for instance BENCH="--hosts 1000".
+.PHONY: bench-cis
+bench-cis: venv ## Measure a report on the audits of 500 hosts
+	@$(BIN)/python -m tests.bench.cis $(BENCH)
+
 .PHONY: build
 build: venv ## Build the collection, install it into a temporary folder and check what it holds
 	ansible-galaxy collection build --force --output-path build

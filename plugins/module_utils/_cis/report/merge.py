@@ -125,7 +125,8 @@ class _Collector:
         if registered.get("skipped"):
             return f"The audit of {what.lower()} was skipped{because}"
         if not isinstance(registered.get("results"), (list, tuple)):
-            return f"{what} was not audited: its result holds no list of verdicts."
+            # A role that goes on after a failure takes the word away, but not the reason.
+            return f"{what} was not audited, for its result holds no verdicts{because if text else '.'}"
         return ""
 
     def _silent(self, check: catalogue.Check, place: Place, told: t.Sequence[str]) -> Row:

@@ -126,8 +126,9 @@ BROKEN: list[tuple[str, Any, str]] = [
     ("failed with results", {**node(), "failed": True}, "failed, and no reason was given"),
     ("skipped", {"skipped": True, "changed": False}, "was skipped"),
     ("text", "gone", "its result cannot be read"),
-    ("empty", {}, "holds no list of verdicts"),
-    ("odd results", {"results": "all fine"}, "holds no list of verdicts"),
+    ("empty", {}, "its result holds no verdicts."),
+    ("odd results", {"results": "all fine"}, "its result holds no verdicts."),
+    ("failed_when: false", {"failed": False, "msg": "No kubelet here."}, "holds no verdicts: No kubelet here."),
 ]
 
 
