@@ -98,6 +98,8 @@ days_left:
   sample: 364
 """
 
+import contextlib
+import ipaddress
 import os
 import stat
 import typing as t
@@ -194,12 +196,15 @@ def make(host: Host, params: t.Mapping[str, t.Any]) -> str:
         )
     address = urlsplit(api.server)
     # What kubeadm would otherwise look for on the host, and might not find.
-    own = {
+    own: dict[str, t.Any] = {
         "apiVersion": documents.API_VERSION,
         "kind": "InitConfiguration",
-        "localAPIEndpoint": {"advertiseAddress": address.hostname, "bindPort": address.port or 443},
         "nodeRegistration": {"criSocket": CRI_SOCKET},
     }
+    with contextlib.suppress(ValueError):
+        # It takes no name here.
+        advertised = str(ipaddress.ip_address(address.hostname or ""))
+        own["localAPIEndpoint"] = {"advertiseAddress": advertised, "bindPort": address.port or 443}
     argv = ["kubeconfig", "user", "--client-name", params["common_name"]]
     argv += [word for name in params["organizations"] for word in ("--org", name)]
     argv += ["--validity-period", f"{params['valid_days'] * 24}h"]
