@@ -138,3 +138,17 @@ def test_approver_runs_on_every_control_plane(hosts: dict[str, Host]) -> None:
         assert "kubelet-csr-approver" in host.check(
             "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '; true"
         )
+
+
+@pytest.mark.parametrize("name", ["w1", "w2"], ids=["systemd", "openrc"])
+def test_certificate_of_a_kubelet_is_made_anew_without_anybody(name: str, hosts: dict[str, Host]) -> None:
+    host, current = hosts[name], "/var/lib/kubelet/pki/kubelet-server-current.pem"
+    before = host.check(f"readlink {current}")
+    restart = "systemctl restart kubelet" if host.init == "systemd" else "rc-service kubelet restart"
+    host.check(f"rm /var/lib/kubelet/pki/kubelet-server-*.pem && {restart}")
+    wait_for(
+        f"the kubelet of {name} has another certificate",
+        lambda: host.run(f"readlink -e {current}")[1].strip() not in ("", before.strip()),
+        seconds=120,
+        evidence=lambda: hosts["cp1"].run("journalctl --no-pager -n 20 -u kubelet-csr-approver")[1],
+    )

@@ -73,11 +73,6 @@ EXEMPTIONS: tuple[dict[str, t.Any], ...] = (
         "The namespace holds Secrets for Cilium; no Pod runs in it.",
         ["Namespace/cilium-secrets"],
     ),
-    _exemption(
-        "5.5.1",
-        "The collection brings no check of signatures yet. Images come from the registry that the inventory names, and"
-        " which of them a namespace may use is for the site's own policy.",
-    ),
     _exemption("5.6.2", _NODE_NETWORK, _AGENTS),
     _exemption("5.6.3", _NODE_NETWORK, _AGENTS),
 )
