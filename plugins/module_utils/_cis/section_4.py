@@ -422,10 +422,25 @@ def _authority(reader: Reader, known: Settings) -> tuple[list[Certificate], str]
         raise Unknown(f"{path}, the cluster's CA, could not be read: {exc}. Correct it.") from exc
 
 
+def _given(known: Settings, key: str, made: str) -> t.Any:
+    """A file that somebody gave the kubelet.
+
+    Without one, a kubelet that does not ask the cluster makes both files itself, and then says that they are what it is
+    configured with (C(InitializeTLS) in Kubernetes, C(cmd/kubelet/app/server.go)).
+
+    :param made: name of the file that it makes.
+    """
+    setting = known.setting(key)
+    if setting.written:
+        return setting.written_value
+    # Where its files cannot be read, the name is all that tells.
+    return setting.value if known.problem and not str(setting.value).endswith(f"/{made}") else None
+
+
 def _serving(reader: Reader, known: Settings, setting: Setting) -> Opinion:
     """What counts is the certificate that the port shows: who can verify it knows that it is this kubelet."""
-    key = known.setting("tlsPrivateKeyFile").value
-    both = bool(setting.value and key)
+    key = _given(known, "tlsPrivateKeyFile", "kubelet.key")
+    both = bool(_given(known, "tlsCertFile", "kubelet.crt") and key)
     bootstrap = known.setting("serverTLSBootstrap").value is True
     address, port = known.endpoint()
     where = f"{address}:{port}"
@@ -484,20 +499,20 @@ def _server_rotation(reader: Reader, known: Settings, setting: Setting) -> Opini
     gate = known.gate("RotateKubeletServerCertificate")
     on = gate.value is True
     bootstrap = setting.value is True
-    own = known.setting("tlsCertFile")
+    own = _given(known, "tlsCertFile", "kubelet.crt")
     more = (Evidence(gate.source, gate.key, gate.value, "true", PASS if on else FAIL),)
     expected = "true"
     if bootstrap and on:
         reason = "The kubelet has its serving certificate renewed by the cluster."
         return Opinion(True, reason, expected, literal=True, more=more)
-    if own.value and not bootstrap:
+    if own and not bootstrap:
         return Opinion(
             False,
             "The kubelet serves a file of its own, which it reads anew when it changes: see that something renews"
-            f" {own.value} before it ends.",
+            f" {own} before it ends.",
             expected,
             literal=on,
-            more=(*more, Evidence(own.source, own.key, own.value, "")),
+            more=(*more, Evidence("configuration", "tlsCertFile", own, "")),
             status=MANUAL,
         )
     if bootstrap:

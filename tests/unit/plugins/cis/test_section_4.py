@@ -112,6 +112,15 @@ def live(
     return lambda: given().with_(config=edited(LIVE, changes or {}))
 
 
+def _self_made(files: Mapping[str, File | None] | None = None) -> Callable[[], FakeReader]:
+    """A host whose kubelet asks nobody for its serving certificate, and answers for itself."""
+    folder = "/var/lib/kubelet/pki"
+    made = {"tlsCertFile": f"{folder}/kubelet.crt", "tlsPrivateKeyFile": f"{folder}/kubelet.key"}
+    shown = make("w1@1", make("w1-ca@1")).der
+    given = host({"serverTLSBootstrap": ...}, files=files, served={10250: shown})
+    return lambda: given().with_(config=edited(LIVE, {"serverTLSBootstrap": ..., **made}))
+
+
 def dropped(text: str, name: str = "50-site.conf") -> dict[str, File | None]:
     return {f"{DROP_INS}/{name}": File(text)}
 
@@ -717,6 +726,21 @@ CASES: list[Case] = [
         "fail",
         literal="pass",
     ),
+    Case(
+        "4.2.9",
+        "fail",
+        "files that the kubelet made, and tells as its configuration",
+        _self_made(),
+        "fail",
+        says=("w1-ca@1", "signed itself"),
+    ),
+    Case(
+        "4.2.9",
+        "odd",
+        "files that the kubelet made, and none that says so",
+        _self_made({CONFIG: File("kind: [")}),
+        "fail",
+    ),
     Case("4.2.9", "fail", "no certificate yet", refusing({}), "fail", says=("approve",)),
     Case(
         "4.2.9",
@@ -773,6 +797,7 @@ CASES: list[Case] = [
     Case(
         "4.2.11", "pass", "a flag", host({"serverTLSBootstrap": ...}, "--rotate-server-certificates"), "pass"
     ),
+    Case("4.2.11", "fail", "files that the kubelet made", _self_made(), "fail", literal="pass"),
     Case("4.2.11", "fail", "not asked for", host({"serverTLSBootstrap": ...}), "fail", literal="pass"),
     Case(
         "4.2.11",
