@@ -6,20 +6,31 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
-from lab.config import settings
+from lab.config import LabError, settings
 
 
-def main() -> int:
+def path() -> Path:
+    """Where it is.
+
+    :raises LabError: the lab has not put it there yet.
+    """
     files = settings().paths.artifacts_cache / "files" / "dl.k8s.io" / "release"
     found = sorted(files.glob("*/bin/linux/*/kubectl"))
     if not found:
-        print(
-            f"kubectl: nothing below {files}; expected a file that `lab up` puts there: run `make lab`",
-            file=sys.stderr,
+        raise LabError(
+            f"kubectl: nothing below {files}; expected a file that `lab up` puts there: run `make lab`"
         )
+    return found[-1]
+
+
+def main() -> int:
+    try:
+        print(path())
+    except LabError as exc:
+        print(exc, file=sys.stderr)
         return 1
-    print(found[-1])
     return 0
 
 

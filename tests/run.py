@@ -139,6 +139,7 @@ def phases() -> tuple[Phase, ...]:
         *(_site(name) for name in ("oldest", "newest")),
         _molecule("verify", "converge", report=True),
         _molecule("verify", "converge", scenario="heal", report=True),
+        _molecule("verify", "converge", scenario="cis", report=True),
         _molecule("verify", "converge", scenario="reconfigure", report=True),
         _molecule("verify", "converge", scenario="reset", report=True),
         # On hosts of its own: it makes a cluster against all odds.

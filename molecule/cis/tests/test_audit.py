@@ -1,0 +1,119 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an operator sees of the audit on a cluster by the site playbook."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.infra import cis
+from tests.infra.cis import Audit
+from tests.infra.hosts import Host
+from tests.infra.playbook import Playbook
+
+#: Seconds that the audit of the lab's three hosts may take on a machine that does nothing else.
+LIMIT = 8
+UNIT = "/etc/systemd/system/kubelet.service"
+#: Kept free for documentation (RFC 5737): nothing answers there.
+NOWHERE = "192.0.2.1"
+
+
+def test_cluster_of_the_site_playbook_passes_and_nothing_is_changed(first: Audit) -> None:
+    assert not first.with_status("fail", "error"), first.run.text[-6000:]
+    first.run.expect_quiet()
+
+
+def test_every_host_has_all_checks_of_its_role(first: Audit, hosts: dict[str, Host]) -> None:
+    counts = {host: len(first.of(host)) for host in (*hosts, cis.CLUSTER)}
+    assert counts == {host.name: 94 if host.control_plane else 25 for host in hosts.values()} | {
+        cis.CLUSTER: 37
+    }
+    silent = [
+        (one["host"], one["check"])
+        for one in first.report["results"]
+        if not one["message"] or (one["status"] == "pass" and not one["evidence"] and one["host"])
+    ]
+    assert not silent, "a verdict that says nothing, or that nothing was looked at for"
+
+
+def test_failure_is_told_as_drift_and_so_is_its_repair(
+    auditing: Playbook, hosts: dict[str, Host], reports: Path, first: Audit
+) -> None:
+    worker = hosts["w1"]
+    worker.check(f"chmod 0666 {UNIT}")
+    try:
+        worse = cis.audit(auditing, reports)
+    finally:
+        worker.check(f"chmod 0600 {UNIT}")
+    assert worse.run.code != 0
+    assert worse.with_status("fail", "error") - first.with_status("fail", "error") == {("w1", "4.1.1")}
+    assert _drift(worse, "newly_failed") == {("w1", "4.1.1")}
+    assert "4.1.1" in worse.run.text
+    assert not any(counts.changed for counts in worse.run.recap.values())
+
+
+def test_audit_is_quick(auditing: Playbook, reports: Path) -> None:
+    better, busy = cis.measured(lambda: cis.audit(auditing, reports))
+    assert _drift(better, "fixed") == {("w1", "4.1.1")}
+    assert not _drift(better, "newly_failed")
+    print(
+        f"the audit took {better.seconds:.1f} s; everything takes {busy:.1f} times as long as on an idle machine"
+    )
+    assert better.seconds / busy < LIMIT, (
+        f"the audit of three hosts took {better.seconds:.1f} s, on a machine that is {busy:.1f} times as slow as when"
+        f" it is idle; expected less than {LIMIT} s when it is idle"
+    )
+
+
+def _drift(audit: Audit, kind: str) -> set[tuple[str, str]]:
+    return {(one["host"], one["check"]) for one in audit.report["drift"][kind]}
+
+
+def test_unreachable_hosts_are_errors_and_never_pass(auditing: Playbook, tmp_path: Path) -> None:
+    lost = {name: {"ansible_host": NOWHERE} for name in ("w1", "w2")}
+    elsewhere = cis.write_yaml(tmp_path / "elsewhere.yml", {"all": {"hosts": lost}})
+    seen = cis.audit(auditing, tmp_path / "reports", "-i", str(elsewhere), "--timeout", "3")
+    assert seen.run.code != 0
+    for name in lost:
+        statuses = {one["status"] for one in seen.of(name).values()}
+        assert statuses == {"error"}, f"{name}: {statuses}"
+        assert name in seen.run.text[seen.run.text.index("CIS audit") :]
+    assert seen.of("cp1")["1.1.1"]["status"] == "pass"
+
+
+@pytest.mark.parametrize(
+    ("exemption", "says"),
+    [
+        ({"profile": "cis-2.0", "id": "1.2.11", "owner": "me", "expires": "2999-01-01"}, "reason"),
+        (
+            {
+                "profile": "cis-2.0",
+                "id": "1.2.11",
+                "reason": "because",
+                "owner": "me",
+                "expires": "2020-01-01",
+            },
+            "2020-01-01",
+        ),
+        (
+            {
+                "profile": "cis-2.0",
+                "id": "9.9.9",
+                "reason": "because",
+                "owner": "me",
+                "expires": "2999-01-01",
+            },
+            "9.9.9",
+        ),
+    ],
+    ids=["no reason", "past date", "unknown check"],
+)
+def test_bad_exemption_is_refused(
+    exemption: dict[str, str], says: str, auditing: Playbook, reports: Path, first: Audit
+) -> None:
+    seen = cis.audit(auditing, reports, "--limit", "cp1", cis_exemptions=[exemption])
+    assert seen.run.code != 0
+    assert says in seen.run.text, seen.run.text[-3000:]
