@@ -20,7 +20,6 @@ MANIFESTS = "/etc/kubernetes/manifests"
 PKI = "/etc/kubernetes/pki"
 CONFIG = "/var/lib/kubelet/config.yaml"
 DROP_INS = "/etc/kubernetes/kubelet.conf.d"
-FLAGS = "/var/lib/kubelet/kubeadm-flags.env"
 UNIT = "/etc/systemd/system/kubelet.service"
 INIT_SCRIPT = "/etc/init.d/kubelet"
 NETWORK = "/etc/cni/net.d/05-cilium.conflist"
@@ -38,8 +37,8 @@ class Fault:
     """Something that somebody did to a host.
 
     :param id: the check that must find it. :param says: what its finding must name.
-    :param breaks: shell command that does it. :param undo: shell command that puts a setting back; modes and owners
-        are repaired as the audit proposes.
+    :param breaks: shell command that does it. :param settles: one that waits until it is in force.
+    :param undo: one that puts a setting back; modes and owners are repaired as the audit proposes.
     """
 
     host: str
@@ -47,6 +46,7 @@ class Fault:
     breaks: str
     says: tuple[str, ...]
     undo: str = ""
+    settles: str = ""
 
 
 def _mode(host: str, check: str, path: str, mode: str) -> Fault:
@@ -69,14 +69,15 @@ def _edited(
     return Fault(
         host,
         check,
-        f"set -e; cp -a {path} {copy}; {edit}; {then}",
+        f"set -e; cp -a {path} {copy}; {edit}",
         says,
         f"set -e; cat {copy} > {path}; rm {copy}; {back}",
+        then,
     )
 
 
-def _kubelet(host: str, check: str, edit: str, *says: str, path: str = CONFIG) -> Fault:
-    return _edited(host, check, path, edit, says, _RESTART, _RESTART)
+def _kubelet(host: str, check: str, edit: str, *says: str) -> Fault:
+    return _edited(host, check, CONFIG, edit, says, _RESTART, _RESTART)
 
 
 def _setting(host: str, check: str, key: str, value: str) -> Fault:
@@ -111,7 +112,7 @@ FAULTS = (
     _mode("cp1", "1.1.7", f"{MANIFESTS}/etcd.yaml", "0644"),
     _owner("cp1", "1.1.8", f"{MANIFESTS}/etcd.yaml"),
     _mode("cp1", "1.1.9", NETWORK, "0644"),
-    _owner("w1", "1.1.10", NETWORK),
+    _owner("cp1", "1.1.10", NETWORK),
     _mode("cp1", "1.1.11", "/var/lib/etcd", "0755"),
     _owner("cp1", "1.1.12", "/var/lib/etcd", "0:0"),
     _mode("cp1", "1.1.13", "/etc/kubernetes/admin.conf", "0644"),
@@ -145,9 +146,6 @@ FAULTS = (
     _kubelet("w2", "4.2.2", f"sed -i 's/mode: Webhook/mode: AlwaysAllow/' {CONFIG}", "AlwaysAllow"),
     _setting("w1", "4.2.4", "readOnlyPort", "10255"),
     _setting("w2", "4.2.6", "makeIPTablesUtilChains", "false"),
-    _kubelet(
-        "w2", "4.2.7", f"sed -i 's/\"$/ --hostname-override=w2\"/' {FLAGS}", "--hostname-override", path=FLAGS
-    ),
     _setting("w1", "4.2.8", "eventRecordQPS", "0"),
     _setting("w2", "4.2.10", "rotateCertificates", "false"),
     # A drop-in goes before the file.
@@ -157,9 +155,10 @@ FAULTS = (
         f"printf '%s\\n' 'apiVersion: kubelet.config.k8s.io/v1beta1' 'kind: KubeletConfiguration'"
         # One that HTTP/2 needs, else the kubelet does not start.
         f" 'tlsCipherSuites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, TLS_RSA_WITH_AES_128_CBC_SHA]'"
-        f" > {DROP_INS}/90-late.conf; chmod 0600 {DROP_INS}/90-late.conf; {_RESTART}",
+        f" > {DROP_INS}/90-late.conf; chmod 0600 {DROP_INS}/90-late.conf",
         ("TLS_RSA_WITH_AES_128_CBC_SHA",),
         f"rm {DROP_INS}/90-late.conf; {_RESTART}",
+        _RESTART,
     ),
     _setting("w2", "4.2.13", "podPidsLimit", "-1"),
     _setting("w1", "4.2.14", "seccompDefault", "false"),

@@ -22,7 +22,7 @@ from tests.infra.waiting import wait_for
 from tests.kubebench import KubeBench
 
 #: A lab of its own, small, beside the one of the other tests.
-LAB = {"BMK_LAB_NAME": "cisk", "BMK_LAB_SUBNET": "10.64.0.0/24"}
+LAB = {"BMK_LAB_NAME": "cis", "BMK_LAB_SUBNET": "10.64.0.0/24"}
 #: What kubeadm leaves open by the words of the benchmark, of the checks that it calls automated.
 KNOWN = {
     "k1": {
