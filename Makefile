@@ -72,6 +72,10 @@ gates: venv ## Linters, types, specifications, the built collection
 unit: venv ## Unit tests and templates
 	$(BIN)/python -m tests.run unit
 
+.PHONY: reports
+reports: venv ## Reports of the CIS audit by published schemas, and in a browser
+	$(BIN)/python -m tests.run reports
+
 .PHONY: matrix
 matrix: venv ## Unit tests and ansible-test sanity on the oldest and the newest ansible-core
 	$(BIN)/python -m tests.run matrix

@@ -29,7 +29,7 @@ REPO = Path(__file__).resolve().parent.parent
 OUTPUT = REPO / "tests" / "output"
 #: Seconds that an interrupted command has to end by itself.
 GRACE = 10
-GROUPS = ("gates", "unit", "matrix", "lab", "molecule")
+GROUPS = ("gates", "unit", "reports", "matrix", "lab", "molecule")
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,7 @@ def phases() -> tuple[Phase, ...]:
     return (
         _pytest("gates", "gates", "tests/gates"),
         _pytest("unit", "unit", "--numprocesses=2", "--dist=loadfile", "tests/unit", "tests/templates"),
+        _pytest("reports", "reports", "tests/reports"),
         *_matrix("oldest"),
         *_matrix("newest"),
         _pytest("lab", "lab", "tests/integration"),

@@ -14,7 +14,7 @@ STYLE = """
   color-scheme: light dark;
   --bg: #f6f7f9; --card: #fff; --text: #1b1f24; --dim: #57606a; --line: #d5dae0; --soft: #eef1f4; --link: #0b5cad;
   --fail: #b42318; --fail-bg: #fdeceb; --error: #8a2a8f; --error-bg: #f8e9f9; --manual: #8a5a00; --manual-bg: #fdf3dc;
-  --exempt: #3d5a80; --exempt-bg: #e6eef8; --pass: #1a7f37; --pass-bg: #e3f5e7; --na: #5b6570; --na-bg: #e9ecef;
+  --exempt: #3d5a80; --exempt-bg: #e6eef8; --pass: #16682c; --pass-bg: #e3f5e7; --na: #5b6570; --na-bg: #e9ecef;
 }
 @media (prefers-color-scheme: dark) { :root:not([data-theme=light]) {
   --bg: #0f1317; --card: #171c22; --text: #e4e8ec; --dim: #9aa5b1; --line: #2f3842; --soft: #1f262e; --link: #7ab7ff;
@@ -29,6 +29,7 @@ STYLE = """
 }
 :root[data-theme=light] { color-scheme: light; }
 * { box-sizing: border-box; }
+html { scroll-padding-top: 6rem; }
 body { margin: 0; background: var(--bg); color: var(--text);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif; }
 .wrap { max-width: 78rem; margin: 0 auto; padding: 0 1.25rem 4rem; }
@@ -118,6 +119,7 @@ footer { margin-top: 2.5rem; color: var(--dim); font-size: .85rem; }
 @media (max-width: 44rem) {
   .wrap { padding: 0 .7rem 3rem; }
   .sum { grid-template-columns: 1fr; }
+  html { scroll-padding-top: 0; }
   .tools { position: static; }
   .tile { min-width: 0; flex: 1 1 5.5rem; }
   .check > summary { grid-template-columns: auto 1fr; }
