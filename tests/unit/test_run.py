@@ -112,4 +112,4 @@ def test_interruption_still_clears_up(
 
 def test_unknown_group_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert run.main(["gate"]) == 2
-    assert "expected some of: gates, unit, matrix, lab, molecule" in capsys.readouterr().err
+    assert "expected some of: gates, unit, reports, matrix, lab, molecule" in capsys.readouterr().err

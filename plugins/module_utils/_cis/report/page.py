@@ -120,6 +120,7 @@ footer { margin-top: 2.5rem; color: var(--dim); font-size: .85rem; }
   .wrap { padding: 0 .7rem 3rem; }
   .sum { grid-template-columns: 1fr; }
   html { scroll-padding-top: 0; }
+  .scroll table { min-width: 36rem; }
   .tools { position: static; }
   .tile { min-width: 0; flex: 1 1 5.5rem; }
   .check > summary { grid-template-columns: auto 1fr; }
