@@ -25,8 +25,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[2]
+COLLECTIONS = REPO / ".venv" / "collections"
 # The checkout goes before whatever else is called ansible_collections.
-sys.path.insert(0, str(REPO / ".venv" / "collections"))
+if COLLECTIONS.is_dir():
+    sys.path.insert(0, str(COLLECTIONS))
 
 from tests.bench import simulate  # noqa: E402
 
@@ -142,7 +144,7 @@ def run(folder: Path, hosts: int) -> Measured:
         env={
             **os.environ,
             "ANSIBLE_CONFIG": str(REPO / "ansible.cfg"),
-            "ANSIBLE_COLLECTIONS_PATH": str(REPO / ".venv" / "collections"),
+            **({"ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS)} if COLLECTIONS.is_dir() else {}),
             "ANSIBLE_FORKS": "4",
             "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.minimal",
             "ANSIBLE_NOCOLOR": "true",

@@ -311,7 +311,8 @@ def _tools(report: Report) -> str:
     hosts = [place.name for place in report.places if place.name]
     return (
         '<div class="tools needs-script" id="tools" role="search" hidden>'
-        '<input type="search" id="search" placeholder="Search ( / )" title="Checks, hosts, evidence" aria-label="Search">'
+        '<input type="search" id="search" placeholder="Search ( / )" aria-label="Search"'
+        ' title="Checks, hosts and evidence">'
         '<select id="level" aria-label="Level"><option value="">All levels</option>'
         '<option value="1">Level 1</option><option value="2">Level 2</option></select>'
         '<select id="section" aria-label="Section"><option value="">All sections</option>'
