@@ -176,12 +176,12 @@ _FILES = (
     _mode("1.1.11", ETCD, "Data folder of etcd", "0700", _ETCD_DATA),
     Check(
         "1.1.12",
-        "Data folder of etcd: owned by a user of its own",
+        "Data folder of etcd: owned by the user etcd",
         1,
         AUTOMATED,
         ETCD,
-        f"{_ETCD_DATA} In force counts that nobody but etcd's own user and root owns it; the benchmark asks for"
-        " etcd:etcd by name, which kubeadm never makes.",
+        f"{_ETCD_DATA} The host's user etcd must own it, by its number; by the benchmark's words its group as well."
+        " kubeadm makes it root's.",
         "Make a system user and group etcd, and chown the folder to them. An etcd that runs as root works on.",
         FILE_MODE,
     ),
@@ -334,13 +334,13 @@ _API_SERVER = (
     _api(
         "1.2.17",
         "Audit logs are kept for 30 days at least",
-        f"{_FLAG}: --audit-log-maxage. In force 0, its default, keeps them for ever.",
+        f"{_FLAG}: --audit-log-maxage. In force 0 keeps them for ever: the default before 1.36, later 366.",
         "Set --audit-log-maxage=30 or more.",
     ),
     _api(
         "1.2.18",
         "10 old audit logs are kept at least",
-        f"{_FLAG}: --audit-log-maxbackup. In force 0, its default, keeps all.",
+        f"{_FLAG}: --audit-log-maxbackup. In force 0 keeps all; it is the default before 1.36, later 100 are.",
         "Set --audit-log-maxbackup=10 or more.",
     ),
     _api(
@@ -352,7 +352,7 @@ _API_SERVER = (
     _api(
         "1.2.20",
         "Requests end after a sensible time",
-        f"{_FLAG}: --request-timeout; its default is 60 s.",
+        f"{_FLAG}: --request-timeout is from a second to some minutes; its default is 60 s.",
         "Take --request-timeout away, or set a time that your slowest request needs and no more.",
         assessment=MANUAL,
     ),
@@ -712,7 +712,7 @@ _KUBELETS = (
     _kubelet(
         "4.2.8",
         "The kubelet's events are not lost, and not without limit",
-        "eventRecordQPS is above 0; in force 0, which is no limit at all, fails.",
+        "eventRecordQPS is enough for a busy node; in force 0, which is no limit at all, fails as well.",
         "Set eventRecordQPS to 50, its default, or what your nodes need.",
         level=2,
         assessment=MANUAL,
