@@ -26,7 +26,9 @@ def cases() -> list[Case]:
 
 def test_every_check_has_one_judge() -> None:
     folder = FOLDER.parents[3] / "plugins" / "module_utils" / "_cis"
-    modules = [importlib.import_module(f"{JUDGES}.{path.stem}") for path in sorted(folder.glob("section_*.py"))]
+    modules = [
+        importlib.import_module(f"{JUDGES}.{path.stem}") for path in sorted(folder.glob("section_*.py"))
+    ]
     judged = [check for module in modules for check in module.CHECKS]
     assert len(judged) == len(set(judged)) == 131
     assert set(judged) == set(catalogue.CHECKS)

@@ -128,7 +128,11 @@ BROKEN: list[tuple[str, Any, str]] = [
     ("text", "gone", "its result cannot be read"),
     ("empty", {}, "its result holds no verdicts."),
     ("odd results", {"results": "all fine"}, "its result holds no verdicts."),
-    ("failed_when: false", {"failed": False, "msg": "No kubelet here."}, "holds no verdicts: No kubelet here."),
+    (
+        "failed_when: false",
+        {"failed": False, "msg": "No kubelet here."},
+        "holds no verdicts: No kubelet here.",
+    ),
 ]
 
 
