@@ -26,6 +26,9 @@ STATUSES = (ERROR, FAIL, MANUAL, NOT_APPLICABLE, PASS)
 
 _LONGEST_TEXT = 400
 _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----.*?(?:-----END \1-----|\Z)", re.DOTALL)
+#: Key of the evidence of 4.2.9 that says whether an API server with the cluster's CA can verify the kubelet.
+BY_CLUSTER = "issued by the cluster's CA"
+
 # Keys of an EncryptionConfiguration, tokens and passwords in flags and documents.
 _NAMED_SECRET = re.compile(
     r"""(?ix)\b(secret|token|password|passwd|client-key-data|key-data|bearer)(["']?\s*[:=]\s*["']?)([^\s"',}\]]{6,})"""

@@ -30,6 +30,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.kubelet 
     Unknown,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model import (
+    BY_CLUSTER,
     ERROR,
     FAIL,
     MANUAL,
@@ -482,6 +483,7 @@ def _serving(reader: Reader, known: Settings, setting: Setting) -> Opinion:
     more = (
         Evidence(where, "subject", shown.common_name, ""),
         Evidence(where, "issuer", shown.issuer_common_name, "the cluster's CA", PASS if good else FAIL),
+        Evidence(where, BY_CLUSTER, by_cluster, ""),
         Evidence(where, "not after", f"{shown.not_after:%Y-%m-%dT%H:%M:%SZ}", ""),
         *own_files,
     )

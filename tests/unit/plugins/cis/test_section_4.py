@@ -732,7 +732,7 @@ CASES: list[Case] = [
         "files that the kubelet made, and tells as its configuration",
         _self_made(),
         "fail",
-        says=("w1-ca@1", "signed itself"),
+        says=("w1-ca@1", "signed itself", "issued by the cluster's CA"),
     ),
     Case(
         "4.2.9",
