@@ -28,6 +28,13 @@ description:
   - Former contents of replaced files are kept in C(/var/lib/baremetal-kubernetes/kubeadm/backups), five runs back.
   - Another version of Kubernetes than the cluster's is refused, as are changes of what a running cluster is built on
     (its networks, names, endpoint and etcd's place).
+  - With O(operation=adjust), some settings of a member are changed and all others stay as they are, in a cluster that
+    anybody made with kubeadm. The documents are made of the ConfigMaps C(kubeadm-config) and C(kubelet-config) and of
+    what the host says of itself; O(arguments) and O(kubelet_configuration) are put over them, and the difference takes
+    the same way as above. Only the components that it is about are looked at. The changed settings stand in the
+    ConfigMaps afterwards, where C(kubeadm upgrade) and nodes to come find them.
+  - When such a component has a manifest or a configuration that somebody wrote by hand, so that it differs from what
+    kubeadm makes of the cluster's configuration in more than what is to be changed, that is refused and shown.
   - A host that belongs to another cluster, or holds the data of an unknown etcd, is refused.
   - Afterwards it waits until the API server of a control plane is ready, or until the kubelet of a worker is healthy.
 extends_documentation_fragment:
@@ -47,15 +54,82 @@ attributes:
     support: full
 options:
   operation:
-    description: Whether the host makes a cluster (V(init)) or joins one (V(join)).
+    description:
+      - Whether the host makes a cluster (V(init)), joins one (V(join)), or is a member whose settings are changed
+        (V(adjust)).
+      - To adjust a cluster, begin with its control planes, one after the other. Workers follow what these wrote down.
     type: str
-    choices: [init, join]
+    choices: [init, join, adjust]
     required: true
   role:
-    description: What the host shall be.
+    description: What the host shall be. Needed but for O(operation=adjust), where the host tells.
     type: str
     choices: [control_plane, worker]
-    required: true
+  arguments:
+    description:
+      - Arguments of the control plane's components that O(operation=adjust) changes. Each has one of
+        O(arguments[].value), O(arguments[].absent), and O(arguments[].add) or O(arguments[].remove).
+      - Ignored on workers.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      component:
+        description: Whose argument it is.
+        type: str
+        choices: [etcd, kube-apiserver, kube-controller-manager, kube-scheduler]
+        required: true
+      name:
+        description: Its name, without dashes.
+        type: str
+        required: true
+      value:
+        description: What it shall have.
+        type: str
+      keep:
+        description: Whether any value is as good that the cluster's configuration has.
+        type: bool
+        default: false
+      absent:
+        description: Take it away. Where kubeadm sets the argument by itself, its value comes back.
+        type: bool
+        default: false
+      add:
+        description: Items that a list separated by commas shall have, beside those that are there.
+        type: list
+        elements: str
+        default: []
+      remove:
+        description: Items that a list separated by commas shall not have.
+        type: list
+        elements: str
+        default: []
+      unless:
+        description: Names of arguments beside which this one is left alone; RV(skipped) says so.
+        type: list
+        elements: str
+        default: []
+      volumes:
+        description: What the component must see of the host for O(arguments[].value), as kubeadm's C(extraVolumes).
+        type: list
+        elements: dict
+        default: []
+      files:
+        description: Paths of those O(files) that O(arguments[].value) needs. Others are not placed.
+        type: list
+        elements: path
+        default: []
+  kubelet_configuration:
+    description:
+      - Fields of C(kubelet-config) that O(operation=adjust) changes, at all depths; V(null) takes a field away.
+      - On a worker, a value that C(kubelet-config) does not have yet is refused.
+    type: dict
+    default: {}
+  replace_edits:
+    description:
+      - Whether O(operation=adjust) may take back what somebody wrote into a manifest or the kubelet's file by hand.
+    type: bool
+    default: false
   documents:
     description:
       - Configuration that kubeadm reads, C(kubeadm.k8s.io/v1beta4) and C(kubelet.config.k8s.io/v1beta1), without
@@ -210,6 +284,15 @@ EXAMPLES = r"""
               mountPath: /var/log/kubernetes
               pathType: DirectoryOrCreate
 
+- name: Give any cluster of kubeadm two settings, with all others kept
+  baremetal.kubernetes.kubeadm:
+    operation: adjust
+    arguments:
+      - {component: kube-apiserver, name: profiling, value: "false"}
+      - {component: kube-apiserver, name: enable-admission-plugins, add: [DenyServiceExternalIPs]}
+    kubelet_configuration:
+      podPidsLimit: 4096
+
 - name: Join a worker
   baremetal.kubernetes.kubeadm:
     operation: join
@@ -232,6 +315,18 @@ actions:
   type: list
   elements: str
   sample: [/etc/kubernetes/audit/policy.yaml replaced, kube-apiserver reconfigured, ConfigMap kubeadm-config updated]
+skipped:
+  description: Which of O(arguments) were left alone, and why.
+  returned: O(operation=adjust)
+  type: list
+  elements: str
+  sample: ["kube-apiserver --authentication-config: left alone because of --oidc-issuer-url"]
+edited:
+  description: Files that somebody wrote by hand.
+  returned: when O(operation=adjust) was refused because of them
+  type: list
+  elements: str
+  sample: [/etc/kubernetes/manifests/kube-apiserver.yaml]
 state:
   description: What the host is to a cluster afterwards, V(fresh), V(partial) or V(member).
   returned: success
@@ -287,6 +382,8 @@ from dataclasses import replace
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import documents
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.adjust import PLACES
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.adjusting import Adjusting
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.member import Member
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import (
     Desired,
@@ -308,11 +405,34 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runn
     fresh_token,
     look_further,
 )
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import Membership, under
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import (
+    Membership,
+    observe,
+    under,
+)
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
-    "operation": {"type": "str", "choices": ["init", "join"], "required": True},
-    "role": {"type": "str", "choices": ["control_plane", "worker"], "required": True},
+    "operation": {"type": "str", "choices": ["init", "join", "adjust"], "required": True},
+    "role": {"type": "str", "choices": ["control_plane", "worker"]},
+    "arguments": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "component": {"type": "str", "choices": sorted(PLACES), "required": True},
+            "name": {"type": "str", "required": True},
+            "value": {"type": "str"},
+            "keep": {"type": "bool", "default": False},
+            "absent": {"type": "bool", "default": False},
+            "add": {"type": "list", "elements": "str", "default": []},
+            "remove": {"type": "list", "elements": "str", "default": []},
+            "unless": {"type": "list", "elements": "str", "default": []},
+            "volumes": {"type": "list", "elements": "dict", "default": []},
+            "files": {"type": "list", "elements": "path", "default": []},
+        },
+    },
+    "kubelet_configuration": {"type": "dict", "default": {}},
+    "replace_edits": {"type": "bool", "default": False},
     "documents": {"type": "list", "elements": "dict", "default": []},
     "token": {"type": "str", "no_log": True},
     "ca_cert_hashes": {"type": "list", "elements": "str", "default": []},
@@ -525,11 +645,48 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     return result
 
 
+def adjust(module: AnsibleModule) -> dict[str, t.Any]:
+    """Change some settings of a member."""
+    params = module.params
+    began = time.monotonic()
+    own = observe(params["root"])
+    host = Host(params["root"], params["kubeadm_path"])
+    role = own.membership.role
+    if own.membership.state != "member" or role is None:
+        raise KubeadmError(
+            f"{host.name} is no complete member of a cluster ({own.membership.state}; missing:"
+            f" {', '.join(own.membership.missing) or 'all files of kubeadm'}). Nothing was changed.",
+            "Complete it first, with kubeadm or by the playbook site.",
+        )
+    member = Adjusting(host, params, role, module.check_mode)
+    changes = member.look()
+    if not module.check_mode and (changes.actions or member.interrupted()):
+        with host.exclusive(params["timeout"]):
+            # Another run, whose controller is gone, may have been at work until now.
+            member = Adjusting(host, params, role)
+            changes = member.look()
+            member.apply(changes)
+    result: dict[str, t.Any] = {
+        "changed": bool(changes.actions),
+        "steps": changes.names(),
+        "actions": changes.names(),
+        "skipped": member.skipped,
+        "state": own.membership.state,
+        "cluster_id": own.cluster_id,
+        "node_name": own.node_name,
+        "duration": round(time.monotonic() - began, 1),
+    }
+    if module._diff and changes.diffs():
+        result["diff"] = {"prepared": redact(changes.diffs())}
+    return result
+
+
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    required = [("operation", operation, ["role"]) for operation in ("init", "join")]
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, required_if=required)
     try:
-        result = run(module)
+        result = adjust(module) if module.params["operation"] == "adjust" else run(module)
     except KubeadmError as exc:
         module.fail_json(msg=str(exc), **exc.context)
     module.exit_json(**result)

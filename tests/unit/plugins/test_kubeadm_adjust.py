@@ -1,0 +1,545 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""kubeadm: some settings of a member change, and all others stay, those that somebody wrote by hand as well."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import (
+    adjust,
+    adjusting,
+    manifests,
+    render,
+    transaction,
+)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
+
+Json = dict[str, t.Any]
+
+# --- a kubeadm that makes manifests of documents --------------------------------------------------------------------
+
+DEFAULTS: dict[str, dict[str, str]] = {
+    "etcd": {"data-dir": "/var/lib/etcd", "client-cert-auth": "true"},
+    "kube-apiserver": {
+        "advertise-address": "192.0.2.11",
+        "secure-port": "6443",
+        "authorization-mode": "Node,RBAC",
+        "enable-admission-plugins": "NodeRestriction",
+    },
+    "kube-controller-manager": {"bind-address": "127.0.0.1"},
+    "kube-scheduler": {"bind-address": "127.0.0.1"},
+}
+
+
+def manifest(
+    component: str, cluster: Json, annotations: Json | None = None, endpoint: Json | None = None
+) -> str:
+    place = cluster
+    for key in adjust.PLACES[component]:
+        place = place.get(key) or {}
+    own = dict(DEFAULTS[component])
+    if component == "kube-apiserver":
+        own["advertise-address"] = (endpoint or {}).get("advertiseAddress", "192.0.2.11")
+    for item in place.get("extraArgs") or []:
+        own[item["name"]] = item["value"]
+    volumes = place.get("extraVolumes") or []
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": component, "annotations": annotations or {}},
+        "spec": {
+            "containers": [
+                {
+                    "command": [component, *(f"--{name}={value}" for name, value in sorted(own.items()))],
+                    "image": f"registry.example.org/{component}:v1.36.4",
+                    "name": component,
+                    "volumeMounts": [
+                        {"name": item["name"], "mountPath": item["mountPath"]} for item in volumes
+                    ],
+                }
+            ],
+            "volumes": [{"name": item["name"], "hostPath": {"path": item["hostPath"]}} for item in volumes],
+        },
+    }
+    return yaml.safe_dump(pod)
+
+
+class FakeRenderer:
+    """What kubeadm would do with documents; the cluster's are kept as text with sorted keys."""
+
+    def __init__(
+        self, host: t.Any, patches: t.Any = None, extra: t.Mapping[str, bytes] | None = None
+    ) -> None:
+        self._extra = extra or {}
+
+    def control_plane(self, documents: t.Sequence[Json]) -> render.Rendering:
+        own, cluster, kubelet = documents
+        found = {}
+        for component in manifests.COMPONENTS:
+            patch = self._extra.get(f"{component}-zz-baremetal-kubernetes+merge.json")
+            annotations = json.loads(patch)["metadata"]["annotations"] if patch else {}
+            found[component] = manifest(component, cluster, annotations, own["localAPIEndpoint"])
+        text = yaml.safe_dump(kubelet)
+        return render.Rendering(found, {"config.yaml": text}, yaml.safe_dump(cluster), text)
+
+    def worker(self, documents: t.Sequence[Json], cluster: str, kubelet: str) -> render.Rendering:
+        text = yaml.safe_dump(documents[1]) if len(documents) > 1 else kubelet
+        return render.Rendering(kubelet_files={"config.yaml": text})
+
+
+CLUSTER: Json = {
+    "apiVersion": "kubeadm.k8s.io/v1beta4",
+    "kind": "ClusterConfiguration",
+    "kubernetesVersion": "v1.36.4",
+    "apiServer": {"extraArgs": [{"name": "v", "value": "3"}]},
+}
+KUBELET: Json = {
+    "apiVersion": "kubelet.config.k8s.io/v1beta1",
+    "kind": "KubeletConfiguration",
+    "rotateCertificates": True,
+    "authentication": {"anonymous": {"enabled": False}},
+}
+POLICY = "/etc/kubernetes/cis/audit-policy.yaml"
+FOLDER = {"name": "cis", "hostPath": "/etc/kubernetes/cis", "mountPath": "/etc/kubernetes/cis"}
+
+
+class Node:
+    """A host that is a member, made by nobody's playbook."""
+
+    name = "cp1"
+
+    def __init__(self, root: Path, cluster: Json = CLUSTER, kubelet: Json = KUBELET) -> None:
+        self.root = str(root)
+        self.cluster = yaml.safe_dump(cluster)
+        self.kubelet = yaml.safe_dump(kubelet)
+        for component in manifests.COMPONENTS:
+            self.write(manifests.path_of(component), manifest(component, cluster))
+        self.write("/var/lib/kubelet/config.yaml", self.kubelet)
+        self.write(
+            "/var/lib/kubelet/instance-config.yaml", "containerRuntimeEndpoint: unix:///run/crio/crio.sock\n"
+        )
+
+    def write(self, path: str, text: str) -> None:
+        target = Path(self.root) / path.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+        target.chmod(0o600)
+
+    def read(self, path: str) -> str:
+        return (Path(self.root) / path.lstrip("/")).read_text()
+
+    def edit(self, component: str, before: str, after: str) -> None:
+        text = self.read(manifests.path_of(component))
+        assert before in text
+        self.write(manifests.path_of(component), text.replace(before, after))
+
+    def node_name(self) -> str:
+        return "node-1"
+
+    def wait_ready(self, seconds: float) -> None:
+        pass
+
+
+class Obedient:
+    """Components that do what their manifests say."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    def processes(self, component: str) -> list[t.Any]:
+        return []
+
+    def wait(self, read: manifests.Manifest, before: t.Any, restarts: bool, seconds: float) -> None:
+        if restarts:
+            self.done.append(read.component)
+
+    def restart_kubelet(self, seconds: float) -> None:
+        self.done.append("kubelet")
+
+
+@pytest.fixture(autouse=True)
+def no_kubeadm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(render, "Renderer", FakeRenderer)
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Node:
+    return Node(tmp_path)
+
+
+def member(
+    host: Node, *arguments: Json, role: str = "control_plane", check: bool = False, **more: t.Any
+) -> adjusting.Adjusting:
+    params: Json = {
+        "arguments": list(arguments),
+        "kubelet_configuration": {},
+        "replace_edits": False,
+        "files": [],
+        "patches": None,
+        "skip_phases": [],
+        "ready_timeout": 1,
+        "timeout": 1,
+        **more,
+    }
+    made = adjusting.Adjusting(t.cast("t.Any", host), params, role, check)
+    answers = (host.cluster, host.kubelet)
+    made._ask = lambda: (True, *answers)
+    made._kept = lambda: answers
+    made.components = t.cast("t.Any", Obedient())
+
+    def upload(action: t.Any) -> None:
+        _own, cluster, kubelet = made._init_documents()
+        if action.target == "upload-config/kubeadm":
+            host.cluster = yaml.safe_dump(cluster)
+        else:
+            host.kubelet = yaml.safe_dump(kubelet)
+
+    made._phase = upload
+    return made
+
+
+def run(host: Node, *arguments: Json, **more: t.Any) -> list[str]:
+    """What a run does; a second one has nothing left to do."""
+    made = member(host, *arguments, **more)
+    changes = made.look()
+    made.apply(changes)
+    # Two backups of one second and one process would be in each other's way.
+    shutil.rmtree(Path(host.root) / transaction.STATE.lstrip("/"), ignore_errors=True)
+    assert member(host, *arguments, **more).look().names() == []
+    return changes.names()
+
+
+def words(host: Node, component: str) -> tuple[str, ...]:
+    return manifests.read(component, host.read(manifests.path_of(component))).command[1:]
+
+
+PROFILING: Json = {"component": "kube-apiserver", "name": "profiling", "value": "false"}
+
+
+# --- one argument ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "item", "after"),
+    [
+        ({}, {"value": "1"}, "1"),
+        ({"x": "2"}, {"value": "1"}, "1"),
+        ({"x": "2"}, {"value": "1", "keep": True}, "2"),
+        ({}, {"value": "1", "keep": True}, "1"),
+        ({"x": "2"}, {"absent": True}, None),
+        ({}, {"absent": True}, None),
+        ({"x": "a,b"}, {"add": ["c"]}, "a,b,c"),
+        ({"x": "a,b"}, {"add": ["b"]}, "a,b"),
+        ({"x": "a,b"}, {"remove": ["a"]}, "b"),
+        ({"x": "a"}, {"remove": ["a"]}, None),
+        ({"x": "a"}, {"add": ["b"], "remove": ["a"]}, "b"),
+        ({}, {"remove": ["a"]}, None),
+        ({"y": "1"}, {"value": "1", "unless": ["y"]}, None),
+        ({"y": "1", "x": "1"}, {"value": "1", "unless": ["y"]}, "1"),
+        ({"y": "1"}, {"add": ["a"], "unless": ["y"]}, None),
+    ],
+)
+def test_argument(before: dict[str, str], item: Json, after: str | None) -> None:
+    cluster = {"scheduler": {"extraArgs": [{"name": name, "value": value} for name, value in before.items()]}}
+    present = {"kube-scheduler": manifests.read("kube-scheduler", manifest("kube-scheduler", cluster))}
+    (request,) = adjust.requests([{"component": "kube-scheduler", "name": "x", **item}])
+    made = adjust.adjust(cluster, present, [request])
+    found = {
+        argument["name"]: argument["value"] for argument in made.cluster["scheduler"].get("extraArgs") or []
+    }
+    assert found.get("x") == after
+    assert {name: value for name, value in found.items() if name != "x"} == {
+        name: value for name, value in before.items() if name != "x"
+    }
+    blocked = "unless" in item and "x" not in before
+    assert bool(made.skipped) is blocked
+
+
+def test_arguments_of_one_list_come_together() -> None:
+    present = {"kube-apiserver": manifests.read("kube-apiserver", manifest("kube-apiserver", {}))}
+    items = [
+        {"component": "kube-apiserver", "name": "enable-admission-plugins", "add": [word]}
+        for word in ("A", "B")
+    ]
+    made = adjust.adjust({}, present, adjust.requests(items))
+    (argument,) = made.cluster["apiServer"]["extraArgs"]
+    assert argument["value"] == "NodeRestriction,A,B"
+    assert made.arguments["kube-apiserver"]["enable-admission-plugins"] == {"A", "B"}
+
+
+@pytest.mark.parametrize(
+    "item",
+    [{}, {"value": "1", "absent": True}, {"value": "1", "add": ["a"]}, {"value": "1", "name": "--x"}],
+)
+def test_arguments_that_cannot_be_meant(item: Json) -> None:
+    with pytest.raises(KubeadmError, match="arguments"):
+        adjust.requests([{"component": "etcd", "name": "x", **item}])
+
+
+def test_a_file_that_nobody_gives_is_missed(host: Node) -> None:
+    with pytest.raises(KubeadmError, match=r"/etc/kubernetes/cis/audit-policy\.yaml"):
+        member(host, {**PROFILING, "files": [POLICY]})
+
+
+# --- a control plane ------------------------------------------------------------------------------------------------
+
+
+def test_only_the_component_concerned_is_touched(host: Node) -> None:
+    host.edit("kube-scheduler", "--bind-address=127.0.0.1", "--bind-address=192.0.2.11")
+    others = {
+        name: host.read(manifests.path_of(name)) for name in manifests.COMPONENTS if name != "kube-apiserver"
+    }
+    assert run(host, PROFILING) == ["kube-apiserver reconfigured", "ConfigMap kubeadm-config updated"]
+    assert "--profiling=false" in words(host, "kube-apiserver")
+    assert "--v=3" in words(host, "kube-apiserver")
+    for name, text in others.items():
+        assert host.read(manifests.path_of(name)) == text
+    assert yaml.safe_load(host.cluster)["apiServer"]["extraArgs"] == [
+        {"name": "v", "value": "3"},
+        {"name": "profiling", "value": "false"},
+    ]
+
+
+def test_check_mode_changes_nothing_and_shows_all(host: Node) -> None:
+    changes = member(host, PROFILING, check=True).look()
+    assert "+    - --profiling=false" in changes.diffs()
+    assert "ConfigMap kube-system/kubeadm-config" in changes.diffs()
+    assert "--profiling=false" not in words(host, "kube-apiserver")
+
+
+def test_host_speaks_for_itself(host: Node) -> None:
+    host.write(
+        manifests.path_of("kube-apiserver"),
+        manifest("kube-apiserver", CLUSTER, endpoint={"advertiseAddress": "192.0.2.12"}),
+    )
+    made = member(host, PROFILING)
+    made.look()
+    own = made._init_documents()[0]
+    assert own["localAPIEndpoint"] == {"advertiseAddress": "192.0.2.12", "bindPort": 6443}
+    assert own["nodeRegistration"] == {"name": "node-1", "criSocket": "unix:///run/crio/crio.sock"}
+    run(host, PROFILING)
+    assert "--advertise-address=192.0.2.12" in words(host, "kube-apiserver")
+
+
+AUDIT: tuple[Json, ...] = (
+    {
+        "component": "kube-apiserver",
+        "name": "audit-policy-file",
+        "value": POLICY,
+        "keep": True,
+        "volumes": [FOLDER],
+        "files": [POLICY],
+    },
+    {"component": "kube-apiserver", "name": "audit-log-maxage", "value": "30"},
+)
+FILES = [{"path": POLICY, "content": "rules: []\n", "secret": False}]
+
+
+def test_the_next_control_plane_follows_though_the_cluster_knows_already(tmp_path: Path) -> None:
+    first = Node(tmp_path / "1")
+    names = run(first, *AUDIT, files=FILES)
+    assert names == [
+        f"{POLICY} placed",
+        "kube-apiserver reconfigured",
+        "ConfigMap kubeadm-config updated",
+    ]
+    second = Node(tmp_path / "2")
+    second.cluster = first.cluster
+    assert run(second, *AUDIT, files=FILES) == names[:2]
+    assert words(second, "kube-apiserver") == words(first, "kube-apiserver")
+
+
+def test_digest_of_files_is_kept_and_joined(host: Node) -> None:
+    path = manifests.path_of("kube-apiserver")
+    host.write(path, manifest("kube-apiserver", CLUSTER, {manifests.DIGEST_ANNOTATION: "site"}))
+    run(host, PROFILING)
+    assert adjust.annotation(host.read(path)) == "site"
+    run(host, *AUDIT, files=FILES)
+    first = adjust.annotation(host.read(path))
+    assert first is not None
+    assert first.startswith("site+adjusted-")
+    # Another policy: the API server reads it when it starts anew.
+    assert run(host, *AUDIT, files=[{**FILES[0], "content": "rules: [x]\n"}]) == [
+        f"{POLICY} replaced",
+        "kube-apiserver reconfigured",
+    ]
+    assert adjust.annotation(host.read(path)) not in (first, "site")
+
+
+def test_files_of_a_value_that_stays_are_not_placed(tmp_path: Path) -> None:
+    own = {**CLUSTER, "apiServer": {"extraArgs": [{"name": "audit-policy-file", "value": "/etc/mine.yaml"}]}}
+    host = Node(tmp_path, own)
+    run(host, *AUDIT, files=FILES)
+    assert "--audit-policy-file=/etc/mine.yaml" in words(host, "kube-apiserver")
+    assert not (tmp_path / POLICY.lstrip("/")).exists()
+    assert "extraVolumes" not in yaml.safe_load(host.cluster)["apiServer"]
+
+
+# --- edits by hand --------------------------------------------------------------------------------------------------
+
+HARDENED: Json = {
+    **CLUSTER,
+    "apiServer": {
+        "extraArgs": [
+            {"name": "profiling", "value": "false"},
+            {"name": "enable-admission-plugins", "value": "NodeRestriction,Mine"},
+        ]
+    },
+}
+PLUGIN: Json = {"component": "kube-apiserver", "name": "enable-admission-plugins", "add": ["NodeRestriction"]}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "item"),
+    [
+        ("    - --profiling=false\n", "", PROFILING),
+        ("--profiling=false", "--profiling=true", PROFILING),
+        ("    - --profiling=false\n", "    - --profiling\n    - 'true'\n", PROFILING),
+        ("plugins=NodeRestriction,Mine", "plugins=Mine", PLUGIN),
+    ],
+)
+def test_edit_of_what_was_selected_is_taken_back(tmp_path: Path, before: str, after: str, item: Json) -> None:
+    host = Node(tmp_path, HARDENED)
+    made_by_kubeadm = host.read(manifests.path_of("kube-apiserver"))
+    host.edit("kube-apiserver", before, after)
+    assert run(host, item) == ["kube-apiserver reconfigured"]
+    assert host.read(manifests.path_of("kube-apiserver")) == made_by_kubeadm
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "item"),
+    [
+        ("    - --profiling=false\n", "", PLUGIN),
+        ("    - --profiling=false\n", "    - --profiling=true\n    - --tracing=1\n", PROFILING),
+        ("plugins=NodeRestriction,Mine", "plugins=Mine,Other", PLUGIN),
+        ("kube-apiserver:v1.36.4", "kube-apiserver:v1.36.4-mine", PROFILING),
+        ("volumes: []", "volumes: [{name: x, hostPath: {path: /x}}]", PROFILING),
+    ],
+)
+def test_edit_of_anything_else_is_somebodys(tmp_path: Path, before: str, after: str, item: Json) -> None:
+    host = Node(tmp_path, HARDENED)
+    host.edit("kube-apiserver", before, after)
+    edited = host.read(manifests.path_of("kube-apiserver"))
+    with pytest.raises(KubeadmError) as caught:
+        member(host, item).look()
+    message = str(caught.value)
+    assert all(
+        word in message for word in ("cp1", "kube-apiserver.yaml", "replace_edits", "Nothing was changed")
+    )
+    assert caught.value.context["edited"] == [manifests.path_of("kube-apiserver")]
+    assert host.read(manifests.path_of("kube-apiserver")) == edited
+
+
+def test_manifest_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    host = Node(tmp_path, HARDENED)
+    host.edit("kube-scheduler", "kind: Pod", "kind: [")
+    with pytest.raises(KubeadmError, match=r"kube-scheduler\.yaml is not"):
+        member(host, {"component": "kube-scheduler", "name": "profiling", "value": "false"}).look()
+    host.edit("kube-apiserver", "kind: Pod", "kind: [")
+    with pytest.raises(KubeadmError, match=r"kube-apiserver\.yaml cannot be read"):
+        member(host, PROFILING).look()
+
+
+def test_edit_may_be_replaced_when_it_is_asked_for(tmp_path: Path) -> None:
+    host = Node(tmp_path, HARDENED)
+    host.edit("kube-apiserver", "    - --profiling=false\n", "    - --tracing=1\n")
+    assert run(host, PROFILING, replace_edits=True) == ["kube-apiserver reconfigured"]
+    assert "--tracing=1" not in words(host, "kube-apiserver")
+
+
+def test_comments_and_layout_are_no_edit_and_stay(host: Node) -> None:
+    run(host, PROFILING)
+    path = manifests.path_of("kube-apiserver")
+    host.write(path, "# mine\n" + host.read(path))
+    assert member(host, PROFILING).look().names() == []
+
+
+def test_edit_of_a_component_that_is_not_concerned_does_not_matter(host: Node) -> None:
+    host.edit("kube-controller-manager", "--bind-address", "--mine=1\n    - --bind-address")
+    assert run(host, PROFILING)[0] == "kube-apiserver reconfigured"
+    assert "--mine=1" in words(host, "kube-controller-manager")
+
+
+# --- kubelet --------------------------------------------------------------------------------------------------------
+
+PIDS = {"podPidsLimit": 4096}
+
+
+def test_kubelet_of_a_control_plane_and_its_config_map(host: Node) -> None:
+    assert run(host, kubelet_configuration=PIDS) == [
+        "kubelet reconfigured",
+        "ConfigMap kubelet-config updated",
+    ]
+    found = yaml.safe_load(host.read("/var/lib/kubelet/config.yaml"))
+    assert found == {**KUBELET, **PIDS} == yaml.safe_load(host.kubelet)
+
+
+def test_worker_follows_what_a_control_plane_wrote(host: Node) -> None:
+    with pytest.raises(KubeadmError, match="control plane first"):
+        member(host, kubelet_configuration=PIDS, role="worker").look()
+    checked = member(host, kubelet_configuration=PIDS, role="worker", check=True).look()
+    assert "+podPidsLimit: 4096" in checked.diffs()
+    host.kubelet = yaml.safe_dump({**KUBELET, **PIDS})
+    assert run(host, kubelet_configuration=PIDS, role="worker") == ["kubelet reconfigured"]
+
+
+def test_worker_has_no_use_for_arguments(host: Node) -> None:
+    assert run(host, *AUDIT, files=FILES, role="worker") == []
+
+
+@pytest.mark.parametrize(
+    ("edit", "refused"),
+    [
+        ({"podPidsLimit": 10}, False),
+        ({"maxPods": 10}, True),
+        ({"authentication": {"webhook": {"enabled": True}}}, True),
+    ],
+)
+def test_edit_of_the_kubelet(host: Node, edit: Json, refused: bool) -> None:
+    host.write("/var/lib/kubelet/config.yaml", yaml.safe_dump({**KUBELET, **edit}))
+    if not refused:
+        assert run(host, kubelet_configuration=PIDS)[0] == "kubelet reconfigured"
+        return
+    with pytest.raises(KubeadmError, match=r"config\.yaml is not"):
+        member(host, kubelet_configuration=PIDS).look()
+    assert run(host, kubelet_configuration=PIDS, replace_edits=True)[0] == "kubelet reconfigured"
+
+
+@pytest.mark.parametrize(
+    ("present", "over", "merged"),
+    [
+        ({}, {"a": {"b": None}}, {}),
+        ({"a": {"b": 1, "c": 2}}, {"a": {"b": None}}, {"a": {"c": 2}}),
+        ({"a": 1}, {"a": {"b": 2}}, {"a": {"b": 2}}),
+        ({"a": [1]}, {"a": [2]}, {"a": [2]}),
+    ],
+)
+def test_fields_are_put_over_and_taken_away(present: Json, over: Json, merged: Json) -> None:
+    assert adjust.merge_kubelet(present, over) == merged
+
+
+# --- what is no cluster of kubeadm ----------------------------------------------------------------------------------
+
+
+def test_cluster_that_does_not_answer_or_is_not_kubeadms(host: Node) -> None:
+    made = member(host, PROFILING)
+    made._ask = lambda: (False, None, None)
+    with pytest.raises(KubeadmError, match="does not answer"):
+        made.look()
+    made._ask = lambda: (True, None, None)
+    with pytest.raises(KubeadmError, match="kubeadm-config"):
+        made.look()
+
+
+def test_old_configuration_is_refused(tmp_path: Path) -> None:
+    host = Node(tmp_path, {**CLUSTER, "apiVersion": "kubeadm.k8s.io/v1beta3"})
+    with pytest.raises(KubeadmError, match="v1beta3"):
+        member(host, PROFILING).look()
