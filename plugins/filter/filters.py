@@ -9,11 +9,15 @@ from __future__ import annotations
 import importlib
 import typing as t
 
+import yaml
 from ansible.errors import AnsibleFilterError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis import profiles, remediation
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cluster import combine, select
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._csr import inventory
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._mirror import plan
+
+_PLACED = "# Placed by baremetal.kubernetes.cis.\n"
 
 
 def release_file(
@@ -139,6 +143,30 @@ def serving_nodes(
         raise AnsibleFilterError(str(exc)) from exc
 
 
+def cis_remediation(
+    audits: t.Any,
+    words: t.Any,
+    exemptions: t.Any = (),
+    profile: str = profiles.DEFAULT,
+    verdict: str = profiles.EFFECTIVE,
+) -> dict[str, t.Any]:
+    """See C(cis_remediation.yml).
+
+    :raises AnsibleFilterError: for anything but results by host, and for unknown checks and classes.
+    """
+    if not isinstance(audits, t.Mapping):
+        raise AnsibleFilterError(
+            f"cis_remediation takes results of cis_node by host, found {type(audits).__name__}."
+        )
+    try:
+        made = remediation.plan(audits, words, exemptions, profile, verdict)
+    except OperatorError as exc:
+        raise AnsibleFilterError(str(exc)) from exc
+    for item in made["files"]:
+        item["content"] = _PLACED + yaml.safe_dump(item["content"], sort_keys=False)
+    return made
+
+
 class FilterModule:
     """The filters by name."""
 
@@ -146,6 +174,7 @@ class FilterModule:
         """Name -> function."""
         return {
             "bootstrap_host": bootstrap_host,
+            "cis_remediation": cis_remediation,
             "combine_named": combine_named,
             "manifest_images": manifest_images,
             "mirror_list": mirror_list,

@@ -53,6 +53,11 @@ def test_table_of_checks_is_up_to_date() -> None:
     repo.run(["python", "-m", "tests.docs_checks", "--check"])
 
 
+def test_table_of_remedies_is_up_to_date() -> None:
+    """`python -m tests.docs_remediation` writes it."""
+    repo.run(["python", "-m", "tests.docs_remediation", "--check"])
+
+
 def test_commands_of_the_guides_exist() -> None:
     """Playbooks, targets of make, variables of roles and commands of the lab that the guides name."""
     playbooks = {path.stem for path in (repo.REPO / "playbooks").glob("*.yml")}
