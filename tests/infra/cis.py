@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -17,6 +16,7 @@ from typing import Any, TypeVar
 
 import yaml
 
+from lab import preconditions
 from tests import differences, kubebench
 from tests.infra.hosts import REPO, Host
 from tests.infra.playbook import Playbook, Run
@@ -124,9 +124,7 @@ def kube_bench_on_cluster(kubeconfig: Path, kubectl: Path, made: kubebench.KubeB
 
     Its checks are lines for a shell that knows ``[[``, which ``sh`` of Debian does not; and they call jq.
     """
-    assert shutil.which("jq"), (
-        "kube-bench's checks of section 5 call jq, which is not on this machine: install it"
-    )
+    preconditions.install(("jq",))
     programs = kubectl.parent
     assert kubectl.name == "kubectl", kubectl
     script = 'mount --bind "$(command -v bash)" "$(readlink -f /bin/sh)" && exec "$@"'
