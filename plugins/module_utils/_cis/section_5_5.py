@@ -100,17 +100,19 @@ def image_provenance(snapshot: Snapshot) -> Result:
         for hook in snapshot.all(_WEBHOOKS)
         if _about_pods(hook)
     ]
-    if others:
-        return Result(
-            "5.5.1",
-            MANUAL,
-            "Nothing that is known to verify images was found. See whether one of these webhooks does.",
-            limited(others),
-            literal,
+    if any(plugin):
+        plugins = Evidence(
+            "admission plugins of the API servers", "ImagePolicyWebhook", "on for some", "on for all", FAIL
         )
-    plugins = [Evidence("admission plugins of the API server", "ImagePolicyWebhook", "off", "on", FAIL)]
-    return conclude(
-        "5.5.1", plugins, good="", bad="Nothing verifies where images come from.", literal=literal
+        bad = "Images are verified by some API servers, and not by others."
+        return conclude("5.5.1", [plugins, *others], good="", bad=bad, literal=literal)
+    return Result(
+        "5.5.1",
+        MANUAL,
+        "Nothing in the API that is known to verify images was found. See whether a webhook of your own does, or the"
+        " container runtime (image verifiers of containerd, the signature policy of CRI-O).",
+        limited(others),
+        literal,
     )
 
 

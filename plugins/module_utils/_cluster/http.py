@@ -23,7 +23,6 @@ import urllib.parse
 import urllib.request
 
 try:
-    import yaml
     from kubernetes import client as kubernetes_client
     from kubernetes import config as kubernetes_config
 except ImportError:
@@ -40,8 +39,6 @@ _PAGE = 500
 # The API server sends clients away for a moment when there are too many of them.
 _BUSY_TRIES = 4
 _BUSY_SECONDS = 0.5
-# What the kubernetes library raises of documents that are something else than a kubeconfig.
-_MISFORMED = (ValueError, KeyError, TypeError, AttributeError)
 
 
 class UnansweredError(Exception):
@@ -159,7 +156,7 @@ def connect(kubeconfig: str | None, context: str | None = None, seconds: float =
             config_file=kubeconfig, context=context, client_configuration=configuration, persist_config=False
         )
         return Api(configuration, seconds)
-    except (kubernetes_config.ConfigException, yaml.YAMLError, OSError, *_MISFORMED) as exc:
+    except Exception as exc:  # noqa: BLE001 - of what is no kubeconfig, the library and its YAML reader raise anything
         raise KubeconfigError(
             f"{kubeconfig or 'the default kubeconfig'} cannot be used: {exc}. Expected a kubeconfig with address and"
             " credentials of the cluster. Fetch it from a control plane (/etc/kubernetes/admin.conf)."

@@ -49,7 +49,15 @@ CASES: list[Case] = [
         "fail",
         says=("ClusterPolicy/signed",),
     ),
-    Case("5.5.1", "fail", "nothing", lambda: cluster(nodes=(facts(),)), "fail", says=("ImagePolicyWebhook",)),
+    Case(
+        "5.5.1",
+        "odd",
+        "nothing in the API, which leaves the container runtime",
+        lambda: cluster(nodes=(facts(),)),
+        "manual",
+        "fail",
+        says=("image verifiers of containerd",),
+    ),
     Case("5.5.1", "fail", "on one of two", lambda: cluster(nodes=(PLUGIN, facts())), "fail"),
     Case(
         "5.5.1",
@@ -67,7 +75,7 @@ CASES: list[Case] = [
         "pass",
         "fail",
     ),
-    Case("5.5.1", "odd", "Kyverno is not asked", found(KYVERNO, verify("Enforce")), "fail"),
+    Case("5.5.1", "odd", "Kyverno is not asked", found(KYVERNO, verify("Enforce")), "manual", "fail"),
     Case(
         "5.5.1",
         "odd",
@@ -116,6 +124,7 @@ CASES: list[Case] = [
         "odd",
         "a webhook about something else",
         lambda: cluster(hook("certificates", "ingresses"), nodes=(facts(),)),
+        "manual",
         "fail",
     ),
     Case("5.5.1", "odd", "hosts are not known", lambda: cluster(), "error", says=("Run cis_node",)),
