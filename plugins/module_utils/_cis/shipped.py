@@ -56,6 +56,12 @@ EXEMPTIONS: tuple[dict[str, t.Any], ...] = (
         " itself is broken. Nothing uses it; it can be moved to a safe place.",
         ["Certificate/kubernetes-super-admin"],
     ),
+    _exemption(
+        "5.1.11",
+        "The approver on every control plane approves requests of kubelets for serving certificates alone, whose names"
+        " and addresses match the inventory and the Node object, so that these are renewed without a person.",
+        ["User/baremetal-kubernetes:kubelet-csr-approver"],
+    ),
     _exemption("5.2.2", _NODE_NETWORK, _AGENTS),
     _exemption("5.2.5", _NODE_NETWORK, [*_AGENTS, *_OPERATOR]),
     _exemption("5.2.6", _NODE_NETWORK, _AGENTS),
