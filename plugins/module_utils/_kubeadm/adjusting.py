@@ -187,7 +187,7 @@ class Adjusting(Member):
             elif adjust.edited(before, actual, about, volumes):
                 names = adjust.edited_arguments(before, actual, about)
                 shown = f"{path} ({', '.join(names)})" if names else path
-                edits.append((shown, manifests.diff(path, actual, before)))
+                edits.append((shown, manifests.diff(path, actual, text)))
         return WantedFile(path, text.encode(), "manifest", component, **rights), edits
 
     def _kubelet_file(
@@ -203,7 +203,7 @@ class Adjusting(Member):
             if manifests.same_pod(actual, text):
                 text = actual
             elif adjust.kubelet_edited(before, actual, self._kubelet):
-                edits.append((_KUBELET_CONFIG, manifests.diff(_KUBELET_CONFIG, actual, before)))
+                edits.append((_KUBELET_CONFIG, manifests.diff(_KUBELET_CONFIG, actual, text)))
         return [WantedFile(_KUBELET_CONFIG, text.encode(), "kubelet", "kubelet", mode=0o600)], edits
 
     def _refuse(self, edits: t.Sequence[tuple[str, str]]) -> None:
@@ -217,7 +217,7 @@ class Adjusting(Member):
         names = ", ".join(path for path, _difference in edits)
         raise KubeadmError(
             f"{self.host.name}: {names} is not what kubeadm makes of the cluster's configuration, in more than what"
-            f" is to be changed. Nothing was changed. The difference:\n{shown}",
+            f" is to be changed. Nothing was changed. What would be:\n{shown}",
             "Bring these values into the ConfigMaps kubeadm-config and kubelet-config of kube-system, or name the"
             " folder of kubeadm's patches in patches; set replace_edits when they may be lost.",
             edited=[path.partition(" (")[0] for path, _difference in edits],
