@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A cluster as kubeadm alone makes it: the audit finds what is known of it, and kube-bench beside it."""
+"""A cluster as kubeadm alone makes it: the audit and kube-bench find what is known of it, and the playbook mends it."""
 
 from __future__ import annotations
 
@@ -31,6 +31,9 @@ KNOWN = {
     },
     "k2": {"4.1.1", "4.1.9"},
 }
+#: A key must be made and handed around, which takes more than settings.
+BY_SITE_ALONE = ("1.2.27", "1.2.28")
+ALL = ["file_mode", "restart", "breaking"]
 
 
 @dataclass(frozen=True)
@@ -101,3 +104,13 @@ def test_every_difference_from_kube_bench_is_listed_and_is_one(
     found = cis.all_differences("stock", stock.hosts.values(), on_hosts, on_cluster, stock.audit)
     wrong = differences.verify("stock", found, differences.load())
     assert not wrong, f"correct the audit, or molecule/cis/files/differences.yml:\n{wrong}"
+
+
+def test_remediation_hardens_a_cluster_that_it_did_not_make(stock: Stock, tmp_path: Path) -> None:
+    auditing = Playbook(stock.inventory, tmp_path, name=cis.AUDIT)
+    hardened = cis.audit(auditing, tmp_path / "reports", cis_remediate=ALL)
+    on_hosts = {(host, check) for host, check in hardened.with_status("fail", "error") if host}
+    assert on_hosts == {("k1", check) for check in BY_SITE_ALONE}, hardened.run.text[-6000:]
+    for name, known in KNOWN.items():
+        assert not known & {check for check, one in hardened.of(name).items() if one["literal"] != "pass"}
+    assert not cis.audit(auditing, tmp_path / "reports", cis_remediate=ALL).run.changed
