@@ -156,7 +156,7 @@ def connect(kubeconfig: str | None, context: str | None = None, seconds: float =
             config_file=kubeconfig, context=context, client_configuration=configuration, persist_config=False
         )
         return Api(configuration, seconds)
-    except Exception as exc:  # noqa: BLE001 - of what is no kubeconfig, the library and its YAML reader raise anything
+    except Exception as exc:  # of what is no kubeconfig, the library and its YAML reader raise anything
         raise KubeconfigError(
             f"{kubeconfig or 'the default kubeconfig'} cannot be used: {exc}. Expected a kubeconfig with address and"
             " credentials of the cluster. Fetch it from a control plane (/etc/kubernetes/admin.conf)."
