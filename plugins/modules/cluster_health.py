@@ -146,7 +146,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cluster.heal
     Verdict,
     evaluate,
 )
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cluster.http import (
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cluster.rest import (
     KUBERNETES_ERROR,
     KubeconfigError,
     connect,

@@ -96,7 +96,7 @@ writes:
   returned: success
   type: str
   sample: secretbox
-keys:
+key_names:
   description: Names of the keys, the one that encrypts first.
   returned: success
   type: list
@@ -174,7 +174,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         "exists": wanted is not None,
         "digest": wanted.digest if wanted else None,
         "writes": wanted.writes if wanted else None,
-        "keys": [key.name for key in wanted.keys] if wanted else [],
+        "key_names": [key.name for key in wanted.keys] if wanted else [],
     }
     if wanted is None:
         return result

@@ -111,7 +111,7 @@ def stale(etcd: Etcd, resources: t.Sequence[str], key: str) -> tuple[list[tuple[
         for name, value in etcd.values(prefix):
             count += 1
             if not value.startswith(wanted):
-                namespace, _, own = name[len(prefix) :].partition("/")
+                namespace, _slash, own = name[len(prefix) :].partition("/")
                 found.append((resource, namespace, own))
     return found, count
 

@@ -84,4 +84,4 @@ class Arguments:
     def mapping(self, name: str) -> dict[str, str]:
         """Pairs of a flag such as C(--feature-gates=A=true,B=false); the last value of a name counts."""
         pairs = (word.partition("=") for word in self.words(name))
-        return {key.strip(): value.strip() for key, _, value in pairs}
+        return {key.strip(): value.strip() for key, _equals, value in pairs}

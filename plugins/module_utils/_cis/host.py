@@ -147,7 +147,7 @@ class Host:
         pairs = (item.partition("=") for item in self._text(str(pid), "environ").split("\0"))
         return {
             key: value
-            for key, _, value in pairs
+            for key, _equals, value in pairs
             if key.startswith("ETCD_") and not key.endswith(("PASSWORD", "TOKEN"))
         }
 

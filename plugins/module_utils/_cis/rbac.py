@@ -123,7 +123,7 @@ def _has(wanted: str, given: t.Collection[str]) -> bool:
 
 def _has_resource(wanted: str, given: t.Collection[str]) -> bool:
     # As the authorizer compares them: "*" is everything, "*/scale" that part of everything, "pods" no part of pods.
-    _, slash, part = wanted.partition("/")
+    _resource, slash, part = wanted.partition("/")
     return _has(wanted, given) or (bool(slash) and f"*/{part}" in given)
 
 

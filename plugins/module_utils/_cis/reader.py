@@ -58,33 +58,27 @@ class Reader(t.Protocol):
 
     def processes(self, name: str) -> tuple[Process, ...]:
         """Running programs by the base name of their executable; those of other clusters' containers left out."""
-        ...
 
     def stat(self, path: str, process: Process | None = None) -> FileFact:
         """What a file is; never raises."""
-        ...
 
     def read(self, path: str, process: Process | None = None) -> bytes:
         """Contents of a file.
 
         :raises OSError: as opening it does, also when it is larger than any configuration is.
         """
-        ...
 
     def walk(self, path: str, process: Process | None = None) -> tuple[FileFact, ...]:
         """All that is below a folder, the folder first, sorted; links are not followed into other folders."""
-        ...
 
     def served_certificate(self, address: str, port: int) -> bytes:
         """DER of the certificate that a port shows.
 
         :raises OSError: when nothing answers there, or not with TLS.
         """
-        ...
 
     def configz(self) -> dict[str, t.Any]:
         """The kubelet's configuration in force, C(kubeletconfig) of C(/configz).
 
         :raises OSError: when it cannot be asked; the message says why.
         """
-        ...

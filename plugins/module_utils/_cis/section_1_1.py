@@ -408,7 +408,7 @@ def _conf_dirs(reader: Reader, process: Process, path: str) -> list[str]:
     found = _CONF_DIR.findall(text)
     for imports in _IMPORTS.findall(text):
         for pattern in re.findall(r"""["']([^"']+)["']""", imports):
-            folder, _, name = pattern.rpartition("/")
+            folder, _slash, name = pattern.rpartition("/")
             matcher = re.compile(re.escape(name).replace(r"\*", "[^/]*") + r"\Z")
             for fact in reader.walk(folder, process):
                 if matcher.match(fact.path.rpartition("/")[2]):

@@ -69,7 +69,7 @@ def _gates(program: Program) -> dict[str, bool]:
                 f"--feature-gates has {name}={value}, which is no truth value. Look at the process.",
                 program.evidence("feature-gates", "true or false", ""),
             )
-        component, _, gate = name.rpartition(":")
+        component, _colon, gate = name.rpartition(":")
         if component in ("", "kube"):
             gates[gate] = value.lower() in ("true", "t", "1")
     return gates

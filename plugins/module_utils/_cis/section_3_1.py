@@ -72,7 +72,7 @@ def client_certificates(snapshot: Snapshot) -> Result:
     """3.1.1: people do not log in with certificates. That none was found proves nothing."""
     evidence = list(_certificate_evidence(snapshot))
     for subject, bindings in rbac_of(snapshot).bound().items():
-        kind, _, name = subject.partition("/")
+        kind, _slash, name = subject.partition("/")
         if kind == "User" and not name.startswith(_SYSTEM) and name not in _PROGRAMS:
             roles = ", ".join(dict.fromkeys(role_id(binding.role) for binding in bindings))
             evidence.append(Evidence(bindings[0].path, "subjects", f"{subject} has {roles}", subject=subject))

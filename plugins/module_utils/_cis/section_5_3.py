@@ -148,7 +148,7 @@ def isolated_namespaces(snapshot: Snapshot) -> Result:
         elif isolating:
             observed = f"{isolating[0]} isolates all Pods"
         else:
-            names = ", ".join(subject for subject, _, _ in about)
+            names = ", ".join(subject for subject, _namespace, _text in about)
             observed = f"no policy isolates all Pods ({names or 'there is none'})"
         evidence.append(
             Evidence(

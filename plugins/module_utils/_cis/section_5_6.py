@@ -120,7 +120,7 @@ def seccomp(snapshot: Snapshot) -> Result:
     literal = PASS
     for workload in workloads(snapshot):
         found, maybe = _seccomp_texts(workload, by_kubelet)
-        unset, _ = _seccomp_texts(workload, False)
+        unset, _rest = _seccomp_texts(workload, False)
         literal = FAIL if unset else literal
         unknown = unknown or bool(maybe)
         if found or maybe:

@@ -18,7 +18,7 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cluster.http import (
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cluster.rest import (
     JSON,
     METADATA_ONLY,
     Api,
@@ -313,7 +313,7 @@ def _custom_resources(api: Api, into: _Reading) -> list[Resource]:
     }
     found = []
     for name in wanted:
-        plural, _, group = name.partition(".")
+        plural, _dot, group = name.partition(".")
         if group in groups:
             whole = CUSTOM.get(name, True)
             found.append(Resource(name, f"/apis/{groups[group]}/{plural}", whole))

@@ -215,7 +215,9 @@ def event_limits(found: Document) -> tuple[Limit, ...]:
         where = f"limits[{at}]"
         own = found.mapping(item, where, ("type", "qps", "burst", "cacheSize"))
         numbers = (own.get("qps", 0), own.get("burst", 0))
-        if own.get("type") not in _LIMITS or not all(type(number) is int for number in numbers):
+        if own.get("type") not in _LIMITS or not all(
+            isinstance(number, int) and not isinstance(number, bool) for number in numbers
+        ):
             raise found.undecided(f"{where} is {own}, which is no limit", where)
         limits.append(Limit(str(own["type"]), *numbers))
     return tuple(limits)
@@ -246,7 +248,7 @@ def pod_security(found: Document) -> dict[str, t.Any]:
 
 def _group_resource(name: str) -> tuple[str, str]:
     """Resource and group, as C(schema.ParseGroupResource) reads them."""
-    resource, _, group = name.partition(".")
+    resource, _dot, group = name.partition(".")
     return resource, group
 
 

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cluster.health import Snapshot
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cluster.http import Api, UnansweredError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cluster.rest import Api, UnansweredError
 
 
 class Cluster:

@@ -97,7 +97,13 @@ def config(path: Path, check_mode: bool = False, **changes: t.Any) -> dict[str, 
 
 def test_a_key_is_made_once_handed_over_and_put_to_use(tmp_path: Path) -> None:
     first, second = tmp_path / "cp1" / "encryption" / "config.yaml", tmp_path / "cp2" / "config.yaml"
-    assert config(first) == {"changed": False, "exists": False, "digest": None, "writes": None, "keys": []}
+    assert config(first) == {
+        "changed": False,
+        "exists": False,
+        "digest": None,
+        "writes": None,
+        "key_names": [],
+    }
     foreseen = config(first, check_mode=True, generate=True, writes="identity")
     assert foreseen["changed"]
     assert not first.exists()

@@ -26,7 +26,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.snapshot
     Snapshot,
     read_snapshot,
 )
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cluster.http import (
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cluster.rest import (
     KubeconfigError,
     UnansweredError,
     connect,
