@@ -43,6 +43,11 @@ def guarded(check_id: str, judge: Judge) -> Judge:
     return judged
 
 
+def guarded_checks(judges: t.Mapping[str, Judge]) -> dict[str, Judge]:
+    """The judges of a section, each guarded for itself."""
+    return {check_id: guarded(check_id, judge) for check_id, judge in judges.items()}
+
+
 def limited(evidence: t.Iterable[Evidence]) -> tuple[Evidence, ...]:
     """Evidence in the order of a report, findings first, with a line for those that are too many."""
     found = list(evidence)

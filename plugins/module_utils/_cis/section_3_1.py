@@ -19,7 +19,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.judging 
     Judge,
     conclude,
     failures,
-    guarded,
+    guarded_checks,
     limited,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model import (
@@ -185,11 +185,10 @@ def bootstrap_tokens(snapshot: Snapshot) -> Result:
     )
 
 
-CHECKS: t.Mapping[str, Judge] = {
-    check_id: guarded(check_id, judge)
-    for check_id, judge in {
+CHECKS: t.Mapping[str, Judge] = guarded_checks(
+    {
         "3.1.1": client_certificates,
         "3.1.2": account_tokens,
         "3.1.3": bootstrap_tokens,
-    }.items()
-}
+    }
+)

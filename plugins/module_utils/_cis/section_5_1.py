@@ -22,7 +22,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.judging 
     Judge,
     conclude,
     failures,
-    guarded,
+    guarded_checks,
     limited,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model import (
@@ -377,9 +377,8 @@ def masters_group(snapshot: Snapshot) -> Result:
     )
 
 
-CHECKS: t.Mapping[str, Judge] = {
-    check_id: guarded(check_id, judge)
-    for check_id, judge in {
+CHECKS: t.Mapping[str, Judge] = guarded_checks(
+    {
         "5.1.1": cluster_admin,
         "5.1.2": _right("5.1.2"),
         "5.1.3": wildcards,
@@ -388,5 +387,5 @@ CHECKS: t.Mapping[str, Judge] = {
         "5.1.6": mounted_tokens,
         "5.1.7": masters_group,
         **{check_id: _right(check_id) for check_id in list(_ASKS)[2:]},
-    }.items()
-}
+    }
+)

@@ -23,7 +23,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.judging 
     Judge,
     conclude,
     failures,
-    guarded,
+    guarded_checks,
     limited,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model import (
@@ -362,11 +362,10 @@ def policy_mechanism(snapshot: Snapshot) -> Result:
     )
 
 
-CHECKS: t.Mapping[str, Judge] = {
-    check_id: guarded(check_id, judge)
-    for check_id, judge in {
+CHECKS: t.Mapping[str, Judge] = guarded_checks(
+    {
         "5.2.1": policy_mechanism,
         **{check_id: _check(check_id) for check_id in _CHECKS},
         "5.2.10": host_process,
-    }.items()
-}
+    }
+)

@@ -17,7 +17,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.judging 
     Judge,
     conclude,
     failures,
-    guarded,
+    guarded_checks,
     limited,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model import (
@@ -251,12 +251,11 @@ def default_namespace(snapshot: Snapshot) -> Result:
     )
 
 
-CHECKS: t.Mapping[str, Judge] = {
-    check_id: guarded(check_id, judge)
-    for check_id, judge in {
+CHECKS: t.Mapping[str, Judge] = guarded_checks(
+    {
         "5.6.1": namespaces_as_borders,
         "5.6.2": seccomp,
         "5.6.3": security_contexts,
         "5.6.4": default_namespace,
-    }.items()
-}
+    }
+)
