@@ -33,11 +33,13 @@ T = TypeVar("T")
 class Audit:
     """One run of the playbook.
 
-    :param report: its JSON. :param seconds: how long the run took.
+    :param report: its JSON. :param folder: with all its forms, until the next run.
+    :param seconds: how long the run took.
     """
 
     run: Run
     report: dict[str, Any]
+    folder: Path
     seconds: float
 
     def of(self, host: str) -> dict[str, dict[str, Any]]:
@@ -68,7 +70,7 @@ def audit(playbook: Playbook, folder: Path, *arguments: str, **variables: Any) -
     seconds = time.monotonic() - started
     reports = list(folder.glob("*/cis.json"))
     assert len(reports) == 1, f"{len(reports)} reports in {folder}: ...{run.text[-4000:]}"
-    return Audit(run, json.loads(reports[0].read_text(encoding="utf-8")), seconds)
+    return Audit(run, json.loads(reports[0].read_text(encoding="utf-8")), reports[0].parent, seconds)
 
 
 def contention() -> float:

@@ -5,24 +5,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-import xmlschema
 
-SCHEMAS = Path(__file__).parent / "schemas"
+from tests.reports import published
 
-
-@pytest.fixture(scope="module")
-def junit() -> xmlschema.XMLSchema:
-    """The schema that Jenkins reads JUnit by."""
-    return xmlschema.XMLSchema(str(SCHEMAS / "junit-10.xsd"))
+JUNIT, SARIF, OSCAL = published.FORMS
+RESULTS = "assessment-results"
 
 
 @pytest.mark.parametrize("kind", ["small", "hostile"])
-def test_junit(folder: Callable[[str], Path], junit: xmlschema.XMLSchema, kind: str) -> None:
-    assert not list(junit.iter_errors(str(folder(kind) / "cis.junit.xml")))
+def test_report_is_valid(folder: Callable[[str], Path], kind: str) -> None:
+    assert published.mistakes_of_folder(folder(kind)) == {name: [] for name in published.FORMS}
 
 
 @pytest.mark.parametrize(
@@ -33,12 +31,39 @@ def test_junit(folder: Callable[[str], Path], junit: xmlschema.XMLSchema, kind: 
         ('<testsuite name="', '<testsuite x="'),
     ],
 )
-def test_the_schema_finds_mistakes(
-    folder: Callable[[str], Path], junit: xmlschema.XMLSchema, right: str, wrong: str
-) -> None:
-    text = (folder("small") / "cis.junit.xml").read_text(encoding="utf-8")
+def test_xml_schema_finds_mistakes(folder: Callable[[str], Path], right: str, wrong: str) -> None:
+    text = (folder("small") / JUNIT).read_text(encoding="utf-8")
     assert right in text
     changed = text.replace(right, wrong).replace(
         "</failure>", "</broken>" if "broken" in wrong else "</failure>"
     )
-    assert list(junit.iter_errors(changed.partition("?>\n")[2]))
+    assert published.mistakes(JUNIT, changed)
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "wrong", "complaint"),
+    [
+        pytest.param(SARIF, ("version",), "2.0", "is not one of", id="sarif version"),
+        pytest.param(SARIF, ("runs", 0, "results", 0, "level"), "bad", "is not one of", id="sarif level"),
+        pytest.param(SARIF, ("runs", 0, "tool"), {}, "'driver' is a required", id="sarif driver"),
+        pytest.param(OSCAL, (RESULTS, "uuid"), "1", "does not match", id="oscal uuid"),
+        pytest.param(OSCAL, (RESULTS, "metadata", "x"), 1, "Additional properties", id="oscal unknown"),
+        pytest.param(
+            OSCAL,
+            (RESULTS, "results", 0, "findings", 0, "target", "target-id"),
+            "1 2",
+            "does not match",
+            id="oscal token",
+        ),
+    ],
+)
+def test_json_schemas_find_mistakes(
+    folder: Callable[[str], Path], name: str, path: tuple[str | int, ...], wrong: object, complaint: str
+) -> None:
+    document: Any = json.loads((folder("small") / name).read_text(encoding="utf-8"))
+    place = document
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = wrong
+    found = published.mistakes(name, json.dumps(document))
+    assert any(complaint in mistake for mistake in found), found

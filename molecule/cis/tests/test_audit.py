@@ -13,6 +13,7 @@ from tests.infra import cis
 from tests.infra.cis import Audit
 from tests.infra.hosts import Host
 from tests.infra.playbook import Playbook
+from tests.reports import published
 
 #: Seconds that the audit of the lab's three hosts may take on a machine that does nothing else.
 LIMIT = 8
@@ -38,6 +39,10 @@ def test_every_host_has_all_checks_of_its_role(first: Audit, hosts: dict[str, Ho
         if not one["message"] or (one["status"] == "pass" and not one["evidence"] and one["host"])
     ]
     assert not silent, "a verdict that says nothing, or that nothing was looked at for"
+
+
+def test_report_is_valid_by_published_schemas(first: Audit) -> None:
+    assert published.mistakes_of_folder(first.folder) == {name: [] for name in published.FORMS}
 
 
 def test_failure_is_told_as_drift_and_so_is_its_repair(
