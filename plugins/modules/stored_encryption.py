@@ -6,13 +6,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: stored_encryption
-short_description: Have everything that etcd holds encrypted with the key in force
+short_description: Have everything that etcd holds encrypted with the key in force, or not encrypted
 version_added: 0.1.0
 author:
   - baremetal.kubernetes contributors (@baremetal-kubernetes)
 description:
   - An API server encrypts what is written while it has a key; what was stored before stays as it was. This module looks
-    into etcd for such data and has the API server write it again.
+    into etcd for such data and has the API server write it again. Likewise the other way, before the API servers lose
+    their key.
   - It runs on a control plane with its own etcd, once for a cluster. Contents are neither changed nor returned.
   - An API server that has not read its new configuration yet is waited for.
 extends_documentation_fragment:
@@ -35,6 +36,14 @@ options:
     elements: str
     choices: [secrets, configmaps]
     default: [secrets]
+  writes:
+    description:
+      - How everything shall be stored, V(secretbox) for encrypted with the first key of O(path), V(identity) for as it
+        is.
+      - The file must say the same, unless in check mode.
+    type: str
+    choices: [secretbox, identity]
+    default: secretbox
   timeout:
     description: Seconds that the API server may take to use the key; it reads the file again once a minute.
     type: int
@@ -46,6 +55,14 @@ seealso:
 EXAMPLES = r"""
 - name: Have all Secrets encrypted
   baremetal.kubernetes.stored_encryption:
+
+- name: Have the API server store as it is
+  baremetal.kubernetes.encryption_config:
+    writes: identity
+
+- name: Have no Secret encrypted any more
+  baremetal.kubernetes.stored_encryption:
+    writes: identity
 """
 
 RETURN = r"""
@@ -60,7 +77,8 @@ stored:
   type: int
   sample: 40
 key:
-  description: Name of the key in force.
+  description:
+    - Name of the key in force; V(null) when everything shall be stored as it is, or the key is still to be made.
   returned: success
   type: str
   sample: key-20261121
@@ -80,37 +98,50 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan
 
 _POLL_SECONDS = 3.0
 _ATTEMPTS = 5
+#: What the API server puts ahead of everything that it has encrypted (k8s.io/apiserver, pkg/storage/value).
+_ENCRYPTED = b"k8s:enc:"
 
 
-def key_in_force(path: str) -> str:
-    """Name of the key that encrypts.
+def key_in_force(path: str, writes: str, foresee: bool = False) -> str | None:
+    """Name of the key that encrypts, C(None) when nothing shall or the key is still to be made.
 
-    :raises OperatorError: without a file, or when that says to store as it is.
+    :param writes: what the file must say. :param foresee: whether it may still say otherwise, or not be there.
+    :raises OperatorError: without a file, or when that says otherwise.
     """
     host = os.uname().nodename
     try:
         with open(path, encoding="utf-8") as handle:
             config = plan.parse(handle.read(), f"{host}: {path}")
     except OSError as exc:
+        if foresee and isinstance(exc, FileNotFoundError):
+            return None
         raise OperatorError(
             f"{host}: {path} cannot be read: {exc.strerror}.", "Run encryption_config first."
         ) from exc
-    if config.writes != plan.SECRETBOX:
+    if config.writes != writes and not foresee:
+        says = "encrypt" if config.writes == plan.SECRETBOX else "store as it is"
         raise OperatorError(
-            f"{host}: {path} says to store as it is.", "Run encryption_config with writes: secretbox first."
+            f"{host}: {path} says to {says}.", f"Run encryption_config with writes: {writes} first."
         )
-    return config.keys[0].name
+    return config.keys[0].name if writes == plan.SECRETBOX else None
 
 
-def stale(etcd: Etcd, resources: t.Sequence[str], key: str) -> tuple[list[tuple[str, str, str]], int]:
-    """What is not encrypted with the key: resource, namespace and name of each; and how many objects there are."""
-    wanted = f"k8s:enc:{plan.SECRETBOX}:v1:{key}:".encode()
+def stale(
+    etcd: Etcd, resources: t.Sequence[str], writes: str, key: str | None
+) -> tuple[list[tuple[str, str, str]], int]:
+    """What is stored otherwise than it shall be: resource, namespace and name of each; and how many objects there are.
+
+    :param writes: how it shall be.
+    :param key: name of the key to encrypt with; without one, all is still to be encrypted.
+    """
+    wanted = b"%s%s:v1:%s:" % (_ENCRYPTED, plan.SECRETBOX.encode(), (key or "").encode())
     found, count = [], 0
     for resource in resources:
         prefix = f"/registry/{resource}/"
         for name, value in etcd.values(prefix):
             count += 1
-            if not value.startswith(wanted):
+            right = value.startswith(wanted) if writes == plan.SECRETBOX else not value.startswith(_ENCRYPTED)
+            if not right:
                 namespace, _slash, own = name[len(prefix) :].partition("/")
                 found.append((resource, namespace, own))
     return found, count
@@ -139,9 +170,11 @@ def rewrite(api: Api, resource: str, namespace: str, name: str) -> None:
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Look, and write again what is stale, until nothing is."""
     params = module.params
-    key = key_in_force(params["path"])
+    writes = params["writes"]
+    # In check mode, a task before has only said that it would change the file.
+    key = key_in_force(params["path"], writes, foresee=module.check_mode)
     etcd = Etcd()
-    left, stored = stale(etcd, params["resources"], key)
+    left, stored = stale(etcd, params["resources"], writes, key)
     result = {"changed": bool(left), "rewritten": len(left), "stored": stored, "key": key}
     if module.check_mode or not left:
         return result
@@ -149,14 +182,15 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     deadline = time.monotonic() + params["timeout"]
     while left:
         if time.monotonic() > deadline:
+            state = f"not encrypted with {key}" if key else "encrypted"
             raise OperatorError(
-                f"{os.uname().nodename}: {len(left)} objects are still not encrypted with {key}, {params['timeout']} s"
+                f"{os.uname().nodename}: {len(left)} objects are still {state}, {params['timeout']} s"
                 f" after the first try; one is {'/'.join(left[0])}.",
                 "See in the API server's log (crictl logs) whether it reads its encryption configuration; run again.",
             )
         for resource, namespace, name in left:
             rewrite(api, resource, namespace, name)
-        left, _count = stale(etcd, params["resources"], key)
+        left, _count = stale(etcd, params["resources"], writes, key)
         if left:
             time.sleep(_POLL_SECONDS)
     return result
@@ -171,6 +205,11 @@ def main() -> None:
             "elements": "str",
             "choices": ["secrets", "configmaps"],
             "default": ["secrets"],
+        },
+        "writes": {
+            "type": "str",
+            "choices": [plan.SECRETBOX, plan.IDENTITY],
+            "default": plan.SECRETBOX,
         },
         "timeout": {"type": "int", "default": 180},
     }

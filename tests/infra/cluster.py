@@ -93,6 +93,18 @@ class Cluster:
         assert code is not None, f"{namespace}/{pod}: `{' '.join(argv)}` did not end within 30 s: {output}"
         return int(code), output
 
+    def stored(self, key: str) -> list[bytes]:
+        """What the etcd of cp1 holds for all keys that begin so, as it lies there.
+
+        :param key: for instance ``/registry/secrets/default/``.
+        """
+        pki = "/etc/kubernetes/pki/etcd"
+        argv = ["etcdctl", f"--cacert={pki}/ca.crt", f"--cert={pki}/peer.crt", f"--key={pki}/peer.key"]
+        argv += ["get", key, "--prefix", "--print-value-only", "--hex"]
+        code, output = self.execute("kube-system", "etcd-cp1", argv)
+        assert code == 0, output
+        return [bytes.fromhex(line.replace("\\x", "")) for line in output.splitlines() if line.strip()]
+
     def events(self, namespace: str) -> str:
         """What the cluster says about the objects of a namespace."""
         lines = [

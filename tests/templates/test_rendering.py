@@ -33,11 +33,13 @@ class Site:
     :param init: init system of its hosts.
     :param control_planes: number of control planes.
     :param variables: what its inventory sets.
+    :param encrypts: whether its API servers encrypt already.
     """
 
     init: str
     control_planes: int
     variables: dict[str, Any] = field(default_factory=dict)
+    encrypts: bool = False
 
 
 MIRROR = {
@@ -65,6 +67,7 @@ SITES = {
             "control_plane_verify_kubelets": False,
             "kubelet_etcd_user": "",
         },
+        encrypts=True,
     ),
     "air gap with settings of its own": Site(
         "openrc",
@@ -81,7 +84,12 @@ SITES = {
             "control_plane_cert_sans": ["k8s.example.org"],
             "control_plane_cluster_configuration": {
                 "certificatesDir": "/etc/pki",
-                "apiServer": {"extraArgs": [{"name": "audit-log-path", "value": "-"}]},
+                "apiServer": {
+                    "extraArgs": [
+                        {"name": "audit-log-path", "value": "-"},
+                        {"name": "encryption-provider-config", "value": "/etc/kms.yaml"},
+                    ]
+                },
                 "scheduler": {"extraArgs": [{"name": "profiling", "value": "true"}]},
             },
             "control_plane_taints": [],
@@ -92,6 +100,7 @@ SITES = {
             "network_values": {"envoy": {"enabled": False}},
             "worker_taints": [{"key": "example.org/gpu", "value": "yes", "effect": "NoSchedule"}],
         },
+        encrypts=True,
     ),
 }
 
@@ -119,6 +128,7 @@ DOCUMENTS: dict[str, tuple[str, str]] = {
     "approver": ("__kubelet_csr_list_file.content", "yaml"),
     "files": ("__control_plane_files | map(attribute='path') | to_nice_yaml", "yaml"),
     "admission": ("__control_plane_admission | to_nice_yaml", "yaml"),
+    "encryption": ("{'leaves': __control_plane_leaves_encryption} | to_nice_yaml", "yaml"),
     "cilium": ("__network_values | combine(network_values, recursive=true) | to_nice_yaml", "yaml"),
 }
 
@@ -129,7 +139,7 @@ def _node(site: Site, number: int, name: str = "") -> dict[str, Any]:
         "node": {
             "address": f"192.0.2.1{number}",
             "architecture": "amd64",
-            "kubernetes": {"cluster_id": None, "role": None, "state": "absent", "encrypts": False},
+            "kubernetes": {"cluster_id": None, "role": None, "state": "absent", "encrypts": site.encrypts},
             "node_name": name or f"cp{number}",
             "service_manager": site.init,
             "swap_bytes": 0,
@@ -410,6 +420,9 @@ EXPECTED: tuple[tuple[str, str, str, Any], ...] = (
     ("plain systemd", "kubelet/kubelet.service.j2", "Service/Restart", "always"),
     ("plain openrc", "container_runtime/containerd.initd.j2", "supervisor", "supervise-daemon"),
     ("plain openrc", "kubelet/kubelet.initd.j2", "supervisor", "supervise-daemon"),
+    ("plain systemd", "encryption", "leaves", False),
+    ("not hardened", "encryption", "leaves", True),
+    ("air gap with settings of its own", "encryption", "leaves", False),
     ("plain openrc", "kubelet_csr/approver.initd.j2", "supervisor", "supervise-daemon"),
     ("plain openrc", "kubelet_csr/approver.initd.j2", "command", "/usr/bin/python3"),
     (

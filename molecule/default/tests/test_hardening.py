@@ -98,12 +98,7 @@ def test_service_cannot_claim_an_address(cluster: Cluster, namespace: str) -> No
 
 
 def test_secret_is_stored_encrypted(cluster: Cluster, namespace: str) -> None:
-    pki = "/etc/kubernetes/pki/etcd"
-    argv = ["etcdctl", f"--cacert={pki}/ca.crt", f"--cert={pki}/peer.crt", f"--key={pki}/peer.key"]
-    argv += ["get", f"/registry/secrets/{namespace}/ours", "--print-value-only", "--hex"]
-    code, output = cluster.execute("kube-system", "etcd-cp1", argv)
-    assert code == 0, output
-    stored = bytes.fromhex(output.strip().replace("\\x", ""))
+    (stored,) = cluster.stored(f"/registry/secrets/{namespace}/ours")
     assert stored.startswith(b"k8s:enc:secretbox:v1:key-")
     assert b"abracadabra" not in stored
     read = cluster.core.read_namespaced_secret("ours", namespace)

@@ -24,6 +24,13 @@ KUBELET = "baremetal.kubernetes.kubelet : Place kubelet, kubeadm, kubectl and th
 KUBELET_RUNS = (
     "baremetal.kubernetes.kubelet : Have the kubelet start with the host, and run on a node of the cluster"
 )
+LEAVE = "baremetal.kubernetes.control_plane : Leave encryption | "
+#: In order: all store as it is, and all is so, before the API server loses the key.
+DECRYPTED = (f"{LEAVE}Store as it is from now on", f"{LEAVE}Write what is encrypted again")
+ENCRYPTED = (
+    "baremetal.kubernetes.control_plane : Encrypt | Encrypt from now on",
+    "baremetal.kubernetes.control_plane : Encrypt | Encrypt what was stored before",
+)
 CILIUM = "baremetal.kubernetes.network : Deploy | Bring Cilium to the chart's version and the site's values"
 
 AUDIT_POLICY = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [{"level": "Metadata"}]}
@@ -111,10 +118,11 @@ def test_values_of_everything_at_once(
             "host_sysctls_extra": {"net.core.somaxconn": "1234"},
             "container_runtime_mirrored_registries": registries,
             "network_values": {**variables["network_values"], "bpf": {"mapDynamicSizeRatio": 0.003}},
+            "control_plane_encryption": False,
         },
         {
             **{key: set(hosts) for key in (KUBELET, KUBELET_RUNS, KERNEL, RUNTIME)},
-            **{key: {"cp1"} for key in (INIT, CILIUM)},
+            **{key: {"cp1"} for key in (INIT, CILIUM, *DECRYPTED)},
         },
     )
     assert "--max-requests-inflight=350" in predicted.text
@@ -122,6 +130,9 @@ def test_values_of_everything_at_once(
     pods = cluster.pods("kube-system", "component=kube-apiserver")
     command = pods["kube-apiserver-cp1"].spec.containers[0].command
     assert {"--max-requests-inflight=350", "--profiling=false"} <= set(command)
+    assert not [argument for argument in command if "encryption" in argument]
+    secrets = cluster.stored("/registry/secrets/")
+    assert secrets and all(one.startswith(b"k8s\0") for one in secrets)
     assert '"level":"Metadata"' in hosts["cp1"].check("tail -n 1 /var/log/kubernetes/audit.log")
     for name, host in hosts.items():
         assert cluster.nodes()[name].status.capacity["pods"] == "77"
@@ -172,6 +183,10 @@ def test_back_to_the_values_of_the_inventory(
     playbook: Playbook, cluster: Cluster, hosts: dict[str, Host]
 ) -> None:
     real = playbook.run("--diff").expect()
-    assert {INIT, KUBELET, KUBELET_RUNS, KERNEL, RUNTIME, CILIUM} == {task for _host, task in real.changed}
+    assert {INIT, KUBELET, KUBELET_RUNS, KERNEL, RUNTIME, CILIUM, *ENCRYPTED} == {
+        task for _host, task in real.changed
+    }
     playbook.run().expect_quiet()
+    secrets = cluster.stored("/registry/secrets/")
+    assert secrets and all(one.startswith(b"k8s:enc:secretbox:") for one in secrets)
     wait_all_ready(cluster, hosts)

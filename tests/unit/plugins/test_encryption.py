@@ -80,6 +80,10 @@ def test_neither_text_nor_difference_tells_a_key() -> None:
     assert SECRET not in "".join(plan.difference(None, CONFIG))
 
 
+ENCRYPTED = b"k8s:enc:secretbox:v1:key-1:abc"
+PLAIN = b"k8s\x00\n"
+
+
 class Module:
     """What a module needs of Ansible."""
 
@@ -148,11 +152,15 @@ class Store:
     """etcd and an API server that encrypts what is written, once it has read its configuration.
 
     :param reloads: number of writes after which it has. :param stored: by key. :param conflicts: 409s to come.
+    :param writes: what is stored then.
     """
 
-    def __init__(self, stored: dict[str, bytes], reloads: int = 0, conflicts: int = 0) -> None:
+    def __init__(
+        self, stored: dict[str, bytes], reloads: int = 0, conflicts: int = 0, writes: bytes = b""
+    ) -> None:
         self.stored = stored
         self.reloads = reloads
+        self.writes = writes or ENCRYPTED
         self.conflicts = conflicts
         self.written: list[str] = []
 
@@ -172,24 +180,28 @@ class Store:
             return 409, "{}"
         self.written.append(key)
         if len(self.written) > self.reloads:
-            self.stored[key] = b"k8s:enc:secretbox:v1:key-1:..."
+            self.stored[key] = self.writes
         return 200, "{}"
 
 
 def stored(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, store: Store, check_mode: bool = False, timeout: int = 30
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    store: Store,
+    check_mode: bool = False,
+    timeout: int = 30,
+    file: plan.Config | None = CONFIG,
+    writes: str = plan.SECRETBOX,
 ) -> dict[str, t.Any]:
     path = tmp_path / "config.yaml"
-    path.write_text(plan.render(CONFIG))
+    path.unlink(missing_ok=True)
+    if file:
+        path.write_text(plan.render(file))
     monkeypatch.setattr(stored_encryption, "Etcd", lambda: store)
     monkeypatch.setattr(stored_encryption, "Api", lambda: store)
     monkeypatch.setattr(stored_encryption, "_POLL_SECONDS", 0.01)
-    module = Module(check_mode, path=str(path), resources=["secrets"], timeout=timeout)
+    module = Module(check_mode, path=str(path), resources=["secrets"], writes=writes, timeout=timeout)
     return stored_encryption.run(t.cast(t.Any, module))
-
-
-ENCRYPTED = b"k8s:enc:secretbox:v1:key-1:abc"
-PLAIN = b"k8s\x00\n"
 
 
 @pytest.mark.parametrize(
@@ -228,8 +240,47 @@ def test_one_that_never_does_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path:
         stored(monkeypatch, tmp_path, store, timeout=0)
 
 
-def test_nothing_is_written_while_the_file_says_to_store_as_it_is(tmp_path: Path) -> None:
-    path = tmp_path / "config.yaml"
-    path.write_text(plan.render(plan.Config(("secrets",), (KEY,), plan.IDENTITY)))
-    with pytest.raises(OperatorError, match="says to store as it is"):
-        stored_encryption.key_in_force(str(path))
+LEFT = plan.Config(("secrets",), (KEY,), plan.IDENTITY)
+
+
+@pytest.mark.parametrize(
+    ("file", "writes", "says"),
+    [
+        (LEFT, plan.SECRETBOX, "says to store as it is.*writes: secretbox"),
+        (CONFIG, plan.IDENTITY, "says to encrypt.*writes: identity"),
+        (None, plan.SECRETBOX, "cannot be read"),
+        (None, plan.IDENTITY, "cannot be read"),
+    ],
+    ids=["left", "encrypts", "no file", "no file to leave"],
+)
+def test_nothing_is_written_while_the_file_says_otherwise_but_foreseen(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, file: plan.Config | None, writes: str, says: str
+) -> None:
+    store = Store({"/registry/secrets/a/b": PLAIN, "/registry/secrets/a/c": ENCRYPTED})
+    with pytest.raises(OperatorError, match=says) as caught:
+        stored(monkeypatch, tmp_path, store, file=file, writes=writes)
+    assert SECRET not in str(caught.value)
+    # With a key that is still to be made, everything is to be written again.
+    expected = 2 if file is None and writes == plan.SECRETBOX else 1
+    foreseen = stored(monkeypatch, tmp_path, store, check_mode=True, file=file, writes=writes)
+    assert (foreseen["changed"], foreseen["rewritten"]) == (True, expected)
+    assert not store.written
+
+
+def test_what_is_encrypted_is_stored_as_it_is_before_the_key_is_lost(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    before = {
+        "/registry/secrets/a/b": ENCRYPTED,
+        "/registry/secrets/a/c": PLAIN,
+        "/registry/secrets/a/d": b"k8s:enc:aescbc:v1:older:abc",
+    }
+    store = Store(dict(before), reloads=1, writes=PLAIN)
+    left = {"file": LEFT, "writes": plan.IDENTITY}
+    result = stored(monkeypatch, tmp_path, store, **left)
+    assert (result["rewritten"], result["stored"], result["key"]) == (2, 3, None)
+    assert set(store.stored.values()) == {PLAIN}
+    assert not stored(monkeypatch, tmp_path, store, **left)["changed"]
+    never = Store(dict(before), reloads=10**6)
+    with pytest.raises(OperatorError, match=r"still encrypted, 0 s"):
+        stored(monkeypatch, tmp_path, never, timeout=0, **left)
