@@ -34,7 +34,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.report.m
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.report.policy import (
     Policy,
-    headline,
+    accepted,
     message,
 )
 
@@ -276,7 +276,7 @@ class ActionModule(ActionBase):
         return {
             "changed": False,
             "failed": broken,
-            "msg": message(report, rows, policy, where) if broken else headline(report, rows),
+            "msg": message(report, rows, policy, where) if broken else accepted(report, where),
             "summary": summary(report),
             "failures": failures(report, rows),
             "drift": returned_drift(report),

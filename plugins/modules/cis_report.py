@@ -251,10 +251,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 msg:
-  description: One sentence with numbers; when the task fails, also what is not accepted, and where.
+  description: One sentence with numbers, and where the report is; when the task fails, also what is not accepted.
   returned: always
   type: str
-  sample: "CIS audit of prod-a by cis-2.0: 1 fail of 313 results."
+  sample: "CIS audit of prod-a by cis-2.0: 14 exempt, 12 not applicable, 287 pass of 313 results."
 summary:
   description: Numbers of the report.
   returned: the report was made

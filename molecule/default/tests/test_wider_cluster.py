@@ -14,11 +14,15 @@ import pytest
 
 from tests.infra.cluster import Probes
 from tests.infra.hosts import Host, run_lab
-from tests.infra.playbook import QUIET, Playbook
+from tests.infra.playbook import Playbook
 from tests.infra.waiting import wait_for
 
 NEW = "w3"
 JOIN = "baremetal.kubernetes.cluster : Join | Run kubeadm join where it has not run to its end"
+
+APPROVE = (
+    "baremetal.kubernetes.kubelet_csr : Approve serving certificates until every host of this run has one"
+)
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +41,10 @@ def test_interrupted_join_is_completed_and_touches_no_other_node(
     playbook.kill(process)
 
     whole = playbook.run(log="whole.log").expect()
-    assert {host: counts for host, counts in whole.recap.items() if host in hosts} == dict.fromkeys(
-        hosts, QUIET
-    )
-    assert (whole.recap[NEW].lost, whole.recap[NEW].failed) == (0, 0)
+    # kubeadm may have come to its end meanwhile. The certificate that its kubelet waits for is then approved by the
+    # run, in the name of a control plane, unless the approver is faster.
+    of_others = {(host, task) for host, task in whole.changed if host in hosts}
+    assert {task for _host, task in of_others} <= {APPROVE}, of_others
+    assert not any(counts.lost or counts.failed for counts in whole.recap.values())
     assert set(playbook.run(log="again.log").expect_quiet().recap) == {*hosts, NEW}
     wait_for(f"node {NEW} is ready", lambda: running.cluster.ready(NEW), seconds=60, evidence=lambda: "")

@@ -66,6 +66,18 @@ def headline(report: Report, rows: t.Sequence[Row]) -> str:
     )
 
 
+def accepted(report: Report, where: str) -> str:
+    """What a run that is accepted ends with: the numbers of all results.
+
+    :param where: the file that has it all, empty when none was written.
+    """
+    return "\n".join([headline(report, report.rows), *_place(where)])
+
+
+def _place(where: str) -> list[str]:
+    return [f"The whole report: {where}"] if where else []
+
+
 def _some(names: t.Sequence[str]) -> str:
     more = f" and {len(names) - _HOSTS} more" if len(names) > _HOSTS else ""
     return ", ".join(names[:_HOSTS]) + more
@@ -98,6 +110,4 @@ def message(report: Report, rows: t.Sequence[Row], policy: Policy, where: str) -
         )
     if len(ordered) > _LINES:
         lines.append(f"  ... and {len(ordered) - _LINES} more.")
-    if where:
-        lines.append(f"The whole report: {where}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_place(where)])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import re
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.report i
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.report.policy import (
     Policy,
+    accepted,
     headline,
     message,
 )
@@ -470,6 +472,16 @@ def test_policy() -> None:
     assert Policy(threshold=2).broken(rows)
     assert not Policy(threshold=3).broken(rows)
     assert headline(report, rows) == "CIS audit of prod-a by cis-2.0: 1 error, 2 fail of 62 results."
+
+
+def test_an_accepted_audit_says_all_numbers_and_where_the_report_is() -> None:
+    report = made(hosts={"w1": node()}, audit=cluster())
+    first, place = accepted(report, "/x/cis.html").splitlines()
+    assert first.startswith("CIS audit of prod-a by cis-2.0: ") and first.endswith(" of 62 results.")
+    numbers = [int(part) for part in re.findall(r"(\d+) \w", first.split(": ")[1].rpartition(" of ")[0])]
+    assert numbers and sum(numbers) == 62
+    assert place == "The whole report: /x/cis.html"
+    assert accepted(report, "") == first
 
 
 def test_the_message_names_what_fails_where() -> None:
