@@ -48,7 +48,10 @@ PROVIDED = {
 }
 #: The preflight reads every host first, so that the role `cluster` need not do it again.
 SHARED_RESULTS = {("preflight", "__cluster_node")}
-FORBIDDEN_KEYWORDS = ("ignore_errors", "vars_prompt", "local_action", "with_items", "with_dict", "action")
+#: With run_once, a host that does not answer ends the play for all whatever ignore_unreachable says, but for ignore_errors.
+#: What a task with all four has found is looked at by the next one.
+LOOK_AT_ALL = {"ignore_errors", "ignore_unreachable", "register", "run_once"}
+FORBIDDEN_KEYWORDS = ("vars_prompt", "local_action", "with_items", "with_dict", "action")
 
 every_role = pytest.mark.parametrize("role", repo.roles())
 every_entry_point = pytest.mark.parametrize(
@@ -156,6 +159,8 @@ def test_tasks_use_no_forbidden_keyword(role: str) -> None:
     for path, content in repo.role_yaml(role):
         for task in repo.tasks(content) if path.parts[2] in {"tasks", "handlers"} else ():
             wrong += [f"{path}: {task.get('name')}: {key}" for key in FORBIDDEN_KEYWORDS if key in task]
+            if "ignore_errors" in task and not task.keys() >= LOOK_AT_ALL:
+                wrong.append(f"{path}: {task.get('name')}: ignore_errors")
             facts = task.get("ansible.builtin.set_fact", {})
             wrong += [f"{path}: set_fact over the input {key}" for key in facts if not key.startswith("__")]
             if "no_log" not in task and {"token", "certificate_key"} & set(
