@@ -146,3 +146,14 @@ def test_hardening_survives_an_upgrade_by_kubeadm_itself(
     seen = cis.audit(auditing, tmp_path)
     assert not seen.with_status("fail", "error"), seen.run.text[-6000:]
     assert seen.verdicts("cp1") == first.verdicts("cp1")
+
+
+def test_hardening_is_there_again_when_a_node_comes_back(
+    auditing: Playbook, playbook: Playbook, inventory: Path, first: Audit, tmp_path: Path
+) -> None:
+    reset = Playbook(inventory, tmp_path, name="baremetal.kubernetes.reset")
+    reset.run("--limit", "w2", "-e", "reset_confirm=w2").expect()
+    playbook.run().expect()
+    seen = cis.audit(auditing, tmp_path / "reports")
+    assert not seen.with_status("fail", "error"), seen.run.text[-6000:]
+    assert seen.verdicts("w2") == first.verdicts("w2")
