@@ -15,7 +15,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.judging 
     SYSTEM_NAMESPACES,
     Judge,
     conclude,
-    guarded,
+    guarded_checks,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model import (
     ERROR,
@@ -174,7 +174,9 @@ def isolated_namespaces(snapshot: Snapshot) -> Result:
     )
 
 
-CHECKS: t.Mapping[str, Judge] = {
-    "5.3.1": guarded("5.3.1", network_plugin),
-    "5.3.2": guarded("5.3.2", isolated_namespaces),
-}
+CHECKS: t.Mapping[str, Judge] = guarded_checks(
+    {
+        "5.3.1": network_plugin,
+        "5.3.2": isolated_namespaces,
+    }
+)

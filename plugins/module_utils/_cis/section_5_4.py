@@ -15,7 +15,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.judging 
     ASK_HOSTS,
     Judge,
     conclude,
-    guarded,
+    guarded_checks,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model import (
     FAIL,
@@ -110,7 +110,9 @@ def external_store(snapshot: Snapshot) -> Result:
     )
 
 
-CHECKS: t.Mapping[str, Judge] = {
-    "5.4.1": guarded("5.4.1", secrets_as_files),
-    "5.4.2": guarded("5.4.2", external_store),
-}
+CHECKS: t.Mapping[str, Judge] = guarded_checks(
+    {
+        "5.4.1": secrets_as_files,
+        "5.4.2": external_store,
+    }
+)

@@ -15,7 +15,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.judging 
     ASK_HOSTS,
     Judge,
     conclude,
-    guarded,
+    guarded_checks,
     limited,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model import (
@@ -116,4 +116,4 @@ def image_provenance(snapshot: Snapshot) -> Result:
     )
 
 
-CHECKS: t.Mapping[str, Judge] = {"5.5.1": guarded("5.5.1", image_provenance)}
+CHECKS: t.Mapping[str, Judge] = guarded_checks({"5.5.1": image_provenance})
