@@ -53,7 +53,9 @@ class Run:
         self.steps = Steps(console, self.record)
         self.shared = SharedFolder(paths.repo.parent / "shared" / "artifacts")
         self.upstream = upstream or Upstream()
-        self.published = published_checksums(paths.repo / "roles" / "cluster" / "vars" / "main.yml")
+        self.published = published_checksums(
+            paths.repo / "roles" / "cluster" / "vars" / "main" / "releases.yml"
+        )
         self.builder = Builder(paths, catalogue, self.record, self.steps, self.shared)
         self.registry = self.builder.registry
         self._known_blobs: dict[str, str] = {}

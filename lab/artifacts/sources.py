@@ -238,7 +238,7 @@ def published_checksums(lock_file: Path) -> Mapping[str, Any]:
     except FileNotFoundError:
         return {}
     return {
-        name: entry.get("checksums") or {} for name, entry in (data.get("__cluster_releases") or {}).items()
+        name: entry.get("checksums") or {} for name, entry in (data.get("cluster_releases") or {}).items()
     }
 
 

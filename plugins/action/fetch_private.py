@@ -12,7 +12,7 @@ import stat
 import typing as t
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._files import write_atomic
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files import write_atomic
 
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700

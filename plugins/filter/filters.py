@@ -12,9 +12,10 @@ import typing as t
 import yaml
 from ansible.errors import AnsibleFilterError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis import profiles, remediation
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cluster import combine, select
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cluster import select
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._csr import inventory
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import combine
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._mirror import plan
 
 _PLACED = "# Placed by baremetal.kubernetes.cis.\n"
@@ -42,15 +43,15 @@ def release_file(
         raise AnsibleFilterError(str(exc)) from exc
 
 
-def bootstrap_host(observations: t.Any, known: t.Any = None) -> dict[str, t.Any]:
-    """See C(bootstrap_host.yml).
+def select_delegate(observations: t.Any, known: t.Any = None) -> dict[str, t.Any]:
+    """See C(select_delegate.yml).
 
     :raises AnsibleFilterError: when the observations do not allow a choice.
     """
     if not isinstance(observations, t.Sequence) or isinstance(observations, str):
-        raise AnsibleFilterError(f"bootstrap_host takes a list, found {type(observations).__name__}.")
+        raise AnsibleFilterError(f"select_delegate takes a list, found {type(observations).__name__}.")
     try:
-        return select.bootstrap_host(observations, known)
+        return select.select_delegate(observations, known)
     except select.SelectionError as exc:
         raise AnsibleFilterError(str(exc)) from exc
 
@@ -173,7 +174,7 @@ class FilterModule:
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """Name -> function."""
         return {
-            "bootstrap_host": bootstrap_host,
+            "select_delegate": select_delegate,
             "cis_remediation": cis_remediation,
             "combine_named": combine_named,
             "manifest_images": manifest_images,

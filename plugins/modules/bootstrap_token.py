@@ -131,8 +131,11 @@ import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import (
+    Api,
+    UnreachableError,
+)
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import documents
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.api import Api, UnreachableError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runner import Host
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node

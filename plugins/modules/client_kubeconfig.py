@@ -107,12 +107,17 @@ from datetime import datetime, timedelta, timezone
 from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.baremetal.kubernetes.plugins.module_utils import _api, _files, _kubeconfig, _x509
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import kubeconfig, x509
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api import client
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import (
+    Api,
+    UnreachableError,
+)
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import credentials, documents
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.api import Api, UnreachableError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runner import Host
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import files
 
 MODE = 0o600
 CLUSTER_CONFIGURATION = "/api/v1/namespaces/kube-system/configmaps/kubeadm-config"
@@ -145,10 +150,10 @@ def observe(path: str) -> credentials.Found:
         raise KubeadmError(f"{path} cannot be read: {exc.strerror}.", "Run this as root.") from exc
     unusable = ""
     try:
-        _api.Client(_kubeconfig.parse(text), "it")
-    except _kubeconfig.KubeconfigError as exc:
+        client.Client(kubeconfig.parse(text), "it")
+    except kubeconfig.KubeconfigError as exc:
         unusable = str(exc)
-    except _api.ApiError as exc:
+    except client.ApiError as exc:
         unusable = exc.message
     return credentials.Found(text, stat.S_IMODE(info.st_mode), (info.st_uid, info.st_gid), unusable)
 
@@ -169,9 +174,9 @@ def want(params: t.Mapping[str, t.Any]) -> credentials.Wanted:
     admin = node.read_text(params["root"], node.ADMIN_CONF)
     authority = node.read_text(params["root"], node.CA_CERT)
     try:
-        server = _kubeconfig.parse(admin or "").server
-        ca = _x509.parse_pem(authority or "")
-    except (_kubeconfig.KubeconfigError, _x509.CertificateError) as exc:
+        server = kubeconfig.parse(admin or "").server
+        ca = x509.parse_pem(authority or "")
+    except (kubeconfig.KubeconfigError, x509.CertificateError) as exc:
         raise KubeadmError(
             f"{node.ADMIN_CONF} or {node.CA_CERT} is missing or unusable: {exc}.",
             "Run this on a control plane.",
@@ -235,7 +240,7 @@ def run(module: AnsibleModule, host: Host) -> dict[str, t.Any]:
                 "See whether admin.conf and the CA of this host are those of the cluster.",
             )
         try:
-            _files.write_atomic(params["path"], text.encode(), MODE, owner)
+            files.write_atomic(params["path"], text.encode(), MODE, owner)
         except OSError as exc:
             raise KubeadmError(
                 f"{params['path']} cannot be written: {exc.strerror}.", "Make its folder."
@@ -254,7 +259,7 @@ def run(module: AnsibleModule, host: Host) -> dict[str, t.Any]:
 def _end(found: credentials.Found) -> dict[str, t.Any]:
     try:
         _config, own = credentials.read(found.text or "")
-    except (_kubeconfig.KubeconfigError, _x509.CertificateError):
+    except (kubeconfig.KubeconfigError, x509.CertificateError):
         return {}
     left = own.not_after - datetime.now(timezone.utc)
     return {"not_after": credentials.stamp(own.not_after), "days_left": max(left.days, 0)}

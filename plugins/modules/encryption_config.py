@@ -57,7 +57,7 @@ options:
     type: bool
     default: false
 seealso:
-  - module: baremetal.kubernetes.stored_encryption
+  - module: baremetal.kubernetes.reencrypt_resources
 notes:
   - The keys are in no backup of etcd. Keep a copy of the file in a safe place.
 """
@@ -116,9 +116,9 @@ import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.baremetal.kubernetes.plugins.module_utils import _files
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._encryption import plan
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import files
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "path": {"type": "path", "default": "/etc/kubernetes/encryption/config.yaml"},
@@ -183,7 +183,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     if result["changed"] and not module.check_mode:
         folder = os.path.dirname(path)
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        _files.write_atomic(path, after.encode(), 0o600, (os.geteuid(), os.getegid()))
+        files.write_atomic(path, after.encode(), 0o600, (os.geteuid(), os.getegid()))
     if module._diff and result["changed"]:
         before, then = plan.difference(found, wanted)
         result["diff"] = {"before": before, "after": then, "before_header": path, "after_header": path}

@@ -85,8 +85,8 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._files import write_atomic
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kernel.settings import (
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files import write_atomic
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.kernel_settings import (
     KEY,
     NAME,
     SYMBOLS,

@@ -188,7 +188,10 @@ from concurrent.futures import ThreadPoolExecutor
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._csr import cluster, plan, serving
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.api import Api, UnreachableError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import (
+    Api,
+    UnreachableError,
+)
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
 
 ARGUMENT_SPEC: dict[str, t.Any] = {

@@ -74,7 +74,7 @@ seealso:
 EXAMPLES = r"""
 - name: Read the state of every host
   baremetal.kubernetes.node_info:
-  register: __cluster_node
+  register: node_info
 
 - name: Read what decides whether a host can become a node
   baremetal.kubernetes.node_info:
@@ -83,11 +83,11 @@ EXAMPLES = r"""
       ports: [6443/tcp, 8472/udp]
       paths: [/var/lib]
       urls: ["https://registry.k8s.io/v2/"]
-  register: __cluster_node
+  register: node_info
 
 - name: Show which hosts belong to which cluster
   ansible.builtin.debug:
-    msg: "{{ __cluster_node.node.kubernetes.state }} {{ __cluster_node.node.kubernetes.cluster_id }}"
+    msg: "{{ node_info.node.kubernetes.state }} {{ node_info.node.kubernetes.cluster_id }}"
 """
 
 RETURN = r"""

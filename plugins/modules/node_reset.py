@@ -53,9 +53,9 @@ options:
 notes:
   - Data on volumes that pods used is kept; they are unmounted. What is still mounted in a folder is not touched.
   - Packages that were installed, kernel parameters in force and loaded kernel modules stay.
-  - Removing a control plane's etcd member and the Node object is the work of M(baremetal.kubernetes.cluster_leave).
+  - Removing a control plane's etcd member and the Node object is the work of M(baremetal.kubernetes.node_removal).
 seealso:
-  - module: baremetal.kubernetes.cluster_leave
+  - module: baremetal.kubernetes.node_removal
   - module: baremetal.kubernetes.node_info
 """
 

@@ -172,7 +172,7 @@ seealso:
 EXAMPLES = r"""
 - name: Judge all hosts at once
   baremetal.kubernetes.preflight_report:
-    hosts: "{{ dict(groups.all | zip(groups.all | map('extract', hostvars, '__cluster_node'))) }}"
+    hosts: "{{ dict(groups.all | zip(groups.all | map('extract', hostvars, 'node_info'))) }}"
     control_planes: [cp1]
     workers: [w1, w2]
     kubernetes_version: 1.36.4
@@ -238,7 +238,7 @@ import re
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._files import write_atomic
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files import write_atomic
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._preflight import judge
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._preflight.model import (
     CHECKS,

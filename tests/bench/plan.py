@@ -41,18 +41,19 @@ PLACES = (
     "etc/systemd/system/containerd.service",
     "etc/systemd/system/kubelet.service",
 )
-#: The role and the variable that say a component's version.
-VERSIONS = {
-    "kubeadm": ("cluster", "cluster_kubernetes_version"),
-    "kubelet": ("cluster", "cluster_kubernetes_version"),
-    "kubectl": ("cluster", "cluster_kubernetes_version"),
-    "containerd": ("container_runtime", "container_runtime_containerd_version"),
-    "runc": ("container_runtime", "container_runtime_runc_version"),
-    "crictl": ("container_runtime", "container_runtime_crictl_version"),
-    "cni_plugins": ("container_runtime", "container_runtime_cni_plugins_version"),
-    "helm": ("network", "network_helm_version"),
-    "cilium_chart": ("network", "network_cilium_version"),
-}
+ROLE = REPO / "roles" / "cluster"
+#: Release files that the script places.
+COMPONENTS = (
+    "kubeadm",
+    "kubelet",
+    "kubectl",
+    "containerd",
+    "runc",
+    "crictl",
+    "cni_plugins",
+    "helm",
+    "cilium_chart",
+)
 #: Where the roles put the mirror's CA on a host; it is not captured, for a new lab has a new CA.
 HOST_CA = "/etc/baremetal-kubernetes/mirror-ca.crt"
 
@@ -72,27 +73,31 @@ class Site:
         return cls(yaml.safe_load(text))
 
     def versions(self) -> dict[str, str]:
-        """Version by component."""
-        found = {}
-        for component, (role, variable) in VERSIONS.items():
-            defaults = yaml.safe_load(
-                (REPO / "roles" / role / "defaults" / "main.yml").read_text(encoding="utf-8")
-            )
-            found[component] = str(self.variables.get(variable, defaults[variable]))
-        return found
+        """Version by component: the lock file's, or the inventory's own."""
+        cluster = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text(encoding="utf-8"))
+        kubernetes = self.variables.get("cluster_kubernetes_version", cluster["cluster_kubernetes_version"])
+        own = self.variables.get("cluster_versions", {})
+        releases = self._releases()
+        return {
+            component: str(own.get(component, releases[component].get("version", kubernetes)))
+            for component in COMPONENTS
+        }
+
+    @staticmethod
+    def _releases() -> dict[str, Any]:
+        lock = yaml.safe_load((ROLE / "vars" / "main" / "releases.yml").read_text(encoding="utf-8"))
+        return dict(lock["cluster_releases"])
 
     def urls(self, arch: str) -> dict[str, str]:
         """Where the mirror has each release file.
 
         :param arch: Go's name of the hosts' architecture.
         """
-        lock = yaml.safe_load((REPO / "roles" / "cluster" / "vars" / "main.yml").read_text(encoding="utf-8"))
+        releases = self._releases()
         mirror = self.variables["cluster_files_url"].rstrip("/")
         return {
             component: f"{mirror}/"
-            + lock["__cluster_releases"][component]["url"]
-            .removeprefix("https://")
-            .format(version=version, arch=arch)
+            + releases[component]["url"].removeprefix("https://").format(version=version, arch=arch)
             for component, version in self.versions().items()
         }
 

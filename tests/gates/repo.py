@@ -63,7 +63,7 @@ def files() -> tuple[Path, ...]:
 @cache
 def roles() -> tuple[str, ...]:
     """Names of the roles."""
-    return tuple(sorted(path.name for path in (REPO / "roles").iterdir() if (path / "tasks").is_dir()))
+    return tuple(sorted(path.name for path in (REPO / "roles").iterdir() if (path / "meta").is_dir()))
 
 
 def load(path: Path) -> Any:

@@ -47,7 +47,7 @@ PROVIDED = {
     "role_path",
 }
 #: The preflight reads every host first, so that the role `cluster` need not do it again.
-SHARED_RESULTS = {("preflight", "__cluster_node")}
+SHARED_RESULTS = {("preflight", "node_info")}
 #: With run_once, a host that does not answer ends the play for all whatever ignore_unreachable says, but for
 #: ignore_errors. What a task with all four has found is looked at by the next one.
 LOOK_AT_ALL = {"ignore_errors", "ignore_unreachable", "register", "run_once"}

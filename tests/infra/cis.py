@@ -64,7 +64,7 @@ def audit(playbook: Playbook, folder: Path, *arguments: str, **variables: Any) -
 
     :param folder: for its reports. :param variables: of the role.
     """
-    values = json.dumps({"cis_folder": str(folder), **variables})
+    values = json.dumps({"cis_directory": str(folder), **variables})
     started = time.monotonic()
     run = playbook.run("-e", values, *arguments, log=f"audit-{time.monotonic_ns()}.log")
     seconds = time.monotonic() - started

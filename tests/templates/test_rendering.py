@@ -57,14 +57,14 @@ SITES = {
         1,
         {
             "control_plane_admission_plugins": ["NodeRestriction"],
-            "control_plane_anonymous_limited": False,
+            "control_plane_restrict_anonymous": False,
             "control_plane_audit": False,
-            "control_plane_encryption": False,
-            "control_plane_event_limits": [],
-            "control_plane_extended_tokens": True,
+            "cluster_encryption_at_rest": False,
+            "control_plane_event_rate_limits": [],
+            "control_plane_extend_token_expiration": True,
             "control_plane_pod_security": "privileged",
             "control_plane_profiling": True,
-            "control_plane_verify_kubelets": False,
+            "cluster_kubelet_serving_certificates": False,
             "kubelet_etcd_user": "",
         },
         encrypts=True,
@@ -94,8 +94,8 @@ SITES = {
             },
             "control_plane_taints": [],
             "kubelet_config": {"maxPods": 250},
-            "kubelet_csr_extra_nodes": {"cp1": {"names": ["cp1.example.org"]}},
-            "kubelet_csr_python": "/opt/python/bin/python3",
+            "kubelet_csr_approver_extra_nodes": {"cp1": {"names": ["cp1.example.org"]}},
+            "kubelet_csr_approver_python": "/opt/python/bin/python3",
             "kubelet_limit_nofile": 20000,
             "network_values": {"envoy": {"enabled": False}},
             "worker_taints": [{"key": "example.org/gpu", "value": "yes", "effect": "NoSchedule"}],
@@ -110,8 +110,8 @@ TEMPLATES: dict[str, tuple[str, str]] = {
     "container_runtime/containerd.service.j2": ("unit", ""),
     "container_runtime/crictl.yaml.j2": ("yaml", ""),
     "container_runtime/hosts.toml.j2": ("toml", "docker.io"),
-    "kubelet_csr/approver.initd.j2": ("shell", ""),
-    "kubelet_csr/approver.service.j2": ("unit", ""),
+    "kubelet_csr_approver/approver.initd.j2": ("shell", ""),
+    "kubelet_csr_approver/approver.service.j2": ("unit", ""),
     "kubelet/kubelet.initd.j2": ("shell", ""),
     "kubelet/kubelet.service.j2": ("unit", ""),
 }
@@ -125,7 +125,7 @@ DOCUMENTS: dict[str, tuple[str, str]] = {
     "init": ("__control_plane_init_documents | to_nice_yaml", "yaml"),
     "join": ("__control_plane_join_documents | to_nice_yaml", "yaml"),
     "worker": ("__worker_join_documents | to_nice_yaml", "yaml"),
-    "approver": ("__kubelet_csr_list_file.content", "yaml"),
+    "approver": ("__kubelet_csr_approver_list_file.content", "yaml"),
     "files": ("__control_plane_files | map(attribute='path') | to_nice_yaml", "yaml"),
     "admission": ("__control_plane_admission | to_nice_yaml", "yaml"),
     "encryption": ("{'leaves': __control_plane_leaves_encryption} | to_nice_yaml", "yaml"),
@@ -150,10 +150,10 @@ def _node(site: Site, number: int, name: str = "") -> dict[str, Any]:
 def _inventory(site: Site) -> dict[str, Any]:
     local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     planes = {
-        f"cp{number}": {**local, "__cluster_node": _node(site, number)}
+        f"cp{number}": {**local, "node_info": _node(site, number)}
         for number in range(1, site.control_planes + 1)
     }
-    worker = {**local, "__cluster_node": _node(site, 9, "w1")}
+    worker = {**local, "node_info": _node(site, 9, "w1")}
     return {"control_plane": {"hosts": planes}, "worker": {"hosts": {"w1": worker}}}
 
 
@@ -162,7 +162,7 @@ def _extra(site: Site) -> dict[str, Any]:
         {"item": f"cp{number}", "unreachable": False, **_node(site, number)}
         for number in range(1, site.control_planes + 1)
     ]
-    return {"__cluster_observed": {"results": observed}, **site.variables}
+    return {"__node_observed": {"results": observed}, **site.variables}
 
 
 def _file(target: Path, name: str) -> Path:
@@ -174,9 +174,10 @@ def _playbook(site: Site, target: Path) -> list[dict[str, Any]]:
     roles = repo.REPO / "roles"
     variables: dict[str, Any] = {}
     for role in repo.roles():
-        for file in ("defaults/main.yml", "vars/main.yml"):
-            if (roles / role / file).exists():
-                variables |= repo.load(roles / role / file)
+        for path in sorted((roles / role).glob("defaults/main.yml")) + sorted(
+            (roles / role).glob("vars/**/*.yml")
+        ):
+            variables |= repo.load(path)
     cases = [
         {
             "src": str(roles / Path(name).parent / "templates" / Path(name).name),
@@ -423,16 +424,16 @@ EXPECTED: tuple[tuple[str, str, str, Any], ...] = (
     ("plain systemd", "encryption", "leaves", False),
     ("not hardened", "encryption", "leaves", True),
     ("air gap with settings of its own", "encryption", "leaves", False),
-    ("plain openrc", "kubelet_csr/approver.initd.j2", "supervisor", "supervise-daemon"),
-    ("plain openrc", "kubelet_csr/approver.initd.j2", "command", "/usr/bin/python3"),
+    ("plain openrc", "kubelet_csr_approver/approver.initd.j2", "supervisor", "supervise-daemon"),
+    ("plain openrc", "kubelet_csr_approver/approver.initd.j2", "command", "/usr/bin/python3"),
     (
         "air gap with settings of its own",
-        "kubelet_csr/approver.initd.j2",
+        "kubelet_csr_approver/approver.initd.j2",
         "command",
         "/opt/python/bin/python3",
     ),
-    ("plain systemd", "kubelet_csr/approver.service.j2", "Service/DynamicUser", "yes"),
-    ("plain systemd", "kubelet_csr/approver.service.j2", "Service/Restart", "always"),
+    ("plain systemd", "kubelet_csr_approver/approver.service.j2", "Service/DynamicUser", "yes"),
+    ("plain systemd", "kubelet_csr_approver/approver.service.j2", "Service/Restart", "always"),
     ("plain systemd", "approver", "nodes/cp1/addresses", ["192.0.2.11"]),
     ("plain systemd", "approver", "interval", 30),
     ("air gap with settings of its own", "approver", "nodes/cp1/names", ["cp1.example.org"]),

@@ -56,7 +56,7 @@ def _run(inventory: Path, variables: dict[str, Any], **more: str) -> str:
 @pytest.fixture(scope="module")
 def filled(inventory: Path, variables: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The folder, filled; and its list."""
-    _run(inventory, variables, mirror_folder=str(folder))
+    _run(inventory, variables, mirror_directory=str(folder))
     found: dict[str, Any] = json.loads((folder / "list.json").read_text(encoding="utf-8"))
     return found
 
@@ -86,8 +86,8 @@ def test_list_has_the_images_that_run(filled: dict[str, Any], cluster: Cluster) 
 
 
 def test_folder_has_every_file_with_its_checksum(filled: dict[str, Any], folder: Path) -> None:
-    lock = yaml.safe_load((REPO / "roles/cluster/vars/main.yml").read_text(encoding="utf-8"))
-    assert {file["component"] for file in filled["files"]} == set(lock["__cluster_releases"])
+    lock = yaml.safe_load((REPO / "roles/cluster/vars/main/releases.yml").read_text(encoding="utf-8"))
+    assert {file["component"] for file in filled["files"]} == set(lock["cluster_releases"])
     for file in filled["files"]:
         with (folder / "files" / file["path"]).open("rb") as stream:
             assert f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}" == file["checksum"]
@@ -96,7 +96,7 @@ def test_folder_has_every_file_with_its_checksum(filled: dict[str, Any], folder:
 def test_second_run_changes_nothing(
     filled: dict[str, Any], inventory: Path, variables: dict[str, Any], folder: Path
 ) -> None:
-    recap = _run(inventory, variables, mirror_folder=str(folder))
+    recap = _run(inventory, variables, mirror_directory=str(folder))
     assert set(re.findall(r"changed=(\d+)", recap)) == {"0"}, recap
 
 

@@ -25,8 +25,8 @@ DEST = "/tmp/kubectl-from-upstream"
 
 def _upstream_file(component: str, version: str) -> dict[str, str]:
     """URL and published checksum of a release file, from the collection's lock file."""
-    lock = yaml.safe_load((REPO / "roles/cluster/vars/main.yml").read_text(encoding="utf-8"))
-    release = lock["__cluster_releases"][component]
+    lock = yaml.safe_load((REPO / "roles/cluster/vars/main/releases.yml").read_text(encoding="utf-8"))
+    release = lock["cluster_releases"][component]
     url = release["url"].format(version=version, arch="amd64")
     return {"url": url, "checksum": release["checksums"][version]["amd64"]}
 

@@ -18,10 +18,8 @@ from tests.infra.playbook import QUIET, Counts, Playbook
 from tests.infra.waiting import wait_for
 
 NEW = "w3"
-JOIN = "baremetal.kubernetes.cluster : Join | Run kubeadm join where it has not run to its end"
-APPROVE = (
-    "baremetal.kubernetes.kubelet_csr : Approve serving certificates until every host of this run has one"
-)
+JOIN = "baremetal.kubernetes.node : Join | Run kubeadm join"
+APPROVE = "baremetal.kubernetes.kubelet_csr_approver : Approve | Wait until every host of this run serves a certificate"
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ KUBELET_RUNS = (
 )
 CONTAINERD_RUNS = "baremetal.kubernetes.container_runtime : Run containerd"
 KERNEL = "baremetal.kubernetes.host : Load kernel modules and set kernel parameters"
-MEMBER = "baremetal.kubernetes.control_plane : Init | Run kubeadm init where it has not run to its end"
+MEMBER = "baremetal.kubernetes.control_plane : Init | Run kubeadm init"
 MANIFEST = "/etc/kubernetes/manifests/kube-scheduler.yaml"
 
 

@@ -17,19 +17,19 @@ from tests.infra.hosts import Host
 from tests.infra.playbook import Playbook, Run
 from tests.infra.waiting import wait_for
 
-INIT = "baremetal.kubernetes.control_plane : Init | Run kubeadm init where it has not run to its end"
+INIT = "baremetal.kubernetes.control_plane : Init | Run kubeadm init"
 KERNEL = "baremetal.kubernetes.host : Load kernel modules and set kernel parameters"
 RUNTIME = "baremetal.kubernetes.container_runtime : Place containerd, its companions and their configuration"
 KUBELET = "baremetal.kubernetes.kubelet : Place kubelet, kubeadm, kubectl and their configuration"
 KUBELET_RUNS = (
     "baremetal.kubernetes.kubelet : Have the kubelet start with the host, and run on a node of the cluster"
 )
-LEAVE = "baremetal.kubernetes.control_plane : Leave encryption | "
+LEAVE = "baremetal.kubernetes.encryption_at_rest : Disable | "
 #: In order: all store as it is, and all is so, before the API server loses the key.
 DECRYPTED = (f"{LEAVE}Store as it is from now on", f"{LEAVE}Write what is encrypted again")
 ENCRYPTED = (
-    "baremetal.kubernetes.control_plane : Encrypt | Encrypt from now on",
-    "baremetal.kubernetes.control_plane : Encrypt | Encrypt what was stored before",
+    "baremetal.kubernetes.encryption_at_rest : Reencrypt | Encrypt from now on",
+    "baremetal.kubernetes.encryption_at_rest : Reencrypt | Encrypt resources that were stored before",
 )
 CILIUM = "baremetal.kubernetes.network : Deploy | Bring Cilium to the chart's version and the site's values"
 
@@ -118,7 +118,7 @@ def test_values_of_everything_at_once(
             "host_sysctls_extra": {"net.core.somaxconn": "1234"},
             "container_runtime_mirrored_registries": registries,
             "network_values": {**variables["network_values"], "bpf": {"mapDynamicSizeRatio": 0.003}},
-            "control_plane_encryption": False,
+            "cluster_encryption_at_rest": False,
         },
         {
             **{key: set(hosts) for key in (KUBELET, KUBELET_RUNS, KERNEL, RUNTIME)},

@@ -41,7 +41,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.pla
     Target,
     unpacked_names,
 )
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._files import fsync_dir
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files import fsync_dir
 
 STAGE_PREFIX = ".bmk-artifact-"
 # A run that was killed leaves its stage behind. One that is at work holds a lock on it, but for its very first moment.

@@ -18,7 +18,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.mod
     Contents,
     MemberFacts,
 )
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._files import write_atomic
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files import write_atomic
 
 FORMAT = 1
 

@@ -15,7 +15,10 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.snapshot import Snapshot, name_of
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._x509 import CertificateError, parse_pem
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats.x509 import (
+    CertificateError,
+    parse_pem,
+)
 
 _SIGNER = "kubernetes.io/kube-apiserver-client"
 _NODE = "system:node:"

@@ -13,7 +13,6 @@ import base64
 import binascii
 import typing as t
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils import _x509, _yaml
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis import (
     admission,
     audit_policy,
@@ -25,6 +24,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.reader i
     API_SERVER,
     Reader,
 )
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import x509, yaml
 
 _FOLDER = "/etc/kubernetes"
 _PKI = f"{_FOLDER}/pki"
@@ -127,8 +127,8 @@ def _of_file(reader: Reader, path: str) -> list[str]:
 
 def _of_kubeconfig(reader: Reader, path: str) -> list[str]:
     try:
-        whole = _yaml.load(_text(reader, path))
-    except _yaml.YamlError:
+        whole = yaml.load(_text(reader, path))
+    except yaml.YamlError:
         return []
     users = whole.get("users") if isinstance(whole, dict) else None
     found = []
@@ -148,8 +148,8 @@ def _of_kubeconfig(reader: Reader, path: str) -> list[str]:
 
 def _described(path: str, pem: str, ending: str) -> dict[str, t.Any] | None:
     try:
-        certificate = _x509.parse_pem(pem)
-    except _x509.CertificateError:
+        certificate = x509.parse_pem(pem)
+    except x509.CertificateError:
         return None
     if certificate.is_ca or "client auth" not in certificate.key_usages:
         return None

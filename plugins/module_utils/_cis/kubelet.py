@@ -17,7 +17,6 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, replace
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils import _yaml
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.arguments import Arguments
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.reader import (
     KUBELET,
@@ -25,6 +24,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.reader i
     Process,
     Reader,
 )
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import yaml
 
 LIVE = "/configz of the kubelet"
 SOURCE = "process kubelet"
@@ -232,7 +232,7 @@ def document(reader: Reader, path: str, process: Process | None) -> dict[str, t.
 
     :raises OSError: when it cannot be read. :raises ValueError: when it is no such file.
     """
-    value = _yaml.load(reader.read(path, process).decode("utf-8", "replace"))
+    value = yaml.load(reader.read(path, process).decode("utf-8", "replace"))
     if not isinstance(value, dict):
         raise ValueError("no mapping in it")
     return value

@@ -14,7 +14,6 @@ import ipaddress
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils import _x509
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.arguments import Arguments
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model import (
     ERROR,
@@ -25,6 +24,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model im
     worst,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.reader import Process, Reader
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import x509
 
 # Flags that take no value of their own, of all programs here.
 _BOOLEANS = (
@@ -174,8 +174,8 @@ class Program:
             return replace(found, expected="a file with a CA")
         text = self.read(path)
         try:
-            held = _x509.parse_bundle(text.content)
-        except _x509.CertificateError as exc:
+            held = x509.parse_bundle(text.content)
+        except x509.CertificateError as exc:
             return self.evidence(flag, "a file with a CA", FAIL, f"{path}: {exc}", text.digest)
         names = ", ".join(certificate.common_name or "(no name)" for certificate in held)
         if not any(certificate.is_ca for certificate in held):

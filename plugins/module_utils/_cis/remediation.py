@@ -19,8 +19,8 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis import (
     profiles,
     remedies,
 )
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cluster.combine import combine_named
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.combine import combine_named
 
 CLASSES = tuple(risk for risk in catalogue.RISKS if risk != catalogue.NONE)
 

@@ -29,7 +29,10 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.reader i
     Process,
     Reader,
 )
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._x509 import CertificateError, parse_bundle
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats.x509 import (
+    CertificateError,
+    parse_bundle,
+)
 
 Judge = t.Callable[[Reader], Result]
 #: The verdict on one etcd: what is in force, what the benchmark's words give, the reason, what it was seen in.

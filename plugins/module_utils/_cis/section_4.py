@@ -47,7 +47,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.reader i
     Process,
     Reader,
 )
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._x509 import (
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats.x509 import (
     Certificate,
     CertificateError,
     issued_by,

@@ -18,9 +18,9 @@ import posixpath
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils import _yaml
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model import Evidence
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.programs import Program, Undecided
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import yaml
 
 _APISERVER = "apiserver.config.k8s.io"
 _KINDS: dict[str, tuple[str, ...]] = {
@@ -105,8 +105,8 @@ def document(program: Program, path: str, *kinds: str) -> Document:
     text = program.read(path)
     empty = Document(path, {}, text.digest)
     try:
-        values = _yaml.load_all(text.content)
-    except _yaml.YamlError as exc:
+        values = yaml.load_all(text.content)
+    except yaml.YamlError as exc:
         raise empty.undecided(f"it is beyond this collection's reader: {exc}") from exc
     if len(values) != 1:
         raise empty.undecided(f"{len(values)} documents in it, expected one")

@@ -79,7 +79,7 @@ def release_file(
     return {"name": f"{component} {version}", "url": url, "checksum": checksum}
 
 
-def bootstrap_host(
+def select_delegate(
     observations: t.Sequence[t.Mapping[str, t.Any]], known: t.Mapping[str, t.Any] | None = None
 ) -> dict[str, t.Any]:
     """Choose the control plane that speaks for the cluster.

@@ -13,8 +13,8 @@ import typing as t
 import urllib.parse
 from datetime import datetime, timezone
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._api import AnswerError, Client
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._csr import plan
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import AnswerError, Client
 
 REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 NODES = "/api/v1/nodes"

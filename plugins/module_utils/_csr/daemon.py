@@ -24,15 +24,15 @@ import typing as t
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils import _kubeconfig, _x509
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._api import (
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._csr import cluster, plan
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import kubeconfig, x509
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import (
     AnswerError,
     ApiError,
     Client,
     UnreachableError,
 )
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._csr import cluster, plan
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 
 EXIT_CONFIG = 2
 _FIELDS = frozenset({"nodes", "interval", "max_age"})
@@ -182,10 +182,10 @@ class Approver:
     def _connect(self, text: str) -> None:
         path = self._kubeconfig.path
         try:
-            config = _kubeconfig.parse(text)
+            config = kubeconfig.parse(text)
             self._client = Client(config, path)
-            own = _x509.parse_pem((config.client_cert or b"").decode("ascii", "replace"))
-        except (_kubeconfig.KubeconfigError, _x509.CertificateError, OperatorError) as exc:
+            own = x509.parse_pem((config.client_cert or b"").decode("ascii", "replace"))
+        except (kubeconfig.KubeconfigError, x509.CertificateError, OperatorError) as exc:
             raise ConfigError(f"{path} is no usable kubeconfig: {exc}") from exc
         self._until = own.not_after
         self._third = (own.not_after - own.not_before) / 3

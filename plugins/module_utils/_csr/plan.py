@@ -26,8 +26,8 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils import _x509
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import x509
 
 SIGNER = "kubernetes.io/kubelet-serving"
 USER_PREFIX = "system:node:"
@@ -43,7 +43,7 @@ _USAGES = (
     frozenset({"digital signature", "key encipherment", "server auth"}),
     frozenset({"digital signature", "server auth"}),
 )
-_EXTENSIONS = frozenset({_x509.SUBJECT_ALT_NAME, _x509.KEY_USAGE, _x509.EXTENDED_KEY_USAGE})
+_EXTENSIONS = frozenset({x509.SUBJECT_ALT_NAME, x509.KEY_USAGE, x509.EXTENDED_KEY_USAGE})
 _CURVES = frozenset({"P-256", "P-384", "P-521", "Ed25519"})
 _MIN_RSA_BITS = 2048
 _FINAL = ("Approved", "Denied", "Failed")
@@ -207,7 +207,7 @@ def decide(
     reasons += unknown
     try:
         request = _content(csr)
-    except _x509.CertificateError as exc:
+    except x509.CertificateError as exc:
         return Decision(
             name, own, REFUSE, (*reasons, Reason("unreadable", f"its content cannot be read: {exc}"))
         )
@@ -234,15 +234,15 @@ def _age(csr: t.Mapping[str, t.Any], now: datetime) -> timedelta | None:
     return now - made.replace(tzinfo=timezone.utc)
 
 
-def _content(csr: t.Mapping[str, t.Any]) -> _x509.Request:
+def _content(csr: t.Mapping[str, t.Any]) -> x509.Request:
     encoded = (csr.get("spec") or {}).get("request")
     if not isinstance(encoded, str):
-        raise _x509.CertificateError("there is none")
+        raise x509.CertificateError("there is none")
     try:
         text = base64.b64decode(encoded, validate=True).decode("ascii")
     except (binascii.Error, ValueError):
-        raise _x509.CertificateError("it is no PEM text") from None
-    return _x509.parse_request_pem(text)
+        raise x509.CertificateError("it is no PEM text") from None
+    return x509.parse_request_pem(text)
 
 
 def _requester_reasons(csr: t.Mapping[str, t.Any]) -> t.Iterator[Reason]:
@@ -272,7 +272,7 @@ def _node_reasons(
         yield Reason("no-object", f"the cluster has no node {name!r}")
 
 
-def _subject_reasons(request: _x509.Request, name: str) -> t.Iterator[Reason]:
+def _subject_reasons(request: x509.Request, name: str) -> t.Iterator[Reason]:
     wanted = USER_PREFIX + name
     if request.common_names != (wanted,):
         yield Reason("common-name", f"its common name is {_shown(request.common_names)}, expected {wanted}")
@@ -280,12 +280,12 @@ def _subject_reasons(request: _x509.Request, name: str) -> t.Iterator[Reason]:
         yield Reason(
             "organization", f"its organization is {_shown(request.organizations)}, expected {NODES_GROUP}"
         )
-    others = {own for own, _value in request.subject} - {_x509.COMMON_NAME, _x509.ORGANIZATION}
+    others = {own for own, _value in request.subject} - {x509.COMMON_NAME, x509.ORGANIZATION}
     if others:
         yield Reason("subject", f"its subject has attributes that no kubelet gives: {_shown(sorted(others))}")
 
 
-def _content_reasons(request: _x509.Request) -> t.Iterator[Reason]:
+def _content_reasons(request: x509.Request) -> t.Iterator[Reason]:
     names = request.names
     odd = (*names.emails, *names.uris, *names.others)
     if odd:
@@ -304,9 +304,9 @@ def _content_reasons(request: _x509.Request) -> t.Iterator[Reason]:
 
 
 def _name_reasons(
-    names: _x509.AltNames, name: str, node: t.Mapping[str, t.Any], allowed: Allowed
+    names: x509.AltNames, name: str, node: t.Mapping[str, t.Any], allowed: Allowed
 ) -> t.Iterator[Reason]:
-    in_node = {_x509.canonical_name(one) for one in _reported(node, _IP_TYPES)}
+    in_node = {x509.canonical_name(one) for one in _reported(node, _IP_TYPES)}
     for address in names.ips:
         # The node writes its own addresses; only with the inventory do they prove something.
         if address not in allowed.addresses:

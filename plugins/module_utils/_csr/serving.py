@@ -15,8 +15,8 @@ import ssl
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils import _x509
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._csr.plan import USER_PREFIX
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import x509
 
 KUBELET_PORT = 10250
 # What the API server prefers to dial (--kubelet-preferred-address-types as kubeadm sets it), the addresses of it.
@@ -67,7 +67,7 @@ def look(name: str, address: str, port: int, ca: str, seconds: float = 5) -> Ser
         return Served("none", f"it serves no certificate yet ({exc.reason or exc})", address)
     except OSError as exc:
         return _unreachable(exc, address, port)
-    except _x509.CertificateError as exc:
+    except x509.CertificateError as exc:
         return Served("other", f"its certificate cannot be read: {exc}", address)
     issuer, until = certificate.issuer_common_name, _stamp(certificate)
     if certificate.common_name != USER_PREFIX + name:
@@ -84,7 +84,7 @@ def _other(exc: ssl.SSLCertVerificationError, address: str, port: int, seconds: 
     naming.verify_mode = ssl.CERT_NONE
     try:
         certificate = _served(naming, address, port, seconds)
-    except (OSError, _x509.CertificateError):
+    except (OSError, x509.CertificateError):
         return Served("other", f"its certificate is not accepted: {exc.verify_message}", address)
     issuer, until = certificate.issuer_common_name, _stamp(certificate)
     if exc.verify_code == _X509_EXPIRED:
@@ -100,11 +100,11 @@ def _other(exc: ssl.SSLCertVerificationError, address: str, port: int, seconds: 
     )
 
 
-def _served(context: ssl.SSLContext, address: str, port: int, seconds: float) -> _x509.Certificate:
+def _served(context: ssl.SSLContext, address: str, port: int, seconds: float) -> x509.Certificate:
     with contextlib.ExitStack() as stack:
         plain = stack.enter_context(socket.create_connection((address, port), timeout=seconds))
         secure = stack.enter_context(context.wrap_socket(plain, server_hostname=address))
-        return _x509.parse_der(secure.getpeercert(binary_form=True) or b"")
+        return x509.parse_der(secure.getpeercert(binary_form=True) or b"")
 
 
 def _unreachable(exc: OSError, address: str, port: int) -> Served:
@@ -116,5 +116,5 @@ def _unreachable(exc: OSError, address: str, port: int) -> Served:
     return Served("unreachable", f"{address} port {port} cannot be reached: {text}", address)
 
 
-def _stamp(certificate: _x509.Certificate) -> str:
+def _stamp(certificate: x509.Certificate) -> str:
     return certificate.not_after.strftime("%Y-%m-%dT%H:%M:%SZ")

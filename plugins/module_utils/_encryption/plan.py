@@ -14,8 +14,8 @@ import json
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils import _yaml
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import yaml
 
 API_VERSION = "apiserver.config.k8s.io/v1"
 KIND = "EncryptionConfiguration"
@@ -68,17 +68,17 @@ def parse(text: str, where: str) -> Config:
     """
     own = OperatorError(
         f"{where} is an encryption configuration that this collection did not make.",
-        "Keep it with control_plane_encryption: false and give its arguments in control_plane_cluster_configuration, or"
+        "Keep it with cluster_encryption_at_rest: false and give its arguments in control_plane_cluster_configuration, or"
         " move it away.",
     )
     try:
-        document = _yaml.load(text)
+        document = yaml.load(text)
         blocks = document["resources"]
         (block,) = blocks
         providers = [next(iter(provider.items())) for provider in block["providers"]]
         by_name = dict(providers)
         keys = tuple(Key(str(key["name"]), str(key["secret"])) for key in by_name[SECRETBOX]["keys"])
-    except (_yaml.YamlError, KeyError, TypeError, ValueError, AttributeError, StopIteration) as exc:
+    except (yaml.YamlError, KeyError, TypeError, ValueError, AttributeError, StopIteration) as exc:
         raise own from exc
     if document.get("kind") != KIND or set(by_name) != {SECRETBOX, IDENTITY} or not keys:
         raise own

@@ -17,9 +17,9 @@ import hashlib
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils import _yaml as yaml
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cluster.combine import combine_named
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import yaml
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import manifests
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.combine import combine_named
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
 
 Json = dict[str, t.Any]

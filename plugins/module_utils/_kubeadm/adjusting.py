@@ -13,9 +13,12 @@ import os
 import re
 import typing as t
 
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import (
+    Api,
+    UnreachableError,
+)
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import adjust, manifests, render
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import documents as docs
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.api import Api, UnreachableError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.member import Member
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.reconfigure import (

@@ -31,7 +31,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runn
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import facts
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import under
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._process import run
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.process import run
 
 # The kubelet looks at its manifests again at least this often (fileCheckFrequency is 20 s), and then stops a pod within
 # a moment: what runs after that, runs by the manifest.

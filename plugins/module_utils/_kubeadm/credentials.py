@@ -13,7 +13,7 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils import _kubeconfig, _x509
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import kubeconfig, x509
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Wanted:
     common_name: str
     organizations: tuple[str, ...]
     server: str
-    authority: _x509.Certificate
+    authority: x509.Certificate
     least: timedelta
 
 
@@ -45,13 +45,13 @@ class Found:
     unusable: str = ""
 
 
-def read(text: str) -> tuple[_kubeconfig.Kubeconfig, _x509.Certificate]:
+def read(text: str) -> tuple[kubeconfig.Kubeconfig, x509.Certificate]:
     """A kubeconfig and its client certificate.
 
     :raises KubeconfigError: when it is none. :raises CertificateError: when the certificate cannot be read.
     """
-    config = _kubeconfig.parse(text)
-    return config, _x509.parse_pem((config.client_cert or b"").decode("ascii", "replace"))
+    config = kubeconfig.parse(text)
+    return config, x509.parse_pem((config.client_cert or b"").decode("ascii", "replace"))
 
 
 def reasons(found: Found, wanted: Wanted, now: datetime) -> list[str]:
@@ -60,8 +60,8 @@ def reasons(found: Found, wanted: Wanted, now: datetime) -> list[str]:
         return ["there is none"]
     try:
         config, own = read(found.text)
-        authority = _x509.parse_pem((config.ca or b"").decode("ascii", "replace"))
-    except (_kubeconfig.KubeconfigError, _x509.CertificateError) as exc:
+        authority = x509.parse_pem((config.ca or b"").decode("ascii", "replace"))
+    except (kubeconfig.KubeconfigError, x509.CertificateError) as exc:
         return [f"it is no usable kubeconfig: {exc}"]
     why = []
     if found.unusable:
@@ -70,7 +70,7 @@ def reasons(found: Found, wanted: Wanted, now: datetime) -> list[str]:
         why.append(f"its server is {config.server}, expected {wanted.server}")
     if authority.spki != wanted.authority.spki:
         why.append("it has the CA of another cluster")
-    if not _x509.issued_by(own, wanted.authority):
+    if not x509.issued_by(own, wanted.authority):
         why.append(f"the CA {own.issuer_common_name!r} issued its certificate, and not the cluster's")
     if own.common_name != wanted.common_name:
         why.append(f"its user is {own.common_name!r}, expected {wanted.common_name!r}")
@@ -90,7 +90,7 @@ def shown(found: Found) -> str:
         return ""
     try:
         config, own = read(found.text)
-    except (_kubeconfig.KubeconfigError, _x509.CertificateError):
+    except (kubeconfig.KubeconfigError, x509.CertificateError):
         return "not a usable kubeconfig\n"
     return lines(
         config.server, own.common_name, own.organizations, stamp(own.not_after), found.mode, found.owner

@@ -16,7 +16,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils import _yaml as yaml
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import yaml
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import MANIFESTS
 
 # In the order in which they are replaced: each needs the ones before it.

@@ -20,10 +20,13 @@ import time
 import typing as t
 from urllib.parse import urlsplit
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils import _x509
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import x509
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import (
+    Api,
+    UnreachableError,
+)
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import documents as docs
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import manifests, render
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.api import Api, UnreachableError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.components import (
     KUBELET_SECONDS,
     BrokenError,
@@ -256,8 +259,8 @@ class Member:
     @staticmethod
     def _names(pem: bytes | None) -> tuple[str, ...]:
         try:
-            return _x509.parse_pem((pem or b"").decode("ascii", "replace")).alt_names
-        except _x509.CertificateError:
+            return x509.parse_pem((pem or b"").decode("ascii", "replace")).alt_names
+        except x509.CertificateError:
             return ()
 
     # --- apply ------------------------------------------------------------------------------------------------------

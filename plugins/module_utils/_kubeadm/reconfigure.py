@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils import _yaml as yaml
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import yaml
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import manifests
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
 

@@ -19,11 +19,10 @@ import tempfile
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils import _x509
-from ansible_collections.baremetal.kubernetes.plugins.module_utils import _yaml as yaml
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import x509, yaml
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import private_dir
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import documents as docs
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import manifests
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.api import private_dir
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runner import Host
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
@@ -154,7 +153,7 @@ def alt_names(cluster: str, node_name: str, address: str) -> tuple[str, ...]:
     names.append(f"kubernetes.default.svc.{networking.get('dnsDomain') or 'cluster.local'}")
     names.extend([node_name, address, _first_address(service), _host_of(endpoint)])
     names.extend(str(name) for name in (configuration.get("apiServer") or {}).get("certSANs") or [])
-    return tuple(sorted({_x509.canonical_name(name) for name in names if name}))
+    return tuple(sorted({x509.canonical_name(name) for name in names if name}))
 
 
 def _first_address(network: str) -> str:

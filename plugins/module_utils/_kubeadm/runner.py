@@ -24,7 +24,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.api import (
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import (
     Api,
     UnreachableError,
     private_dir,
@@ -39,7 +39,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.redact import redact
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._process import run
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.process import run
 
 CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
 KUBELET_CLIENT = "/var/lib/kubelet/pki/kubelet-client-current.pem"

@@ -17,12 +17,12 @@ import shutil
 import time
 import typing as t
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._files import fsync_dir, write_atomic
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.reconfigure import (
     FileState,
     WantedFile,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import under
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files import fsync_dir, write_atomic
 
 STATE = "/var/lib/baremetal-kubernetes/kubeadm"
 _KEPT = 5

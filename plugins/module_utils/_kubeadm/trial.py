@@ -37,7 +37,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runn
     Host,
     command_environment,
 )
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._process import Process
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.process import Process
 
 # Parts of these programs that are of use without others. etcd would make a data folder: it is judged at work alone.
 TRIED = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")

@@ -25,7 +25,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.members
     read_text,
     under,
 )
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._process import run
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.process import run
 
 # GOARCH of the kernel's machine names, for those that Kubernetes releases exist for.
 _ARCHITECTURES = {

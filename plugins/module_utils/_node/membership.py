@@ -14,7 +14,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils import _kubeconfig, _x509
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import kubeconfig, x509
 
 CONFIG_DIR = "/etc/kubernetes"
 KUBELET_CONF = f"{CONFIG_DIR}/kubelet.conf"
@@ -139,14 +139,14 @@ def under(root: str, path: str) -> str:
     return os.path.join(root, path.lstrip("/"))
 
 
-def _certificate(text: str | None) -> _x509.Certificate | None:
+def _certificate(text: str | None) -> x509.Certificate | None:
     try:
-        return _x509.parse_pem(text) if text else None
-    except _x509.CertificateError:
+        return x509.parse_pem(text) if text else None
+    except x509.CertificateError:
         return None
 
 
-def _kubelet_certificate(root: str, config: _kubeconfig.Kubeconfig) -> _x509.Certificate | None:
+def _kubelet_certificate(root: str, config: kubeconfig.Kubeconfig) -> x509.Certificate | None:
     if config.client_cert:
         return _certificate(config.client_cert.decode("ascii", "replace"))
     if not config.client_cert_path:
@@ -166,12 +166,12 @@ def observe(root: str = "/") -> KubernetesState:
     :param root: folder that stands for C(/).
     """
     files = tuple(path for path in KNOWN_FILES if os.path.exists(under(root, path)))
-    config: _kubeconfig.Kubeconfig | None = None
+    config: kubeconfig.Kubeconfig | None = None
     text = read_text(root, KUBELET_CONF)
     if text:
         try:
-            config = _kubeconfig.parse(text)
-        except _kubeconfig.KubeconfigError:
+            config = kubeconfig.parse(text)
+        except kubeconfig.KubeconfigError:
             config = None
     ca = _certificate(read_text(root, CA_CERT))
     identity = _kubelet_certificate(root, config) if config else None

@@ -18,9 +18,9 @@ import time
 import typing as t
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._files import write_atomic
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runner import running_kubeadm
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import read_text, under
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files import write_atomic
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset import network, plan
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.model import (
     LOCK,

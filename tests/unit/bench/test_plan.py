@@ -26,7 +26,7 @@ SITE = plan.Site(
         "cluster_files_url": "https://mirror.test/",
         "cluster_ca_file": "/lab/ca.crt",
         "cluster_ignore_preflight_errors": ["Swap", "Mem"],
-        "network_helm_version": "9.9.9",
+        "cluster_versions": {"helm": "9.9.9"},
     }
 )
 
@@ -42,8 +42,8 @@ def test_versions_are_those_of_the_roles_and_the_inventory() -> None:
 
 def test_every_release_file_of_the_lock_file_has_an_url() -> None:
     lock = yaml.safe_load(
-        (plan.REPO / "roles" / "cluster" / "vars" / "main.yml").read_text(encoding="utf-8")
-    )["__cluster_releases"]
+        (plan.REPO / "roles" / "cluster" / "vars" / "main" / "releases.yml").read_text(encoding="utf-8")
+    )["cluster_releases"]
     urls = SITE.urls("amd64")
     assert set(urls) == set(lock)
     assert urls["helm"] == "https://mirror.test/get.helm.sh/helm-v9.9.9-linux-amd64.tar.gz"

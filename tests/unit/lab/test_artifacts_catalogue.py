@@ -62,8 +62,8 @@ def test_the_lab_s_own_catalogue_is_sound() -> None:
 
 
 def test_its_addresses_are_those_of_the_collection_s_lock_file() -> None:
-    lock_file = catalogue.CATALOGUE.parent.parent / "roles" / "cluster" / "vars" / "main.yml"
-    releases = yaml.safe_load(lock_file.read_text(encoding="utf-8"))["__cluster_releases"]
+    lock_file = catalogue.CATALOGUE.parent.parent / "roles" / "cluster" / "vars" / "main" / "releases.yml"
+    releases = yaml.safe_load(lock_file.read_text(encoding="utf-8"))["cluster_releases"]
 
     for name, file in catalogue.load().files.items():
         if file.optional:

@@ -264,12 +264,12 @@ class Reachable(Upstream):
 
 
 def test_upstream_comes_before_building(paths: Paths) -> None:
-    lock_file = paths.repo / "roles" / "cluster" / "vars" / "main.yml"
+    lock_file = paths.repo / "roles" / "cluster" / "vars" / "main" / "releases.yml"
     lock_file.parent.mkdir(parents=True)
     checksum = f"sha256:{hashlib.sha256(b'upstream').hexdigest()}"
     lock_file.write_text(
         yaml.safe_dump(
-            {"__cluster_releases": {"demo": {"url": URL, "checksums": {"1.0.0": {"amd64": checksum}}}}}
+            {"cluster_releases": {"demo": {"url": URL, "checksums": {"1.0.0": {"amd64": checksum}}}}}
         ),
         encoding="utf-8",
     )

@@ -264,7 +264,7 @@ def test_a_shared_folder_may_lack_everything(shared: Path, tmp_path: Path) -> No
 
 def test_nothing_is_taken_from_upstream_without_a_checksum(tmp_path: Path) -> None:
     (tmp_path / "main.yml").write_text(
-        '__cluster_releases:\n  runc:\n    url: x\n    checksums: {"1.4.3": {amd64: "sha256:abc"}}\n',
+        'cluster_releases:\n  runc:\n    url: x\n    checksums: {"1.4.3": {amd64: "sha256:abc"}}\n',
         encoding="utf-8",
     )
     published = sources.published_checksums(tmp_path / "main.yml")

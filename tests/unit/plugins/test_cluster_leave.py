@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""cluster_leave: who may leave etcd, how etcd is asked, and what the module does with both."""
+"""node_removal: who may leave etcd, how etcd is asked, and what the module does with both."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._etcd.members
     parse_members,
     plan_leave,
 )
-from ansible_collections.baremetal.kubernetes.plugins.modules import cluster_leave
+from ansible_collections.baremetal.kubernetes.plugins.modules import node_removal
 
 
 def member(number: int, name: str | None = None, learner: bool = False) -> Member:
@@ -206,8 +206,8 @@ def cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
             removed.append(gone.name)
 
     monkeypatch.setattr(Api, "nodes", {"cp1", "cp2", "cp3", "w1"})
-    monkeypatch.setattr(cluster_leave, "Api", Api)
-    monkeypatch.setattr(cluster_leave, "Etcd", Fake)
+    monkeypatch.setattr(node_removal, "Api", Api)
+    monkeypatch.setattr(node_removal, "Etcd", Fake)
     manifest = tmp_path / "etc/kubernetes/manifests/etcd.yaml"
     manifest.parent.mkdir(parents=True)
     manifest.write_text("kind: Pod\n")
@@ -219,27 +219,27 @@ def params(root: Path, *nodes: str, parts: t.Sequence[str] = ("etcd", "node")) -
 
 
 def test_a_control_plane_leaves(cluster: list[str], tmp_path: Path) -> None:
-    shown = cluster_leave.run(params(tmp_path, "cp3"), check_mode=True)
+    shown = node_removal.run(params(tmp_path, "cp3"), check_mode=True)
     assert (shown["changed"], shown["members"], shown["nodes"]) == (True, ["cp3"], ["cp3"])
     assert cluster == []
     assert "cp3" in Api.nodes
-    done = cluster_leave.run(params(tmp_path, "cp3"), check_mode=False)
+    done = node_removal.run(params(tmp_path, "cp3"), check_mode=False)
     assert (done["members"], done["nodes"], cluster) == (["cp3"], ["cp3"], ["cp3"])
     assert done["diff"]["before"] == "etcd member cp3\nnode cp3\n"
-    again = cluster_leave.run(params(tmp_path, "cp3"), check_mode=False)
+    again = node_removal.run(params(tmp_path, "cp3"), check_mode=False)
     assert not again["changed"]
 
 
 def test_parts(cluster: list[str], tmp_path: Path) -> None:
-    done = cluster_leave.run(params(tmp_path, "cp3", parts=["etcd"]), check_mode=False)
+    done = node_removal.run(params(tmp_path, "cp3", parts=["etcd"]), check_mode=False)
     assert (done["members"], done["nodes"]) == (["cp3"], [])
-    done = cluster_leave.run(params(tmp_path, "w1", "w9", parts=["node"]), check_mode=False)
+    done = node_removal.run(params(tmp_path, "w1", "w9", parts=["node"]), check_mode=False)
     assert (done["members"], done["nodes"]) == ([], ["w1"])
 
 
 def test_an_external_etcd_is_left_alone(cluster: list[str], tmp_path: Path) -> None:
     (tmp_path / "etc/kubernetes/manifests/etcd.yaml").unlink()
-    done = cluster_leave.run(params(tmp_path, "cp3"), check_mode=False)
+    done = node_removal.run(params(tmp_path, "cp3"), check_mode=False)
     assert (done["members"], done["nodes"], cluster) == ([], ["cp3"], [])
 
 
@@ -247,6 +247,6 @@ def test_the_one_that_is_asked_does_not_leave(
     cluster: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state = t.cast("t.Any", type("State", (), {"node_name": "cp3"}))
-    monkeypatch.setattr(cluster_leave.node, "observe", lambda root: state)
+    monkeypatch.setattr(node_removal.node, "observe", lambda root: state)
     with pytest.raises(OperatorError, match="Ask one that stays"):
-        cluster_leave.run(params(tmp_path, "cp3"), check_mode=True)
+        node_removal.run(params(tmp_path, "cp3"), check_mode=True)

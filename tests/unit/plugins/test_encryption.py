@@ -15,7 +15,7 @@ import pytest
 import yaml
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._encryption import plan
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
-from ansible_collections.baremetal.kubernetes.plugins.modules import encryption_config, stored_encryption
+from ansible_collections.baremetal.kubernetes.plugins.modules import encryption_config, reencrypt_resources
 
 SECRET = base64.b64encode(bytes(range(32))).decode()
 KEY = plan.Key("key-1", SECRET)
@@ -49,7 +49,7 @@ def test_a_configuration_of_others_is_refused_without_its_keys(text: str) -> Non
     with pytest.raises(OperatorError, match="did not make") as caught:
         plan.parse(text, "cp1: /file")
     assert SECRET not in str(caught.value)
-    assert "control_plane_encryption" in str(caught.value)
+    assert "cluster_encryption_at_rest" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -197,11 +197,11 @@ def stored(
     path.unlink(missing_ok=True)
     if file:
         path.write_text(plan.render(file))
-    monkeypatch.setattr(stored_encryption, "Etcd", lambda: store)
-    monkeypatch.setattr(stored_encryption, "Api", lambda: store)
-    monkeypatch.setattr(stored_encryption, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(reencrypt_resources, "Etcd", lambda: store)
+    monkeypatch.setattr(reencrypt_resources, "Api", lambda: store)
+    monkeypatch.setattr(reencrypt_resources, "_POLL_SECONDS", 0.01)
     module = Module(check_mode, path=str(path), resources=["secrets"], writes=writes, timeout=timeout)
-    return stored_encryption.run(t.cast(t.Any, module))
+    return reencrypt_resources.run(t.cast(t.Any, module))
 
 
 @pytest.mark.parametrize(

@@ -117,14 +117,14 @@ CP = "control_plane"
 )
 def test_bootstrap_host(observations: list[dict[str, t.Any]], expected: tuple[str, bool, str | None]) -> None:
     host, initialised, cluster_id = expected
-    chosen = filters.bootstrap_host(observations)
+    chosen = filters.select_delegate(observations)
     assert chosen.pop("node") == next(one["node"] for one in observations if one["item"] == host)
     assert chosen == {"host": host, "initialised": initialised, "cluster_id": cluster_id}
 
 
 def test_bootstrap_host_takes_what_is_known_of_hosts_that_were_left_out() -> None:
     known = {"a": {}, "b": seen("b", "member", "id", CP)["node"]}
-    chosen = filters.bootstrap_host([seen("a"), {"item": "b", "skipped": True}], known)
+    chosen = filters.select_delegate([seen("a"), {"item": "b", "skipped": True}], known)
     assert (chosen["host"], chosen["initialised"], chosen["cluster_id"]) == ("b", True, "id")
 
 
@@ -140,7 +140,7 @@ def test_bootstrap_host_takes_what_is_known_of_hosts_that_were_left_out() -> Non
 )
 def test_bootstrap_host_refuses(observations: list[dict[str, t.Any]], words: tuple[str, ...]) -> None:
     with pytest.raises(AnsibleFilterError) as caught:
-        filters.bootstrap_host(observations)
+        filters.select_delegate(observations)
     for word in words:
         assert word in str(caught.value)
 

@@ -13,7 +13,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kernel.settings import (
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.kernel_settings import (
     Desired,
     Host,
     Observed,

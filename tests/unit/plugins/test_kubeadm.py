@@ -24,7 +24,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.baremetal.kubernetes.plugins.module_utils import _x509
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import x509 as _x509
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import (
     documents,
     plan,

@@ -23,7 +23,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._mirror.refer
 
 from .conftest import ROOT, RunModule
 
-LOCK = yaml.safe_load((ROOT / "roles/cluster/vars/main.yml").read_text(encoding="utf-8"))
+LOCK = yaml.safe_load((ROOT / "roles/cluster/vars/main/releases.yml").read_text(encoding="utf-8"))
 DIGEST = "sha256:" + "ab" * 32
 OTHER = "sha256:" + "cd" * 32
 HOST: dict[str, t.Any] = {
@@ -46,8 +46,8 @@ KUBERNETES = [
 def listed(*hosts: dict[str, t.Any], **options: t.Any) -> dict[str, list[dict[str, str]]]:
     """The plan for some hosts with the real lock file."""
     values: dict[str, t.Any] = {
-        "releases": LOCK["__cluster_releases"],
-        "image_tags": LOCK["__cluster_image_tags"],
+        "releases": LOCK["cluster_releases"],
+        "image_tags": LOCK["cluster_image_tags"],
         "architectures": ["amd64"],
         **options,
     }
@@ -116,7 +116,7 @@ def test_list_has_each_thing_once_and_for_each_architecture() -> None:
         "version": "1.36.4",
         "arch": "arm64",
         "url": "https://dl.k8s.io/release/v1.36.4/bin/linux/arm64/kubelet",
-        "checksum": LOCK["__cluster_releases"]["kubelet"]["checksums"]["1.36.4"]["arm64"],
+        "checksum": LOCK["cluster_releases"]["kubelet"]["checksums"]["1.36.4"]["arm64"],
         "path": "dl.k8s.io/release/v1.36.4/bin/linux/arm64/kubelet",
     }
     assert [image["reference"] for image in found["images"]] == [
@@ -134,7 +134,7 @@ def test_hosts_of_different_versions_add_up() -> None:
         "kubernetes_version": "1.36.5",
         "checksums": {"kubelet": {"1.36.5": {"amd64": "sha256:own"}}},
     }
-    tags = {**LOCK["__cluster_image_tags"], "1.36.5": {"etcd": "3.6.9-0", "coredns": "v2", "pause": "3.11"}}
+    tags = {**LOCK["cluster_image_tags"], "1.36.5": {"etcd": "3.6.9-0", "coredns": "v2", "pause": "3.11"}}
     found = listed(HOST, other, image_tags=tags)
     assert [file["version"] for file in found["files"]] == ["1.36.4", "1.4.3", "1.36.5"]
     names = {image["reference"] for image in found["images"]}
@@ -212,15 +212,15 @@ def test_what_cannot_be_listed_is_explained(
 
 
 def test_lock_file_has_tags_for_every_version_with_checksums() -> None:
-    versions = set(LOCK["__cluster_releases"]["kubeadm"]["checksums"])
-    assert versions == set(LOCK["__cluster_image_tags"])
+    versions = set(LOCK["cluster_releases"]["kubeadm"]["checksums"])
+    assert versions == set(LOCK["cluster_image_tags"])
     defaults = yaml.safe_load(
         (ROOT / "roles/container_runtime/defaults/main.yml").read_text(encoding="utf-8")
     )
     version = yaml.safe_load((ROOT / "roles/cluster/defaults/main.yml").read_text(encoding="utf-8"))[
         "cluster_kubernetes_version"
     ]
-    pause = LOCK["__cluster_image_tags"][version]["pause"]
+    pause = LOCK["cluster_image_tags"][version]["pause"]
     assert defaults["container_runtime_sandbox_image"] == f"registry.k8s.io/pause:{pause}"
 
 
@@ -255,7 +255,7 @@ def test_images_of_manifests() -> None:
 
 
 def test_filter_passes_options_and_errors_on() -> None:
-    releases, tags = LOCK["__cluster_releases"], LOCK["__cluster_image_tags"]
+    releases, tags = LOCK["cluster_releases"], LOCK["cluster_image_tags"]
     assert filters.mirror_list([HOST], releases, tags, architectures=["arm64"])["files"][0]["arch"] == "arm64"
     with pytest.raises(AnsibleFilterError, match="no host of the cluster"):
         filters.mirror_list([], releases, tags, architectures=["arm64"])
@@ -360,7 +360,7 @@ class Site:
 
     def run(self, *images: str, check: bool = False, **options: t.Any) -> dict[str, t.Any]:
         arguments = {"images": images, "folder": str(self.folder), "skopeo": str(self.skopeo), **options}
-        return self._run("image_folder", arguments, check=check)
+        return self._run("image_directory", arguments, check=check)
 
     def calls(self) -> list[str]:
         calls = self.root / "calls"

@@ -12,7 +12,8 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.baremetal.kubernetes.plugins.module_utils import _kubeconfig, _x509
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import kubeconfig as _kubeconfig
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import x509 as _x509
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import facts, membership
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization

@@ -249,11 +249,11 @@ def test_what_a_deleted_unit_left_goes_too() -> None:
 def test_the_approver_of_serving_certificates_goes() -> None:
     """Its unit is the one that the role writes, and its process is a Python like others."""
     path = "/etc/systemd/system/kubelet-csr-approver.service"
-    text = (ROOT / "roles/kubelet_csr/templates/approver.service.j2").read_text(encoding="utf-8")
+    text = (ROOT / "roles/kubelet_csr_approver/templates/approver.service.j2").read_text(encoding="utf-8")
     text = text.replace(
-        "{{ __cluster_managed }}", "Managed by baremetal.kubernetes: changes made here are lost."
+        "{{ cluster_managed_marker }}", "Managed by baremetal.kubernetes: changes made here are lost."
     )
-    text = text.replace("{{ __kubelet_csr_program }}", plan.APPROVER)
+    text = text.replace("{{ __kubelet_csr_approver_program }}", plan.APPROVER)
     python = ("/usr/bin/python3", "-ISB")
     seen = Observation(
         services=(Service("kubelet-csr-approver", path, text),),
@@ -277,12 +277,14 @@ def test_the_approver_of_serving_certificates_goes() -> None:
 
 
 def test_reset_knows_what_the_role_calls_its_things() -> None:
-    variables = yaml.safe_load((ROOT / "roles/kubelet_csr/vars/main.yml").read_text(encoding="utf-8"))
-    assert variables["__kubelet_csr_program"] == plan.APPROVER
-    assert variables["__kubelet_csr_folder"] == plan.SETTINGS
-    script = (ROOT / "roles/kubelet_csr/templates/approver.initd.j2").read_text(encoding="utf-8")
+    variables = yaml.safe_load(
+        (ROOT / "roles/kubelet_csr_approver/vars/main.yml").read_text(encoding="utf-8")
+    )
+    assert variables["__kubelet_csr_approver_program"] == plan.APPROVER
+    assert variables["__kubelet_csr_approver_directory"] == plan.SETTINGS
+    script = (ROOT / "roles/kubelet_csr_approver/templates/approver.initd.j2").read_text(encoding="utf-8")
     assert plan.SERVICES["kubelet-csr-approver"][1] in script
-    paths = {service["path"] for service in variables["__kubelet_csr_services"].values()}
+    paths = {service["path"] for service in variables["__kubelet_csr_approver_services"].values()}
     assert paths == {path.format(name="kubelet-csr-approver") for path in observe.SERVICE_PATHS.values()}
 
 

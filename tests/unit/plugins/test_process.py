@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.baremetal.kubernetes.plugins.module_utils import _process as process
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import process
 
 
 def test_output_and_exit_code() -> None:

@@ -14,7 +14,8 @@ import time
 import typing as t
 
 import pytest
-from ansible_collections.baremetal.kubernetes.plugins.module_utils import _der, _x509
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import der as _der
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import x509 as _x509
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa

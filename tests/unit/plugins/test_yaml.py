@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml as library
-from ansible_collections.baremetal.kubernetes.plugins.module_utils import _yaml as reader
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import yaml as reader
 
 DOCUMENTS = {
     "kubeadm": """\

@@ -22,7 +22,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.report i
     as_sarif,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.report.model import Report
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._files import write_atomic_pieces
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files import write_atomic_pieces
 
 _PIECE = 1 << 18
 #: A report tells how to break in; numbers alone do not, and another program reads them.

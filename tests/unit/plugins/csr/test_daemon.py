@@ -267,7 +267,9 @@ def closure(start: str) -> set[str]:
 
 
 def placed() -> list[str]:
-    return list(repo.load(ROOT / "roles/kubelet_csr/vars/main.yml")["__kubelet_csr_sources"])
+    return list(
+        repo.load(ROOT / "roles/kubelet_csr_approver/vars/main.yml")["__kubelet_csr_approver_sources"]
+    )
 
 
 def test_role_places_what_the_daemon_imports_and_nothing_else() -> None:
@@ -285,7 +287,7 @@ def place(folder: Path) -> Path:
         target = folder / PACKAGE.replace(".", "/") / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(MODULE_UTILS / name, target)
-    shutil.copy(ROOT / "roles/kubelet_csr/files/__main__.py", folder)
+    shutil.copy(ROOT / "roles/kubelet_csr_approver/files/__main__.py", folder)
     return folder
 
 

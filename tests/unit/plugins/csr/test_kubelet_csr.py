@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._csr import cluster, plan, serving
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.api import Api as Client
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import Api as Client
 
 from tests.unit.plugins.conftest import RunModule
 from tests.unit.plugins.csr import fakes

@@ -1,0 +1,163 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: node_removal
+short_description: Let nodes leave a cluster that goes on
+version_added: 0.1.0
+author:
+  - baremetal.kubernetes contributors (@baremetal-kubernetes)
+description:
+  - Runs on a control plane that stays. It removes the etcd members of nodes that leave, and deletes their Node objects.
+  - Before the first member is removed it counts, and refuses when the members that stay would have no quorum.
+  - It does not drain the nodes and does not touch the hosts.
+extends_documentation_fragment:
+  - baremetal.kubernetes._attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  nodes:
+    description: Names of the nodes that leave.
+    type: list
+    elements: str
+    required: true
+  addresses:
+    description:
+      - Addresses of these nodes. By them an etcd member is found that has no name yet, as after an interrupted join.
+    type: list
+    elements: str
+    default: []
+  parts:
+    description:
+      - What is taken out. V(etcd) goes before the host is reset, V(node) afterwards, as a kubelet that still runs would
+        register again.
+    type: list
+    elements: str
+    choices: [etcd, node]
+    default: [etcd, node]
+  timeout:
+    description: Seconds that etcd may take to answer, for example while it elects a leader.
+    type: int
+    default: 60
+  root:
+    description: Folder below which the module looks for kubeadm's files, for tests.
+    type: path
+    default: /
+seealso:
+  - module: baremetal.kubernetes.node_reset
+"""
+
+EXAMPLES = r"""
+- name: Remove the etcd member of a control plane that leaves
+  baremetal.kubernetes.node_removal:
+    nodes: [cp3]
+    parts: [etcd]
+  delegate_to: cp1
+"""
+
+RETURN = r"""
+members:
+  description: Names of the etcd members that were removed, or would be in check mode.
+  returned: success
+  type: list
+  elements: str
+  sample: [cp3]
+nodes:
+  description: Names of the Node objects that were deleted, or would be in check mode.
+  returned: success
+  type: list
+  elements: str
+  sample: [cp3]
+"""
+
+import os
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._etcd.client import Etcd
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._etcd.members import Member, plan_leave
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import (
+    Api,
+    UnreachableError,
+)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
+
+NODES = "/api/v1/nodes/"
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "nodes": {"type": "list", "elements": "str", "required": True},
+    "addresses": {"type": "list", "elements": "str", "default": []},
+    "parts": {"type": "list", "elements": "str", "choices": ["etcd", "node"], "default": ["etcd", "node"]},
+    "timeout": {"type": "int", "default": 60},
+    "root": {"type": "path", "default": "/"},
+}
+
+
+def leave_etcd(params: t.Mapping[str, t.Any], check_mode: bool) -> tuple[Member, ...]:
+    """Remove the nodes' members.
+
+    :raises OperatorError: when those that stay would lose quorum, or etcd refuses.
+    """
+    if not os.path.exists(node.under(params["root"], node.ETCD_MANIFEST)):
+        # An external etcd has no member per control plane.
+        return ()
+    etcd = Etcd(params["root"], params["timeout"])
+    members = etcd.members()
+    leaving = plan_leave(members, etcd.healthy(members), params["nodes"], params["addresses"])
+    for member in () if check_mode else leaving:
+        etcd.remove(member)
+    return leaving
+
+
+def delete_nodes(params: t.Mapping[str, t.Any], check_mode: bool) -> list[str]:
+    """Delete the Node objects, and return those that were there."""
+    api = Api(params["root"])
+    there = [name for name in params["nodes"] if api.get(NODES + name) is not None]
+    return there if check_mode else [name for name in there if api.delete(NODES + name)]
+
+
+def run(params: t.Mapping[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    """Do the parts that are asked for."""
+    own = node.observe(params["root"]).node_name
+    if own in params["nodes"]:
+        raise OperatorError(
+            f"{own} is to leave, but it is the control plane that was asked.", "Ask one that stays."
+        )
+    members = leave_etcd(params, check_mode) if "etcd" in params["parts"] else ()
+    nodes = delete_nodes(params, check_mode) if "node" in params["parts"] else []
+    before = [f"etcd member {member.label()}\n" for member in members] + [f"node {name}\n" for name in nodes]
+    return {
+        "changed": bool(members or nodes),
+        "members": [member.label() for member in members],
+        "nodes": nodes,
+        "diff": {"before": "".join(before), "after": ""},
+    }
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    result: dict[str, t.Any] = {}
+    try:
+        result = run(module.params, module.check_mode)
+    except OperatorError as exc:
+        module.fail_json(msg=str(exc), **exc.context)
+    except UnreachableError as exc:
+        module.fail_json(
+            msg=f"The API server of this host does not answer: {exc}."
+            " Look at its container (crictl ps -a, crictl logs) and at the kubelet's log."
+        )
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

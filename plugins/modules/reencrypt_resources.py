@@ -1,0 +1,232 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: reencrypt_resources
+short_description: Have everything that etcd holds encrypted with the key in force, or not encrypted
+version_added: 0.1.0
+author:
+  - baremetal.kubernetes contributors (@baremetal-kubernetes)
+description:
+  - An API server encrypts what is written while it has a key; what was stored before stays as it was. This module looks
+    into etcd for such data and has the API server write it again. Likewise the other way, before the API servers lose
+    their key.
+  - It runs on a control plane with its own etcd, once for a cluster. Contents are neither changed nor returned.
+  - An API server that has not read its new configuration yet is waited for.
+extends_documentation_fragment:
+  - baremetal.kubernetes._attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+options:
+  path:
+    description: The file that M(baremetal.kubernetes.encryption_config) keeps.
+    type: path
+    default: /etc/kubernetes/encryption/config.yaml
+  resources:
+    description: What is looked for.
+    type: list
+    elements: str
+    choices: [secrets, configmaps]
+    default: [secrets]
+  writes:
+    description:
+      - How everything shall be stored, V(secretbox) for encrypted with the first key of O(path), V(identity) for as it
+        is.
+      - The file must say the same, unless in check mode.
+    type: str
+    choices: [secretbox, identity]
+    default: secretbox
+  timeout:
+    description: Seconds that the API server may take to use the key; it reads the file again once a minute.
+    type: int
+    default: 180
+seealso:
+  - module: baremetal.kubernetes.encryption_config
+"""
+
+EXAMPLES = r"""
+- name: Have all Secrets encrypted
+  baremetal.kubernetes.reencrypt_resources:
+
+- name: Have the API server store as it is
+  baremetal.kubernetes.encryption_config:
+    writes: identity
+
+- name: Have no Secret encrypted any more
+  baremetal.kubernetes.reencrypt_resources:
+    writes: identity
+"""
+
+RETURN = r"""
+rewritten:
+  description: Number of objects that were, or in check mode would be, written again.
+  returned: success
+  type: int
+  sample: 12
+stored:
+  description: Number of objects that were looked at.
+  returned: success
+  type: int
+  sample: 40
+key:
+  description:
+    - Name of the key in force; V(null) when everything shall be stored as it is, or the key is still to be made.
+  returned: success
+  type: str
+  sample: key-20261121
+"""
+
+import json
+import os
+import time
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._encryption import plan
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._etcd.client import Etcd
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import (
+    Api,
+    UnreachableError,
+)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
+
+_POLL_SECONDS = 3.0
+_ATTEMPTS = 5
+#: What the API server puts ahead of everything that it has encrypted (k8s.io/apiserver, pkg/storage/value).
+_ENCRYPTED = b"k8s:enc:"
+
+
+def key_in_force(path: str, writes: str, foresee: bool = False) -> str | None:
+    """Name of the key that encrypts, C(None) when nothing shall or the key is still to be made.
+
+    :param writes: what the file must say. :param foresee: whether it may still say otherwise, or not be there.
+    :raises OperatorError: without a file, or when that says otherwise.
+    """
+    host = os.uname().nodename
+    try:
+        with open(path, encoding="utf-8") as handle:
+            config = plan.parse(handle.read(), f"{host}: {path}")
+    except OSError as exc:
+        if foresee and isinstance(exc, FileNotFoundError):
+            return None
+        raise OperatorError(
+            f"{host}: {path} cannot be read: {exc.strerror}.", "Run encryption_config first."
+        ) from exc
+    if config.writes != writes and not foresee:
+        says = "encrypt" if config.writes == plan.SECRETBOX else "store as it is"
+        raise OperatorError(
+            f"{host}: {path} says to {says}.", f"Run encryption_config with writes: {writes} first."
+        )
+    return config.keys[0].name if writes == plan.SECRETBOX else None
+
+
+def stale(
+    etcd: Etcd, resources: t.Sequence[str], writes: str, key: str | None
+) -> tuple[list[tuple[str, str, str]], int]:
+    """What is stored otherwise than it shall be: resource, namespace and name of each; and how many objects there are.
+
+    :param writes: how it shall be.
+    :param key: name of the key to encrypt with; without one, all is still to be encrypted.
+    """
+    wanted = b"%s%s:v1:%s:" % (_ENCRYPTED, plan.SECRETBOX.encode(), (key or "").encode())
+    found, count = [], 0
+    for resource in resources:
+        prefix = f"/registry/{resource}/"
+        for name, value in etcd.values(prefix):
+            count += 1
+            right = value.startswith(wanted) if writes == plan.SECRETBOX else not value.startswith(_ENCRYPTED)
+            if not right:
+                namespace, _slash, own = name[len(prefix) :].partition("/")
+                found.append((resource, namespace, own))
+    return found, count
+
+
+def rewrite(api: Api, resource: str, namespace: str, name: str) -> None:
+    """Have an object stored again as it is.
+
+    :raises OperatorError: when the API server refuses it. :raises UnreachableError: without an answer.
+    """
+    path = f"/api/v1/namespaces/{namespace}/{resource}/{name}"
+    for _attempt in range(_ATTEMPTS):
+        status, body = api.request(path)
+        if status == 200:
+            status, body = api.request(path, "PUT", json.loads(body))
+        if status in (200, 404):
+            return
+        if status != 409:
+            break
+    raise OperatorError(
+        f"{os.uname().nodename}: the API server answered {status} to writing {namespace}/{name} of {resource} again.",
+        "Look at the API server's log (crictl logs).",
+    )
+
+
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    """Look, and write again what is stale, until nothing is."""
+    params = module.params
+    writes = params["writes"]
+    # In check mode, a task before has only said that it would change the file.
+    key = key_in_force(params["path"], writes, foresee=module.check_mode)
+    etcd = Etcd()
+    left, stored = stale(etcd, params["resources"], writes, key)
+    result = {"changed": bool(left), "rewritten": len(left), "stored": stored, "key": key}
+    if module.check_mode or not left:
+        return result
+    api = Api()
+    deadline = time.monotonic() + params["timeout"]
+    while left:
+        if time.monotonic() > deadline:
+            state = f"not encrypted with {key}" if key else "encrypted"
+            raise OperatorError(
+                f"{os.uname().nodename}: {len(left)} objects are still {state}, {params['timeout']} s"
+                f" after the first try; one is {'/'.join(left[0])}.",
+                "See in the API server's log (crictl logs) whether it reads its encryption configuration; run again.",
+            )
+        for resource, namespace, name in left:
+            rewrite(api, resource, namespace, name)
+        left, _count = stale(etcd, params["resources"], writes, key)
+        if left:
+            time.sleep(_POLL_SECONDS)
+    return result
+
+
+def main() -> None:
+    """Run the module."""
+    argument_spec: dict[str, t.Any] = {
+        "path": {"type": "path", "default": "/etc/kubernetes/encryption/config.yaml"},
+        "resources": {
+            "type": "list",
+            "elements": "str",
+            "choices": ["secrets", "configmaps"],
+            "default": ["secrets"],
+        },
+        "writes": {
+            "type": "str",
+            "choices": [plan.SECRETBOX, plan.IDENTITY],
+            "default": plan.SECRETBOX,
+        },
+        "timeout": {"type": "int", "default": 180},
+    }
+    module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True)
+    try:
+        result = run(module)
+    except (OperatorError, KubeadmError) as exc:
+        module.fail_json(msg=str(exc), **exc.context)
+    except UnreachableError as exc:
+        module.fail_json(
+            msg=f"{os.uname().nodename}: the API server does not answer: {exc}. Run again; what is done stays done."
+        )
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
