@@ -101,16 +101,12 @@ def registered(name: str, hosts: t.Iterable[str], task_vars: t.Mapping[str, t.An
 def read_time(text: str) -> datetime.datetime:
     """The time of the report, now without one."""
     if not text:
-        return datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+        return datetime.datetime.now(datetime.UTC).replace(microsecond=0)
     try:
         found = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError as exc:
         raise RefusedError(f"timestamp is {text}; write it as 2026-11-21T20:00:00Z.") from exc
-    return (
-        found.astimezone(datetime.timezone.utc)
-        if found.tzinfo
-        else found.replace(tzinfo=datetime.timezone.utc)
-    )
+    return found.astimezone(datetime.UTC) if found.tzinfo else found.replace(tzinfo=datetime.UTC)
 
 
 def read_expected(given: t.Mapping[t.Any, t.Any]) -> dict[str, list[str]]:

@@ -121,7 +121,7 @@ class Bench:
     def _site(self, lab: Lab, number: int, cache: Path, name: str, playbook: str = "site") -> None:
         argv = [
             *(str(BIN / "ansible-playbook"), "-i", str(self.wanted.paths.inventory)),
-            *("-e", json.dumps({"network_cache": str(cache)}), f"baremetal.kubernetes.{playbook}"),
+            *("-e", json.dumps({"helm_release_cache": str(cache)}), f"baremetal.kubernetes.{playbook}"),
         ]
         self._measure(lab, name, "site", number, argv)
 

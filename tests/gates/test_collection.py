@@ -40,10 +40,9 @@ INSTALLED = {
 
 
 def _plugins(folder: str) -> list[str]:
-    found = {
-        path.stem for path in (repo.REPO / "plugins" / folder).glob("*") if path.suffix in {".py", ".yml"}
-    }
-    return sorted(name for name in found if not name.startswith("_") and name != "filters")
+    suffix = ".yml" if folder == "filter" else ".py"
+    found = {path.stem for path in (repo.REPO / "plugins" / folder).glob(f"*{suffix}")}
+    return sorted(name for name in found if not name.startswith("_"))
 
 
 MODULES = _plugins("modules")

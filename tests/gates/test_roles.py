@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,7 +47,7 @@ PROVIDED = {
     "range",
     "role_path",
 }
-#: The preflight reads every host first, so that the role `cluster` need not do it again.
+#: The preflight observes every host first, so that the role `node` need not do it again.
 SHARED_RESULTS = {("preflight", "node_info")}
 #: With run_once, a host that does not answer ends the play for all whatever ignore_unreachable says, but for
 #: ignore_errors. What a task with all four has found is looked at by the next one.
@@ -137,20 +138,56 @@ def test_specified_types_fit_and_are_described(role: str, entry_point: str) -> N
     )
 
 
+def _interface(role: str) -> set[str]:
+    """Variables that the role's page documents for other roles to read."""
+    page = (repo.REPO / "roles" / role / "README.md").read_text(encoding="utf-8")
+    _, _, section = page.partition("\n## Interface\n")
+    rows = [line.split("|")[1] for line in section.split("\n## ")[0].splitlines() if line.startswith("| `")]
+    return {name for row in rows for name in repo.words(row)}
+
+
+def _made(role: str) -> Iterator[tuple[Path, str]]:
+    """Variables that a role sets beside its defaults, with the file."""
+    for path, content in repo.role_yaml(role):
+        if path.parts[2] == "vars":
+            yield from ((path, name) for name in content or {})
+        if path.parts[2] in {"tasks", "handlers"}:
+            for task in repo.tasks(content):
+                yield from ((path, name) for name in task.get("ansible.builtin.set_fact", {}))
+                if "register" in task:
+                    yield path, task["register"]
+
+
 @every_role
 def test_variables_carry_the_prefix_of_their_role(role: str) -> None:
     wrong = [f"defaults: {name}" for name in repo.defaults(role) if not name.startswith(f"{role}_")]
-    for path, content in repo.role_yaml(role):
-        if path.parts[2] == "vars":
-            wrong += [f"{path}: {name}" for name in content or {} if not name.startswith(f"__{role}_")]
-        if path.parts[2] in {"tasks", "handlers"}:
-            for task in repo.tasks(content):
-                named = task.get("register", f"__{role}_")
-                own = named.startswith(f"__{role}_") or (role, named) in SHARED_RESULTS
-                wrong += [] if own else [f"{path}: register {named}"]
+    for path, name in _made(role):
+        own = name.startswith(f"__{role}_") or name in _interface(role) or (role, name) in SHARED_RESULTS
+        wrong += [] if own else [f"{path}: {name}"]
     assert not wrong, (
-        f"expected {role}_* for public and __{role}_* for internal variables: {', '.join(wrong)}"
+        f"expected {role}_* for options, __{role}_* for internal variables, and a row in the section Interface of"
+        f" roles/{role}/README.md for what other roles read: {', '.join(wrong)}"
     )
+
+
+@every_role
+def test_interface_is_what_the_role_sets(role: str) -> None:
+    made = {name for _, name in _made(role)}
+    stale = sorted(_interface(role) - made)
+    assert not stale, f"roles/{role}/README.md documents what the role does not set: {', '.join(stale)}"
+    wrong = sorted(name for name in _interface(role) if not name.startswith(f"{role}_"))
+    assert not wrong, f"expected {role}_*: {', '.join(wrong)}"
+
+
+@every_role
+def test_role_reads_no_internal_variable_of_another(role: str) -> None:
+    owners = {name: owner for owner in repo.roles() if owner != role for _, name in _made(owner)}
+    wrong = {
+        name: sorted(paths)
+        for name, paths in _role_names(role).items()
+        if name.startswith("__") and name in owners and not name.startswith(f"__{role}_")
+    }
+    assert not wrong, f"internal to other roles; use their interface: {wrong}"
 
 
 @every_role
@@ -162,7 +199,9 @@ def test_tasks_use_no_forbidden_keyword(role: str) -> None:
             if "ignore_errors" in task and not task.keys() >= LOOK_AT_ALL:
                 wrong.append(f"{path}: {task.get('name')}: ignore_errors")
             facts = task.get("ansible.builtin.set_fact", {})
-            wrong += [f"{path}: set_fact over the input {key}" for key in facts if not key.startswith("__")]
+            wrong += [
+                f"{path}: set_fact over the option {key}" for key in facts if key in repo.public_variables()
+            ]
             if "no_log" not in task and {"token", "certificate_key"} & set(
                 str(task.get("register", "")).split("_")
             ):

@@ -128,8 +128,8 @@ DOCUMENTS: dict[str, tuple[str, str]] = {
     "approver": ("__kubelet_csr_approver_list_file.content", "yaml"),
     "files": ("__control_plane_files | map(attribute='path') | to_nice_yaml", "yaml"),
     "admission": ("__control_plane_admission | to_nice_yaml", "yaml"),
-    "encryption": ("{'leaves': __control_plane_leaves_encryption} | to_nice_yaml", "yaml"),
-    "cilium": ("__network_values | combine(network_values, recursive=true) | to_nice_yaml", "yaml"),
+    "encryption": ("{'disabled': __encryption_at_rest_disable} | to_nice_yaml", "yaml"),
+    "cilium": ("__network_release['values'] | to_nice_yaml", "yaml"),
 }
 
 
@@ -421,9 +421,9 @@ EXPECTED: tuple[tuple[str, str, str, Any], ...] = (
     ("plain systemd", "kubelet/kubelet.service.j2", "Service/Restart", "always"),
     ("plain openrc", "container_runtime/containerd.initd.j2", "supervisor", "supervise-daemon"),
     ("plain openrc", "kubelet/kubelet.initd.j2", "supervisor", "supervise-daemon"),
-    ("plain systemd", "encryption", "leaves", False),
-    ("not hardened", "encryption", "leaves", True),
-    ("air gap with settings of its own", "encryption", "leaves", False),
+    ("plain systemd", "encryption", "disabled", False),
+    ("not hardened", "encryption", "disabled", True),
+    ("air gap with settings of its own", "encryption", "disabled", False),
     ("plain openrc", "kubelet_csr_approver/approver.initd.j2", "supervisor", "supervise-daemon"),
     ("plain openrc", "kubelet_csr_approver/approver.initd.j2", "command", "/usr/bin/python3"),
     (

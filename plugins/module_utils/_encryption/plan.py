@@ -68,8 +68,8 @@ def parse(text: str, where: str) -> Config:
     """
     own = OperatorError(
         f"{where} is an encryption configuration that this collection did not make.",
-        "Keep it with cluster_encryption_at_rest: false and give its arguments in control_plane_cluster_configuration, or"
-        " move it away.",
+        "Keep it with cluster_encryption_at_rest: false and set its arguments in control_plane_cluster_configuration,"
+        " or move it away.",
     )
     try:
         document = yaml.load(text)

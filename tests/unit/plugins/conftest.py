@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import os
@@ -14,8 +15,10 @@ import sys
 import tempfile
 import typing as t
 from pathlib import Path
+from unittest import mock
 
 import pytest
+from ansible.errors import AnsibleActionFail
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -55,6 +58,37 @@ class RunModule(t.Protocol):
         env: t.Mapping[str, str] | None = None,
         path: t.Sequence[str] = (),
     ) -> dict[str, t.Any]: ...
+
+
+class RunAction(t.Protocol):
+    def __call__(
+        self, name: str, args: t.Mapping[str, t.Any], *, check: bool = False
+    ) -> dict[str, t.Any]: ...
+
+
+@pytest.fixture
+def run_action() -> RunAction:
+    """Run an action plugin of the collection that contacts no host, as a task of a play would."""
+
+    def run(name: str, args: t.Mapping[str, t.Any], *, check: bool = False) -> dict[str, t.Any]:
+        plugin = importlib.import_module(f"ansible_collections.baremetal.kubernetes.plugins.action.{name}")
+        task = mock.MagicMock(args=dict(args), check_mode=check, diff=True, async_val=0)
+        action = plugin.ActionModule(
+            task=task,
+            connection=mock.MagicMock(),
+            play_context=mock.MagicMock(check_mode=check),
+            loader=None,
+            templar=mock.MagicMock(),
+            shared_loader_obj=None,
+        )
+        try:
+            result = action.run(task_vars={})
+        except AnsibleActionFail as exc:
+            result = {"failed": True, "msg": str(exc)}
+        assert isinstance(result, dict)
+        return result
+
+    return run
 
 
 @pytest.fixture

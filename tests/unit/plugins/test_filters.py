@@ -11,7 +11,10 @@ import typing as t
 
 import pytest
 from ansible.errors import AnsibleFilterError
-from ansible_collections.baremetal.kubernetes.plugins.filter import filters
+from ansible_collections.baremetal.kubernetes.plugins.filter.kubeadm import combine_named
+from ansible_collections.baremetal.kubernetes.plugins.filter.nodes import select_delegate
+from ansible_collections.baremetal.kubernetes.plugins.filter.releases import release_file
+from ansible_collections.baremetal.kubernetes.plugins.filter.toml import to_toml
 
 RELEASES = {
     "kubelet": {
@@ -70,7 +73,7 @@ RELEASES = {
     ],
 )
 def test_release_file(args: tuple[str, str, str], more: dict[str, t.Any], expected: dict[str, str]) -> None:
-    assert filters.release_file(RELEASES, *args, **more) == expected
+    assert release_file(RELEASES, *args, **more) == expected
 
 
 @pytest.mark.parametrize(
@@ -84,7 +87,7 @@ def test_release_file(args: tuple[str, str, str], more: dict[str, t.Any], expect
 )
 def test_release_file_refuses(args: tuple[str, str, str], words: tuple[str, ...]) -> None:
     with pytest.raises(AnsibleFilterError) as caught:
-        filters.release_file(RELEASES, *args)
+        release_file(RELEASES, *args)
     for word in words:
         assert word in str(caught.value)
 
@@ -115,16 +118,18 @@ CP = "control_plane"
         ([seen("a", "partial")], ("a", False, None)),
     ],
 )
-def test_bootstrap_host(observations: list[dict[str, t.Any]], expected: tuple[str, bool, str | None]) -> None:
+def test_select_delegate(
+    observations: list[dict[str, t.Any]], expected: tuple[str, bool, str | None]
+) -> None:
     host, initialised, cluster_id = expected
-    chosen = filters.select_delegate(observations)
+    chosen = select_delegate(observations)
     assert chosen.pop("node") == next(one["node"] for one in observations if one["item"] == host)
     assert chosen == {"host": host, "initialised": initialised, "cluster_id": cluster_id}
 
 
-def test_bootstrap_host_takes_what_is_known_of_hosts_that_were_left_out() -> None:
+def test_select_delegate_takes_what_is_known_of_hosts_that_were_left_out() -> None:
     known = {"a": {}, "b": seen("b", "member", "id", CP)["node"]}
-    chosen = filters.select_delegate([seen("a"), {"item": "b", "skipped": True}], known)
+    chosen = select_delegate([seen("a"), {"item": "b", "skipped": True}], known)
     assert (chosen["host"], chosen["initialised"], chosen["cluster_id"]) == ("b", True, "id")
 
 
@@ -133,14 +138,14 @@ def test_bootstrap_host_takes_what_is_known_of_hosts_that_were_left_out() -> Non
     [
         ([], ("no control plane", "Add a host")),
         ([seen("a", "member", "one", CP), seen("b", "member", "two", CP)], ("a in one", "b in two", "reset")),
-        ([seen("a"), gone("b"), gone("c")], ("b, c did not answer", "second one is not made")),
+        ([seen("a"), gone("b"), gone("c")], ("b, c did not answer", "second one is not created")),
         ([gone("a")], ("a did not answer",)),
         ([{"item": "a", "skipped": True}, seen("b")], ("a did not answer",)),
     ],
 )
-def test_bootstrap_host_refuses(observations: list[dict[str, t.Any]], words: tuple[str, ...]) -> None:
+def test_select_delegate_refuses(observations: list[dict[str, t.Any]], words: tuple[str, ...]) -> None:
     with pytest.raises(AnsibleFilterError) as caught:
-        filters.select_delegate(observations)
+        select_delegate(observations)
     for word in words:
         assert word in str(caught.value)
 
@@ -152,7 +157,7 @@ def test_to_toml_round_trip() -> None:
         "list": [1, 2.5, "three", {"deep": False}],
         "empty": None,
     }
-    parsed = tomllib.loads(filters.to_toml(value))
+    parsed = tomllib.loads(to_toml(value))
     value.pop("empty")
     assert parsed == value
 
@@ -160,7 +165,7 @@ def test_to_toml_round_trip() -> None:
 @pytest.mark.parametrize("value", ["text", {"key": object()}])
 def test_to_toml_refuses(value: t.Any) -> None:
     with pytest.raises(AnsibleFilterError, match="to_toml"):
-        filters.to_toml(value)
+        to_toml(value)
 
 
 A, B, B2, C = ({"name": name, "value": value} for name, value in (("a", 1), ("b", 1), ("b", 2), ("c", 1)))
@@ -192,9 +197,9 @@ A, B, B2, C = ({"name": name, "value": value} for name, value in (("a", 1), ("b"
     ],
 )
 def test_combine_named(base: dict[str, t.Any], over: dict[str, t.Any], expected: dict[str, t.Any]) -> None:
-    assert filters.combine_named(base, over) == expected
+    assert combine_named(base, over) == expected
 
 
 def test_combine_named_refuses() -> None:
     with pytest.raises(AnsibleFilterError, match="two dictionaries, found list"):
-        filters.combine_named({}, [])
+        combine_named({}, [])

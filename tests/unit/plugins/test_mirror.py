@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a mirror must hold, and the folder that is filled with it by a skopeo that only pretends."""
+"""The content of a mirror, and the directory that a fake skopeo copies images to."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
-from ansible_collections.baremetal.kubernetes.plugins.filter import filters
+from ansible_collections.baremetal.kubernetes.plugins.filter import mirror as filters
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._mirror import folder, plan
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._mirror.reference import parse_reference
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._mirror import directory, plan
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._mirror.reference import parse_reference
 
-from .conftest import ROOT, RunModule
+from .conftest import ROOT, RunAction
 
 LOCK = yaml.safe_load((ROOT / "roles/cluster/vars/main/releases.yml").read_text(encoding="utf-8"))
 DIGEST = "sha256:" + "ab" * 32
@@ -102,8 +102,13 @@ def test_list_has_each_thing_once_and_for_each_architecture() -> None:
         HOST,
         {**HOST, "components": {"kubelet": "1.36.4"}},
         architectures=["amd64", "arm64"],
-        controller={"helm": "3.18.4", "cilium_chart": "1.19.5"},
-        chart_images=[f"quay.io/cilium/cilium:v1.19.5@{DIGEST}"],
+        charts=[
+            {
+                "name": "cilium",
+                "components": {"helm": "3.18.4", "cilium_chart": "1.19.5"},
+                "images": [f"quay.io/cilium/cilium:v1.19.5@{DIGEST}"],
+            }
+        ],
         images=["busybox:1"],
     )
     kinds = [(file["component"], file["arch"]) for file in found["files"]]
@@ -295,7 +300,9 @@ def write_image(path: Path, architectures: t.Sequence[str], index: bool = True) 
 def test_complete_image_is_seen(tmp_path: Path, index: bool) -> None:
     architectures = ["amd64", "arm64"] if index else ["amd64"]
     digest = write_image(tmp_path / "image", architectures, index)
-    assert folder.look(str(tmp_path / "image")) == folder.Found("", digest, frozenset(architectures))
+    assert directory.read_image(str(tmp_path / "image")) == directory.Found(
+        "", digest, frozenset(architectures)
+    )
 
 
 @pytest.mark.parametrize(
@@ -305,7 +312,7 @@ def test_complete_image_is_seen(tmp_path: Path, index: bool) -> None:
         (lambda image: (image / "manifest.json").write_text("{"), "cannot be read"),
         (lambda image: (image / "manifest.json").write_text("[]"), "cannot be read"),
         (lambda image: next(image.glob("*.manifest.json")).unlink(), "is missing"),
-        (lambda image: next(image.glob("*.manifest.json")).write_text("{}"), "has another content"),
+        (lambda image: next(image.glob("*.manifest.json")).write_text("{}"), "has other content"),
         (lambda image: _layer(image).unlink(), "is missing"),
         (lambda image: _layer(image).write_text("short"), "has 5 bytes, expected 11"),
     ],
@@ -314,7 +321,7 @@ def test_broken_image_is_seen(tmp_path: Path, spoil: t.Callable[[Path], object],
     image = tmp_path / "image"
     write_image(image, ["amd64"])
     spoil(image)
-    assert problem in folder.look(str(image)).problem
+    assert problem in directory.read_image(str(image)).problem
 
 
 def _layer(image: Path) -> Path:
@@ -324,19 +331,19 @@ def _layer(image: Path) -> Path:
 def test_only_what_is_missing_or_different_is_copied() -> None:
     wanted = [parse_reference(text) for text in ("a.example/x:1", "a.example/y:1", f"a.example/z:1@{DIGEST}")]
     found = {
-        "a.example/x:1": folder.Found("", OTHER),
-        "a.example/y:1": folder.Found("it is not there"),
-        "a.example/z:1": folder.Found("", OTHER),
+        "a.example/x:1": directory.Found("", OTHER),
+        "a.example/y:1": directory.Found("it is not there"),
+        "a.example/z:1": directory.Found("", OTHER),
     }
-    copies = folder.plan_copies(wanted, found, "")
+    copies = directory.plan_copies(wanted, found, "")
     assert [copy.source for copy in copies] == ["a.example/y:1", f"a.example/z@{DIGEST}"]
-    assert [copy.source for copy in folder.plan_copies(wanted, found, "r.example:5000/")] == [
+    assert [copy.source for copy in directory.plan_copies(wanted, found, "r.example:5000/")] == [
         "r.example:5000/a.example/y:1",
         f"r.example:5000/a.example/z@{DIGEST}",
     ]
 
 
-#: Copies from a folder that stands for all registries; writes down what it is asked for.
+#: Copies from a directory that stands for all registries, and logs its calls.
 SKOPEO = """#!/bin/sh
 echo "$*" >>"{root}/calls"
 for last; do :; done
@@ -347,10 +354,10 @@ cp -r "{root}/registry/$from" "${{last#dir:}}"
 
 
 class Site:
-    """A registry, a skopeo and a folder to fill."""
+    """A registry, a skopeo and a directory for images."""
 
-    def __init__(self, root: Path, run_module: RunModule) -> None:
-        self.root, self.folder, self._run = root, root / "out" / "images", run_module
+    def __init__(self, root: Path, run_action: RunAction) -> None:
+        self.root, self.directory, self._run = root, root / "out" / "images", run_action
         self.skopeo = root / "skopeo"
         self.skopeo.write_text(SKOPEO.format(root=root))
         self.skopeo.chmod(0o755)
@@ -359,7 +366,12 @@ class Site:
         return write_image(self.root / "registry" / name, architectures)
 
     def run(self, *images: str, check: bool = False, **options: t.Any) -> dict[str, t.Any]:
-        arguments = {"images": images, "folder": str(self.folder), "skopeo": str(self.skopeo), **options}
+        arguments = {
+            "images": list(images),
+            "directory": str(self.directory),
+            "skopeo": str(self.skopeo),
+            **options,
+        }
         return self._run("image_directory", arguments, check=check)
 
     def calls(self) -> list[str]:
@@ -368,8 +380,8 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path, run_module: RunModule) -> Site:
-    return Site(tmp_path, run_module)
+def site(tmp_path: Path, run_action: RunAction) -> Site:
+    return Site(tmp_path, run_action)
 
 
 def test_images_are_copied_once(site: Site) -> None:
@@ -377,18 +389,18 @@ def test_images_are_copied_once(site: Site) -> None:
     site.publish("a.example/y:2", "amd64", "arm64")
     wanted = ("a.example/x:1", "a.example/y:2")
     planned = site.run(*wanted, check=True)
-    assert planned["changed"] and planned["copied"] == 2 and not site.folder.exists() and not site.calls()
+    assert planned["changed"] and planned["copied"] == 2 and not site.directory.exists() and not site.calls()
     first = site.run(*wanted, architectures=["amd64", "arm64"])
     assert first["images"][0] == {
         "reference": "a.example/x:1",
-        "path": str(site.folder / "a.example/x:1"),
+        "path": str(site.directory / "a.example/x:1"),
         "digest": digest,
         "changed": True,
     }
     assert all("--all --preserve-digests" in call for call in site.calls())
     second = site.run(*wanted, architectures=["amd64", "arm64"])
     assert second["changed"] is False and len(site.calls()) == 2
-    assert [path.name for path in site.folder.parent.iterdir()] == ["images"], "the work folder is left"
+    assert [path.name for path in site.directory.parent.iterdir()] == ["images"], "the work directory is left"
 
 
 def test_run_goes_on_where_it_failed(site: Site) -> None:
@@ -396,7 +408,7 @@ def test_run_goes_on_where_it_failed(site: Site) -> None:
     failed = site.run("a.example/x:1", "a.example/y:2")
     assert failed["failed"] and "a.example/y:2 could not be copied" in failed["msg"]
     assert "manifest unknown" in failed["msg"]
-    assert not (site.folder / "a.example/y:2").exists()
+    assert not (site.directory / "a.example/y:2").exists()
     site.publish("a.example/y:2", "amd64")
     done = site.run("a.example/x:1", "a.example/y:2")
     assert [image["changed"] for image in done["images"]] == [False, True]
@@ -404,21 +416,21 @@ def test_run_goes_on_where_it_failed(site: Site) -> None:
 
 def test_what_a_killed_run_left_is_removed(site: Site) -> None:
     site.publish("a.example/x:1", "amd64")
-    left = site.folder.parent / ".images.unfinished"
+    left = site.directory.parent / ".images.unfinished"
     write_image(left / "image", ["arm64"])
     (left / "old").mkdir()
     assert site.run("a.example/x:1", architectures=["amd64"])["copied"] == 1
     assert not left.exists()
 
 
-def test_two_runs_do_not_fill_one_folder(site: Site) -> None:
+def test_two_runs_do_not_write_to_one_directory(site: Site) -> None:
     site.publish("a.example/x:1", "amd64")
-    left = site.folder.parent / ".images.unfinished"
+    left = site.directory.parent / ".images.unfinished"
     left.mkdir(parents=True)
     handle = os.open(left, os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
     try:
-        assert "Another run is filling" in site.run("a.example/x:1")["msg"]
+        assert "Another run is writing to" in site.run("a.example/x:1")["msg"]
     finally:
         os.close(handle)
 
@@ -426,17 +438,17 @@ def test_two_runs_do_not_fill_one_folder(site: Site) -> None:
 def test_broken_image_is_replaced(site: Site) -> None:
     site.publish("a.example/x:1", "amd64")
     site.run("a.example/x:1")
-    _layer(site.folder / "a.example/x:1").write_text("short")
+    _layer(site.directory / "a.example/x:1").write_text("short")
     again = site.run("a.example/x:1")
     assert again["copied"] == 1 and "has 5 bytes" in again["diff"]["before"]
-    assert not folder.look(str(site.folder / "a.example/x:1")).problem
+    assert not directory.read_image(str(site.directory / "a.example/x:1")).problem
 
 
 def test_wrong_digest_gets_no_name(site: Site) -> None:
     site.publish(f"a.example/x@{DIGEST}", "amd64")
     failed = site.run(f"a.example/x:1@{DIGEST}")
     assert failed["failed"] and f"expected {DIGEST}" in failed["msg"]
-    assert not (site.folder / "a.example/x:1").exists()
+    assert not (site.directory / "a.example/x:1").exists()
 
 
 @pytest.mark.parametrize("present", [False, True])
@@ -455,7 +467,7 @@ def test_registry_with_a_ca_is_trusted(site: Site) -> None:
     done = site.run("a.example/x:1", source_registry="r.example:5000", ca_path=str(authority))
     assert done["copied"] == 1
     assert "--src-cert-dir" in site.calls()[0]
-    assert (site.folder / "a.example/x:1/manifest.json").exists()
+    assert (site.directory / "a.example/x:1/manifest.json").exists()
 
 
 def test_errors_say_what_to_do(site: Site) -> None:

@@ -12,7 +12,7 @@ import typing as t
 import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
-from ansible_collections.baremetal.kubernetes.plugins.filter import filters
+from ansible_collections.baremetal.kubernetes.plugins.filter import cis as filters
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis import (
     catalogue,
     model,

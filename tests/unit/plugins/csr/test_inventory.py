@@ -9,7 +9,7 @@ import typing as t
 
 import pytest
 from ansible.errors import AnsibleFilterError
-from ansible_collections.baremetal.kubernetes.plugins.filter.filters import FilterModule
+from ansible_collections.baremetal.kubernetes.plugins.filter.csr import FilterModule
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._csr import plan
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._csr.inventory import serving_nodes
 

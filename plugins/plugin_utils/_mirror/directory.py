@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""A folder of images as skopeo's transport C(dir) writes them: one folder for each, named as in a registry.
+"""A directory of images as skopeo's transport C(dir) writes them: one directory for each, named as in a registry.
 
 The layout is that of containers/image, directory/directory_transport.go: C(manifest.json), for an index one
 C(<hex>.manifest.json) for each manifest of it, and blobs under the hexadecimal digits of their digests.
@@ -19,14 +19,14 @@ import os
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._mirror.reference import Reference
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._mirror.reference import Reference
 
 _PREFIX = "sha256:"
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a folder has of one image.
+    """What a directory holds of one image.
 
     :param problem: why it must be copied (again); empty when it is complete.
     :param digest: of its manifest or index, empty without one.
@@ -43,7 +43,7 @@ class Copy:
     """One image to copy.
 
     :param source: what skopeo reads, without the transport.
-    :param path: below the folder.
+    :param path: below the directory.
     :param reason: why.
     """
 
@@ -56,7 +56,7 @@ class Copy:
 def plan_copies(
     wanted: t.Sequence[Reference], found: t.Mapping[str, Found], source_registry: str
 ) -> list[Copy]:
-    """The images that are not in the folder as they are wanted.
+    """The images that the directory lacks or holds with other content.
 
     :param found: by path.
     :param source_registry: registry that has upstream's images below upstream's host; empty for upstream itself.
@@ -65,21 +65,21 @@ def plan_copies(
     return [
         Copy(reference, f"{prefix}{reference.source}", reference.path, reason)
         for reference in wanted
-        if (reason := judge(reference, found[reference.path]))
+        if (reason := copy_reason(reference, found[reference.path]))
     ]
 
 
-def judge(reference: Reference, found: Found) -> str:
-    """Why an image must be copied; empty when the folder has it."""
+def copy_reason(reference: Reference, found: Found) -> str:
+    """Why an image must be copied; empty when the directory holds it."""
     if found.problem:
         return found.problem
     if reference.digest and reference.digest != found.digest:
-        return f"the folder has {found.digest}, expected {reference.digest}"
+        return f"the directory has {found.digest}, expected {reference.digest}"
     return ""
 
 
-def look(path: str) -> Found:
-    """Read what a folder has of an image: manifests by digest, blobs by size."""
+def read_image(path: str) -> Found:
+    """Read what a directory holds of an image: manifests by digest, blobs by size."""
     try:
         raw = _read(path, "manifest.json")
         top = json.loads(raw)
@@ -91,7 +91,7 @@ def look(path: str) -> Found:
         for entry in top["manifests"]:
             part = _read(path, f"{_hex(entry['digest'])}.manifest.json")
             if _PREFIX + hashlib.sha256(part).hexdigest() != entry["digest"]:
-                return Found(f"the manifest {entry['digest']} has another content", digest)
+                return Found(f"the manifest {entry['digest']} has other content", digest)
             problem, _architecture = _manifest(path, json.loads(part))
             if problem:
                 return Found(problem, digest)
@@ -106,8 +106,8 @@ def look(path: str) -> Found:
         return Found(f"it cannot be read: {exc}")
 
 
-def _read(folder: str, name: str) -> bytes:
-    with open(os.path.join(folder, name), "rb") as stream:
+def _read(directory: str, name: str) -> bytes:
+    with open(os.path.join(directory, name), "rb") as stream:
         return stream.read()
 
 
@@ -117,16 +117,16 @@ def _hex(digest: str) -> str:
     return digest[len(_PREFIX) :]
 
 
-def _manifest(folder: str, manifest: t.Mapping[str, t.Any]) -> tuple[str, str]:
+def _manifest(directory: str, manifest: t.Mapping[str, t.Any]) -> tuple[str, str]:
     """What is wrong with the parts of one manifest, and its architecture where its configuration says one."""
     for part in [manifest["config"], *manifest["layers"]]:
         if part.get("urls"):
             # Its owner forbids to pass it on; no registry has it.
             continue
-        size = os.stat(os.path.join(folder, _hex(part["digest"]))).st_size
+        size = os.stat(os.path.join(directory, _hex(part["digest"]))).st_size
         if size != part["size"]:
             return f"{part['digest']} has {size} bytes, expected {part['size']}", ""
     if not str(manifest["config"].get("mediaType", "")).endswith(("image.v1+json", "config.v1+json")):
         return "", ""
-    config = json.loads(_read(folder, _hex(manifest["config"]["digest"])))
+    config = json.loads(_read(directory, _hex(manifest["config"]["digest"])))
     return "", str(config.get("architecture", ""))

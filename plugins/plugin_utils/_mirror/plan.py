@@ -5,22 +5,22 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""What a mirror must hold, from what the hosts of a cluster are told to take. Pure: the filters are thin shells."""
+"""What a mirror must serve, from what the hosts of a cluster, their controller and the charts need. Pure."""
 
 from __future__ import annotations
 
 import typing as t
 from dataclasses import asdict, dataclass
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cluster.select import release_file
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._mirror.reference import (
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._mirror.reference import (
     Reference,
     parse_reference,
 )
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._releases import release_file
 
 _KUBERNETES_REGISTRY = "registry.k8s.io"
-#: Images that have the version of Kubernetes. kube-proxy is not among them: Cilium does its work.
+#: Images with the version of Kubernetes. kube-proxy is not among them: Cilium replaces it.
 _VERSIONED = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 _ANY_ARCHITECTURE = "any"
 
@@ -29,7 +29,7 @@ _ANY_ARCHITECTURE = "any"
 class File:
     """A release file.
 
-    :param path: upstream's host and path, below which a mirror has it.
+    :param path: upstream's host and path, below which a mirror serves it.
     :param arch: C(any) for a file that fits every architecture.
     """
 
@@ -45,9 +45,9 @@ class File:
 class Image:
     """A container image.
 
-    :param reference: as hosts ask for it.
-    :param path: host, repository and tag, below which a mirror has it.
-    :param origin: what asks for it.
+    :param reference: as hosts pull it.
+    :param path: host, repository and tag, below which a mirror serves it.
+    :param origin: what needs it.
     """
 
     reference: str
@@ -76,7 +76,7 @@ def kubernetes_images(
     registry = str(configuration.get("imageRepository") or _KUBERNETES_REGISTRY)
     dns = configuration.get("dns") or {}
     etcd = configuration.get("etcd") or {}
-    # kubeadm keeps CoreDNS in a folder of its own in the default registry only.
+    # kubeadm has CoreDNS below a path of its own in the default registry only.
     dns_registry = dns.get("imageRepository") or (
         f"{registry}/coredns" if registry == _KUBERNETES_REGISTRY else registry
     )
@@ -119,19 +119,18 @@ def plan_mirror(
     releases: t.Mapping[str, t.Any],
     image_tags: t.Mapping[str, t.Any],
     architectures: t.Sequence[str],
-    controller: t.Mapping[str, str] | None = None,
-    chart_images: t.Sequence[str] = (),
+    charts: t.Sequence[t.Mapping[str, t.Any]] = (),
     images: t.Sequence[str] = (),
     files_url: str = "",
 ) -> dict[str, list[dict[str, str]]]:
-    """Everything that a site needs, each thing once, in a fixed order.
+    """Everything that a site needs, each file and image once, in a fixed order.
 
-    :param hosts: what each host takes: C(components) (name -> version), C(checksums), C(kubernetes_version),
+    :param hosts: what each host needs: C(components) (name -> version), C(checksums), C(kubernetes_version),
         C(sandbox_image) and C(cluster_configuration).
-    :param controller: what the controller takes: name -> version.
-    :param chart_images: images that the network's chart runs.
+    :param charts: what each Helm chart needs: C(name), C(components) (name -> version), which the controller
+        downloads, and C(images).
     :param images: further images of the site.
-    :param files_url: where the files are to be had, when not from upstream.
+    :param files_url: URL of a mirror to download the files from, instead of upstream.
     :raises OperatorError: a checksum or a tag is not known, or a name is none.
     """
     if not hosts or not architectures:
@@ -155,10 +154,13 @@ def plan_mirror(
         references.append((parse_reference(host["sandbox_image"]), "containerd"))
     wanted += [
         (str(component), str(version), str(arch), hosts[0]["checksums"])
-        for component, version in (controller or {}).items()
+        for chart in charts
+        for component, version in chart["components"].items()
         for arch in architectures
     ]
-    references += [(parse_reference(name), "network") for name in chart_images]
+    references += [
+        (parse_reference(name), str(chart["name"])) for chart in charts for name in chart["images"]
+    ]
     references += [(parse_reference(name), "site") for name in images]
     found: dict[str, Image] = {}
     for reference, origin in references:

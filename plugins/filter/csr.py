@@ -1,0 +1,40 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Filters for the kubelet CSR approver; each is documented in the YAML file of its name."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._csr import inventory
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._plain import plain
+
+
+def serving_nodes(
+    known: t.Any, names: t.Any = None, addresses: t.Any = None, extra: t.Any = None, previous: t.Any = None
+) -> dict[str, dict[str, t.Any]]:
+    """See C(serving_nodes.yml).
+
+    :raises AnsibleFilterError: when the nodes cannot be told apart, or have addresses that no node can have.
+    """
+    given = [{} if value is None else value for value in (known, names, addresses, extra, previous)]
+    if not all(isinstance(value, t.Mapping) for value in given):
+        raise AnsibleFilterError("serving_nodes takes dictionaries, found something else.")
+    try:
+        return inventory.serving_nodes(*(plain(value) for value in given))
+    except OperatorError as exc:
+        raise AnsibleFilterError(str(exc)) from exc
+
+
+class FilterModule:
+    """The filters by name."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        """Name -> function."""
+        return {
+            "serving_nodes": serving_nodes,
+        }

@@ -1,0 +1,35 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Filters over observed nodes; each is documented in the YAML file of its name."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._node import delegate
+
+
+def select_delegate(observations: t.Any, known: t.Any = None) -> dict[str, t.Any]:
+    """See C(select_delegate.yml).
+
+    :raises AnsibleFilterError: when the observations do not allow a choice.
+    """
+    if not isinstance(observations, t.Sequence) or isinstance(observations, str):
+        raise AnsibleFilterError(f"select_delegate takes a list, found {type(observations).__name__}.")
+    try:
+        return delegate.select_delegate(observations, known)
+    except delegate.SelectionError as exc:
+        raise AnsibleFilterError(str(exc)) from exc
+
+
+class FilterModule:
+    """The filters by name."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        """Name -> function."""
+        return {
+            "select_delegate": select_delegate,
+        }
