@@ -224,14 +224,53 @@ node:
       description: Versions of kubelet, kubeadm, containerd, runc and crictl; V(null) for what is not installed.
       type: dict
       sample: {kubelet: 1.36.4, kubeadm: 1.36.4, containerd: 2.3.4, runc: 1.4.3, crictl: null}
-    kubelet:
-      description: Whether the kubelet starts at boot and runs now.
+    daemons:
+      description:
+        - The daemons C(kubelet), C(containerd) and C(kubelet-csr-approver), each with C(enabled), C(running),
+          C(masked), C(stale) (the service manager has read an older definition than the one on disk) and C(started_at)
+          (seconds since the epoch, V(null) when it is not known).
       type: dict
-      sample: {enabled: true, running: true}
-    containerd:
-      description: Whether containerd starts at boot and runs now.
+      sample: {kubelet: {enabled: true, running: true, masked: false, stale: false, started_at: 1790000000.5}}
+    observed_at:
+      description: When the host was observed, in seconds since the epoch by its own clock.
+      type: float
+      sample: 1790000123.25
+    security:
+      description: State of the node's hardening, without secrets.
       type: dict
-      sample: {enabled: true, running: true}
+      contains:
+        encryption:
+          description:
+            - The configuration of encryption at rest. C(usable) says that the collection wrote it, C(private) that
+              root alone may read it, C(digest) identifies its keys without revealing them.
+          type: dict
+          sample:
+            exists: true
+            usable: true
+            private: true
+            digest: sha256:41f7a5e3c7b0a4a5d7c6c36a2f7ac20ec3c4bd3c0b3a3b76ac56a2d1ed1b3b5e
+            writes: secretbox
+            resources: [secrets]
+        serving_certificate:
+          description: The certificate that the kubelet was issued to serve, V(null) without one.
+          type: dict
+          sample:
+            common_name: system:node:w1
+            organizations: ["system:nodes"]
+            not_after: "2027-11-28T12:00:00Z"
+            days_left: 364
+            issued_by_cluster_ca: true
+        kubeconfigs:
+          description:
+            - Kubeconfigs that the collection manages on the host, by path, each with C(server), C(has_cluster_ca),
+              C(private) and what RV(node.security.serving_certificate) has of a certificate.
+          type: dict
+          sample: {}
+        users:
+          description: Users that have a group of the same name.
+          type: list
+          elements: str
+          sample: [etcd, root]
     preflight:
       description: What O(preflight) asked for.
       returned: O(preflight) is given

@@ -96,6 +96,19 @@ def public_variables() -> dict[str, str]:
     }
 
 
+@cache
+def parameters() -> frozenset[str]:
+    """Variables that a role or playbook passes to a role that it includes: they are not for the site to set."""
+    passed: set[str] = set()
+    for role in roles():
+        for path in role_files(role, "tasks"):
+            if path.suffix == ".yml":
+                for task in tasks(load(path)):
+                    if "ansible.builtin.include_role" in task:
+                        passed |= set(task.get("vars", {}))
+    return frozenset(passed)
+
+
 def role_files(role: str, *folders: str) -> Iterator[Path]:
     """Files of some folders of a role, relative to the checkout."""
     for path in files():

@@ -19,7 +19,8 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors impor
 
 # Answers to commands: exit code, standard output, standard error.
 Run = t.Callable[[t.Sequence[str]], tuple[int, str, str]]
-_PROPERTIES = "LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,MainPID"
+#: Properties of a unit that `parse_show` reads.
+PROPERTIES = "LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,MainPID"
 _LOG_LINES = 15
 _LOG_BYTES = 65536
 
@@ -75,6 +76,20 @@ def children(pid: int, root: str = "/") -> list[int]:
     return sorted(found)
 
 
+def parse_show(values: t.Mapping[str, str]) -> Observed:
+    """A unit by the properties that C(systemctl show) prints of it."""
+    running = values.get("ActiveState") in ("active", "reloading")
+    pid = values.get("MainPID", "0")
+    return Observed(
+        present=values.get("LoadState") not in ("not-found", None),
+        enabled=values.get("UnitFileState") in ("enabled", "enabled-runtime", "static", "alias"),
+        running=running,
+        masked=values.get("LoadState") == "masked",
+        stale=values.get("NeedDaemonReload") == "yes",
+        started_at=start_time(int(pid)) if running and pid.isdigit() and pid != "0" else None,
+    )
+
+
 class Systemd:
     """systemd, by systemctl."""
 
@@ -82,23 +97,13 @@ class Systemd:
         self._run = run
 
     def observe(self, name: str) -> Observed:
-        code, out, err = self._run(["systemctl", "show", f"{name}.service", f"--property={_PROPERTIES}"])
+        code, out, err = self._run(["systemctl", "show", f"{name}.service", f"--property={PROPERTIES}"])
         if code != 0:
             raise OperatorError(
                 f"systemctl show {name} failed: {err.strip() or out.strip()}.",
                 "See that systemd runs this host.",
             )
-        values = dict(line.partition("=")[::2] for line in out.splitlines())
-        running = values.get("ActiveState") in ("active", "reloading")
-        pid = values.get("MainPID", "0")
-        return Observed(
-            present=values.get("LoadState") not in ("not-found", None),
-            enabled=values.get("UnitFileState") in ("enabled", "enabled-runtime", "static", "alias"),
-            running=running,
-            masked=values.get("LoadState") == "masked",
-            stale=values.get("NeedDaemonReload") == "yes",
-            started_at=start_time(int(pid)) if running and pid.isdigit() and pid != "0" else None,
-        )
+        return parse_show(dict(line.partition("=")[::2] for line in out.splitlines()))
 
     def act(self, name: str, action: str) -> None:
         argv = (

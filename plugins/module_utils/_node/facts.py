@@ -10,21 +10,28 @@
 from __future__ import annotations
 
 import contextlib
-import glob
 import ipaddress
 import os
 import platform
 import re
 import socket
+import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._daemon.manager import (
+    PROPERTIES,
+    OpenRC,
+    parse_show,
+)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._daemon.plan import Observed
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import (
     KubernetesState,
     observe,
     read_text,
     under,
 )
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.security import security
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.process import run
 
 # GOARCH of the kernel's machine names, for those that Kubernetes releases exist for.
@@ -86,7 +93,8 @@ _MANAGER_PROGRAMS = {
 }
 _VERSION = re.compile(r"\bv?(\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?)")
 _COMMAND_SECONDS = 15
-SERVICES = ("kubelet", "containerd")
+#: Daemons that the collection runs on a node.
+DAEMONS = ("kubelet", "containerd", "kubelet-csr-approver")
 
 
 def _run(argv: t.Sequence[str]) -> tuple[int, str]:
@@ -192,29 +200,37 @@ def service_manager(root: str) -> str:
     return "other"
 
 
-def services(root: str, manager: str) -> dict[str, dict[str, bool]]:
-    """Whether the node's services start at boot and run now."""
-    states = {name: {"enabled": False, "running": False} for name in SERVICES}
+def daemons(root: str, manager: str) -> dict[str, dict[str, t.Any]]:
+    """How the node's daemons are: C(enabled), C(running), C(stale) and C(started_at), as C(daemon) observes them."""
+    found = {name: _absent() for name in DAEMONS}
     if manager == "systemd":
         program = find_program(root, "systemctl")
         if program:
-            units = [f"{name}.service" for name in SERVICES]
-            _status, output = _run([program, "show", "--property=Id,ActiveState,UnitFileState", *units])
+            units = [f"{name}.service" for name in DAEMONS]
+            _status, output = _run([program, "show", f"--property=Id,{PROPERTIES}", *units])
             for block in output.split("\n\n"):
                 fields = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-                name = fields.get("Id", "").replace(".service", "")
-                if name in states:
-                    states[name] = {
-                        "enabled": fields.get("UnitFileState", "").startswith("enabled"),
-                        "running": fields.get("ActiveState") == "active",
-                    }
-    elif manager == "openrc":
-        program = find_program(root, "rc-service")
-        for name in SERVICES:
-            states[name]["enabled"] = bool(glob.glob(under(root, f"/etc/runlevels/*/{name}")))
-            if program and os.path.exists(under(root, f"/etc/init.d/{name}")):
-                states[name]["running"] = _run([program, name, "status"])[0] == 0
-    return states
+                name = fields.get("Id", "").removesuffix(".service")
+                if name in found:
+                    found[name] = _shown(parse_show(fields))
+    elif manager == "openrc" and find_program(root, "rc-service"):
+        provider = OpenRC(lambda argv: (*_run([find_program(root, argv[0]) or argv[0], *argv[1:]]), ""), root)
+        found = {name: _shown(provider.observe(name)) for name in DAEMONS}
+    return found
+
+
+def _absent() -> dict[str, t.Any]:
+    return _shown(Observed(present=False))
+
+
+def _shown(observed: Observed) -> dict[str, t.Any]:
+    return {
+        "enabled": observed.enabled,
+        "running": observed.running,
+        "masked": observed.masked,
+        "stale": observed.stale,
+        "started_at": observed.started_at,
+    }
 
 
 def source_address(probe: str | None) -> str | None:
@@ -314,7 +330,7 @@ def collect(root: str = "/", probe: str | None = None) -> dict[str, t.Any]:
     with ThreadPoolExecutor(len(_VERSION_COMMANDS)) as pool:
         pending = {name: pool.submit(_version, root, name) for name in _VERSION_COMMANDS}
         manager = service_manager(root)
-        running = services(root, manager)
+        running = daemons(root, manager)
         state = observe(root)
         memory = _meminfo(root)
         hostname = _hostname(root)
@@ -340,5 +356,7 @@ def collect(root: str = "/", probe: str | None = None) -> dict[str, t.Any]:
             "root_propagation": root_propagation(root),
             "kubernetes": kubernetes_facts(state),
             "versions": {name: job.result() for name, job in pending.items()},
-            **running,
+            "daemons": running,
+            "security": security(root),
+            "observed_at": time.time(),
         }

@@ -6,21 +6,26 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import subprocess
+import time
 import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._encryption import plan as encryption_plan
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import kubeconfig as _kubeconfig
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import x509 as _x509
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import facts, membership
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import facts, membership, security
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
 
 RunModule = t.Callable[..., dict[str, t.Any]]
+
+NOT_INSTALLED = {"enabled": False, "running": False, "masked": False, "stale": False, "started_at": None}
 
 
 def certificate(common_name: str, key: t.Any = None, organization: str | None = None) -> x509.Certificate:
@@ -230,7 +235,9 @@ def test_fresh_openrc_host(tree: Tree, run_module: RunModule) -> None:
     assert node["kubernetes"]["state"] == "fresh"
     assert node["kubernetes"]["cluster_id"] is None
     assert set(node["versions"].values()) == {None}
-    assert node["kubelet"] == {"enabled": False, "running": False}
+    assert node["daemons"]["kubelet"] == NOT_INSTALLED
+    assert node["security"]["encryption"]["exists"] is False
+    assert (node["security"]["serving_certificate"], node["security"]["kubeconfigs"]) == (None, {})
 
 
 def test_joined_worker(tree: Tree, run_module: RunModule) -> None:
@@ -259,8 +266,9 @@ def test_joined_worker(tree: Tree, run_module: RunModule) -> None:
         "runc": None,
         "crictl": None,
     }
-    assert node["kubelet"] == {"enabled": True, "running": False}
-    assert node["containerd"] == {"enabled": False, "running": True}
+    assert node["daemons"]["kubelet"] == {**NOT_INSTALLED, "enabled": True}
+    assert node["daemons"]["containerd"] == {**NOT_INSTALLED, "running": True}
+    assert node["daemons"]["kubelet-csr-approver"] == NOT_INSTALLED
 
 
 def test_systemd_services(tree: Tree) -> None:
@@ -268,14 +276,100 @@ def test_systemd_services(tree: Tree) -> None:
     tree.program(
         "/usr/bin/systemctl",
         r"printf 'Id=kubelet.service\nActiveState=activating\nUnitFileState=enabled\n\n"
-        r"Id=containerd.service\nActiveState=active\nUnitFileState=disabled\n'",
+        r"Id=containerd.service\nActiveState=active\nUnitFileState=disabled\nNeedDaemonReload=yes\nMainPID=1\n'",
     )
     root = str(tree.root)
     assert facts.service_manager(root) == "systemd"
-    assert facts.services(root, "systemd") == {
-        "kubelet": {"enabled": True, "running": False},
-        "containerd": {"enabled": False, "running": True},
+    found = facts.daemons(root, "systemd")
+    assert found["kubelet"] == {**NOT_INSTALLED, "enabled": True}
+    assert found["containerd"] == {
+        **NOT_INSTALLED,
+        "running": True,
+        "stale": True,
+        "started_at": found["containerd"]["started_at"],
     }
+    assert 0 < found["containerd"]["started_at"] < time.time(), "process 1 of this machine"
+    assert found["kubelet-csr-approver"] == NOT_INSTALLED
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "usable", "private"),
+    [
+        ("own", 0o600, True, True),
+        ("own", 0o644, True, False),
+        ("edited", 0o600, False, True),
+        ("foreign", 0o600, False, True),
+    ],
+)
+def test_encryption_at_rest(tree: Tree, text: str, mode: int, usable: bool, private: bool) -> None:
+    secret = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="
+    config = encryption_plan.Config(("secrets",), (encryption_plan.Key("key-1", secret),), "identity")
+    texts = {"own": encryption_plan.render(config), "foreign": "kind: EncryptionConfiguration\n"}
+    texts["edited"] = texts["own"] + "# edited\n"
+    tree.write(security.ENCRYPTION_CONFIG, texts[text])
+    (tree.root / security.ENCRYPTION_CONFIG.lstrip("/")).chmod(mode)
+    found = security.encryption(str(tree.root))
+    assert (found["exists"], found["usable"], found["private"]) == (True, usable, private)
+    if usable:
+        assert (found["writes"], found["resources"], found["digest"]) == (
+            "identity",
+            ["secrets"],
+            config.digest,
+        )
+    assert secret not in repr(found)
+
+
+def test_serving_certificate_and_kubeconfigs(tree: Tree) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    ca, now = certificate("issuer", key), datetime.datetime.now(datetime.UTC)
+    root = str(tree.root)
+    tree.write("/etc/kubernetes/pki/ca.crt", pem(ca))
+    tree.write("/var/lib/kubelet/pki/kubelet-server-1.pem", pem(certificate("system:node:w1")))
+    link = tree.root / "var/lib/kubelet/pki/kubelet-server-current.pem"
+    link.symlink_to("/var/lib/kubelet/pki/kubelet-server-1.pem")
+    served = security.serving_certificate(root, now)
+    assert served is not None
+    assert (served["common_name"], served["issued_by_cluster_ca"]) == ("system:node:w1", True)
+    data = {
+        "authority": base64.b64encode(pem(ca).encode()).decode(),
+        "certificate": base64.b64encode(pem(certificate("someone", organization="team")).encode()).decode(),
+    }
+    tree.write(
+        security.APPROVER_CONF,
+        f"""apiVersion: v1
+kind: Config
+clusters:
+- cluster:
+    certificate-authority-data: {data["authority"]}
+    server: https://192.0.2.11:6443
+  name: kubernetes
+contexts:
+- context:
+    cluster: kubernetes
+    user: someone
+  name: someone@kubernetes
+current-context: someone@kubernetes
+users:
+- name: someone
+  user:
+    client-certificate-data: {data["certificate"]}
+    client-key-data: c2VjcmV0
+""",
+    )
+    found = security.kubeconfigs(root, now)[security.APPROVER_CONF]
+    assert (found["common_name"], found["organizations"], found["has_cluster_ca"]) == (
+        "someone",
+        ["team"],
+        True,
+    )
+    assert "c2VjcmV0" not in repr(found)
+
+
+@pytest.mark.parametrize(("group", "expected"), [("etcd:x:998:\n", ["etcd"]), ("", [])])
+def test_users_have_a_group(tree: Tree, group: str, expected: list[str]) -> None:
+    tree.write("/etc/passwd", "etcd:x:998:998::/var/lib/etcd:/sbin/nologin\nmail:x:8:12::/:/bin/false\n")
+    tree.write("/etc/group", group)
+    assert security.users(str(tree.root)) == expected
 
 
 @pytest.mark.parametrize(
@@ -336,7 +430,9 @@ def test_parse_version(output: str, version: str | None) -> None:
 def test_this_machine(run_module: RunModule) -> None:
     """The real host gives plausible values, the same in check mode."""
     node = run_module("node_info", {})["node"]
-    assert node == run_module("node_info", {}, check=True)["node"]
+    again = run_module("node_info", {}, check=True)["node"]
+    assert again.pop("observed_at") > node.pop("observed_at")
+    assert node == again
     assert (
         node["kernel"]
         == subprocess.run(["uname", "-r"], capture_output=True, text=True, check=True).stdout.strip()
