@@ -363,9 +363,9 @@ def read(module: AnsibleModule, began: float) -> dict[str, t.Any]:
     if asked is None:
         return collect(root, probe)
     # Only here, as it needs TLS and HTTP, whose import takes longer than all other facts.
-    from ansible_collections.baremetal.kubernetes.plugins.module_utils._preflight import gather
+    from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import preflight_facts
 
-    request = gather.Request(
+    request = preflight_facts.Request(
         kernel_options=tuple(asked["kernel_options"]),
         ports=parse_ports(module, asked["ports"]),
         paths=tuple(asked["paths"]),
@@ -373,9 +373,9 @@ def read(module: AnsibleModule, began: float) -> dict[str, t.Any]:
         ca_pem=asked["ca_pem"],
         timeout=asked["timeout"],
     )
-    running = gather.probes(request, architecture())
+    running = preflight_facts.probes(request, architecture())
     node = collect(root, probe)
-    node["preflight"] = gather.gather(root, request, node["kernel"], running, began)
+    node["preflight"] = preflight_facts.gather(root, request, node["kernel"], running, began)
     return node
 
 

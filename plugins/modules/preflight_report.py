@@ -6,15 +6,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: preflight_report
-short_description: Judge whether hosts can become the cluster that a site asks for
+short_description: Evaluate the preflight checks of all hosts
 version_added: 0.1.0
 author:
   - baremetal.kubernetes contributors (@baremetal-kubernetes)
 description:
-  - Takes what M(baremetal.kubernetes.node_info) found on every host, and what the site wants, and compares the two.
-  - When anything is wrong, it fails once, with every finding of every host. It contacts no host.
-  - The checks and how to mend what they find are described in C(docs/preflight.md) of the collection.
-  - Runs on the controller.
+  - Compares what M(baremetal.kubernetes.node_info) found on every host with the site's requirements.
+  - When a check fails, the task fails once, with all findings of all hosts.
+  - Each check, and how to fix what it finds, is described in C(docs/preflight.md) of the collection.
+  - Runs on the controller and contacts no host.
 extends_documentation_fragment:
   - baremetal.kubernetes._attributes
 attributes:
@@ -28,7 +28,7 @@ requirements:
   - netaddr >= 1.0
 options:
   hosts:
-    description: Result of M(baremetal.kubernetes.node_info) by the host's name, as Ansible registers it.
+    description: Registered result of M(baremetal.kubernetes.node_info) by the host's name in the inventory.
     type: dict
     required: true
   control_planes:
@@ -42,19 +42,19 @@ options:
     elements: str
     default: []
   node_names:
-    description: Name of the node by host, where the site sets it.
+    description: Name of the node by host, if the site sets it.
     type: dict
     default: {}
   node_addresses:
-    description: Address of the node by host, where the site sets it.
+    description: Address of the node by host, if the site sets it.
     type: dict
     default: {}
   swap_off:
-    description: Whether swap is turned off, by host.
+    description: C(host_swap_off) by host, if the site sets it. A host that is not listed has V(true).
     type: dict
     default: {}
   packages_managed:
-    description: Whether missing commands are installed, by host.
+    description: C(host_packages_managed) by host, if the site sets it. A host that is not listed has V(true).
     type: dict
     default: {}
   kubelet_config:
@@ -66,7 +66,7 @@ options:
     type: dict
     default: {}
   kubernetes_version:
-    description: Version that is asked for, without a leading C(v).
+    description: Version of Kubernetes, without a leading C(v).
     type: str
     required: true
   supported_minors:
@@ -79,7 +79,7 @@ options:
     type: str
     default: ""
   pod_cidr:
-    description: Network of the pods.
+    description: Network of the Pods.
     type: str
     required: true
   service_cidr:
@@ -87,16 +87,16 @@ options:
     type: str
     required: true
   ca_file:
-    description: File with the CA of the mirror; empty when there is none.
+    description: File on the controller with the CA of the mirror; empty when there is none.
     type: str
     default: ""
   tested_systems:
-    description: Distributions, by their C(ID) in os-release(5), that are known to work.
+    description: Distributions that are tested, by C(ID) in os-release(5). Others are a warning.
     type: list
     elements: str
     default: []
   unsupported_systems:
-    description: Distributions that are known not to.
+    description: Distributions that are known not to work.
     type: list
     elements: str
     default: []
@@ -110,7 +110,7 @@ options:
     type: str
     default: "5.10"
   kernel_options:
-    description: What kernels must have.
+    description: Options that the kernel needs.
     type: list
     elements: dict
     default: []
@@ -121,27 +121,27 @@ options:
         elements: str
         required: true
       needed_by:
-        description: Program that needs it.
+        description: Program that needs the option.
         type: str
         required: true
       reason:
-        description: What it needs it for.
+        description: What the program needs it for.
         type: str
         required: true
       required:
-        description: Whether a node cannot work without.
+        description: Whether a node cannot work without it. Otherwise a missing option is a warning.
         type: bool
         default: true
   memory_min_mib:
-    description: Least memory in MiB by role, V(control_plane) and V(worker).
+    description: Minimum of memory in MiB by role, V(control_plane) and V(worker).
     type: dict
     default: {}
   cpus_min:
-    description: Least number of CPUs by role.
+    description: Minimum number of CPUs by role.
     type: dict
     default: {}
   disk_min_mib:
-    description: Least free space in MiB by path.
+    description: Minimum of free space in MiB by path.
     type: dict
     default: {}
   ports:
@@ -149,28 +149,28 @@ options:
     type: dict
     default: {}
   clock_skew_max:
-    description: Seconds that the clock of a host may be off.
+    description: Seconds that a host's clock may differ from the others.
     type: float
     default: 5
   ignore:
-    description: Checks whose findings count for nothing.
+    description: Checks whose findings are ignored.
     type: list
     elements: str
     default: []
   warn:
-    description: Checks whose errors count as warnings.
+    description: Checks whose errors are reported as warnings.
     type: list
     elements: str
     default: []
   path:
-    description: File on the controller that the findings are written to as JSON. Not in check mode.
+    description: File on the controller that the findings are written to, as JSON. It is not written in check mode.
     type: path
 seealso:
   - module: baremetal.kubernetes.node_info
 """
 
 EXAMPLES = r"""
-- name: Judge all hosts at once
+- name: Evaluate the preflight checks
   baremetal.kubernetes.preflight_report:
     hosts: "{{ dict(groups.all | zip(groups.all | map('extract', hostvars, 'node_info'))) }}"
     control_planes: [cp1]
@@ -180,18 +180,17 @@ EXAMPLES = r"""
     service_cidr: 10.96.0.0/16
     ignore: [duplicate_product_uuid]
     path: preflight.json
-  delegate_to: localhost
   run_once: true
 """
 
 RETURN = r"""
 ok:
-  description: Whether there is no error.
+  description: Whether no check ended with an error.
   returned: always
   type: bool
   sample: false
 findings:
-  description: All that was found, in the order of a report.
+  description: All findings, in the order of the report.
   returned: always
   type: list
   elements: dict
@@ -211,7 +210,7 @@ findings:
     found:
       description: What was found.
       type: str
-      sample: 10250/tcp is taken on 0.0.0.0 by python3
+      sample: 10250/tcp is in use on 0.0.0.0 by python3
     expected:
       description: What was expected.
       type: str
@@ -226,185 +225,8 @@ counts:
   type: dict
   sample: {error: 1, warning: 0, ignored: 2}
 report_path:
-  description: File that the findings are in.
+  description: File with the findings.
   returned: O(path) is given
   type: str
   sample: /home/admin/preflight.json
 """
-
-import json
-import os
-import re
-import typing as t
-
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files import write_atomic
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._preflight import judge
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._preflight.model import (
-    CHECKS,
-    ERROR,
-    IGNORED,
-    WARNING,
-    Finding,
-    Host,
-    KernelOption,
-    Site,
-)
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._preflight.networks import NETADDR_ERROR
-
-ARGUMENT_SPEC: dict[str, t.Any] = {
-    "hosts": {"type": "dict", "required": True},
-    "control_planes": {"type": "list", "elements": "str", "required": True},
-    "workers": {"type": "list", "elements": "str", "default": []},
-    "node_names": {"type": "dict", "default": {}},
-    "node_addresses": {"type": "dict", "default": {}},
-    "swap_off": {"type": "dict", "default": {}},
-    "packages_managed": {"type": "dict", "default": {}},
-    "kubelet_config": {"type": "dict", "default": {}},
-    "cluster_kubelet_config": {"type": "dict", "default": {}},
-    "kubernetes_version": {"type": "str", "required": True},
-    "supported_minors": {"type": "list", "elements": "str", "default": ["1.35", "1.36", "1.37"]},
-    "endpoint": {"type": "str", "default": ""},
-    "pod_cidr": {"type": "str", "required": True},
-    "service_cidr": {"type": "str", "required": True},
-    "ca_file": {"type": "str", "default": ""},
-    "tested_systems": {"type": "list", "elements": "str", "default": []},
-    "unsupported_systems": {"type": "list", "elements": "str", "default": []},
-    "package_managers": {"type": "list", "elements": "str", "default": []},
-    "kernel_min": {"type": "str", "default": "5.10"},
-    "kernel_options": {
-        "type": "list",
-        "elements": "dict",
-        "default": [],
-        "options": {
-            "any_of": {"type": "list", "elements": "str", "required": True},
-            "needed_by": {"type": "str", "required": True},
-            "reason": {"type": "str", "required": True},
-            "required": {"type": "bool", "default": True},
-        },
-    },
-    "memory_min_mib": {"type": "dict", "default": {}},
-    "cpus_min": {"type": "dict", "default": {}},
-    "disk_min_mib": {"type": "dict", "default": {}},
-    "ports": {"type": "dict", "default": {}},
-    "clock_skew_max": {"type": "float", "default": 5},
-    "ignore": {"type": "list", "elements": "str", "default": []},
-    "warn": {"type": "list", "elements": "str", "default": []},
-    "path": {"type": "path"},
-}
-
-
-def read_host(name: str, result: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]) -> Host:
-    """A host of the run from what Ansible registered, and what the site sets for it."""
-    node = result.get("node") if isinstance(result.get("node"), dict) else None
-    kubelet = {**params["cluster_kubelet_config"], **(params["kubelet_config"].get(name) or {})}
-    text = " ".join(str(result.get("msg") or "").split())
-    return Host(
-        name=name,
-        role="control_plane" if name in params["control_planes"] else "worker",
-        node=node,
-        problem=re.sub(r"^Task failed: ", "", text)[:400],
-        unreachable=bool(result.get("unreachable")),
-        node_name=params["node_names"].get(name) or "",
-        node_address=params["node_addresses"].get(name) or "",
-        swap_off=bool(params["swap_off"].get(name, True)),
-        swap_allowed=kubelet.get("failSwapOn") is False,
-        cgroup_v1_allowed=kubelet.get("failCgroupV1") is False,
-        packages_managed=bool(params["packages_managed"].get(name, True)),
-    )
-
-
-def read_site(params: t.Mapping[str, t.Any]) -> Site:
-    """What the site wants."""
-    return Site(
-        kubernetes_version=params["kubernetes_version"],
-        control_planes=tuple(params["control_planes"]),
-        workers=tuple(params["workers"]),
-        supported_minors=tuple(params["supported_minors"]),
-        endpoint=params["endpoint"],
-        pod_cidr=params["pod_cidr"],
-        service_cidr=params["service_cidr"],
-        tested_systems=tuple(params["tested_systems"]),
-        unsupported_systems=tuple(params["unsupported_systems"]),
-        package_managers=tuple(params["package_managers"]),
-        kernel_options=tuple(
-            KernelOption(tuple(item["any_of"]), item["needed_by"], item["reason"], item["required"])
-            for item in params["kernel_options"]
-        ),
-        kernel_min=params["kernel_min"],
-        memory_min={key: int(value) for key, value in params["memory_min_mib"].items()},
-        cpus_min={key: int(value) for key, value in params["cpus_min"].items()},
-        disk_min={key: int(value) for key, value in params["disk_min_mib"].items()},
-        ports=params["ports"],
-        clock_skew_max=params["clock_skew_max"],
-    )
-
-
-def judge_ca(path: str) -> list[Finding]:
-    """Whether the file of the mirror's CA is there and holds a certificate."""
-    if not path:
-        return []
-    try:
-        with open(path, encoding="ascii", errors="replace") as stream:
-            found = "" if "-----BEGIN CERTIFICATE-----" in stream.read() else "no certificate in it"
-    except OSError as exc:
-        found = exc.strerror or str(exc)
-    if not found:
-        return []
-    fix = "Correct cluster_ca_file: it is read on the controller."
-    return [Finding("", "ca_file", ERROR, f"{path}: {found}", "a file with PEM certificates", fix)]
-
-
-def write_report(module: AnsibleModule, result: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """Write the JSON file when it is not as it has to be, and say so."""
-    path = os.path.abspath(module.params["path"])
-    text = json.dumps(result, indent=2, sort_keys=True) + "\n"
-    try:
-        with open(path, encoding="utf-8") as stream:
-            before = stream.read()
-    except (OSError, UnicodeDecodeError):
-        before = ""
-    if before != text and not module.check_mode:
-        try:
-            write_atomic(path, text.encode("utf-8"), 0o644)
-        except OSError as exc:
-            module.warn(f"The report could not be written to {path}: {exc}. Give another preflight_json.")
-            return {"report_path": path, "changed": False}
-    outcome: dict[str, t.Any] = {"report_path": path, "changed": before != text}
-    if module._diff and before != text:
-        outcome["diff"] = {"before": before, "after": text, "before_header": path, "after_header": path}
-    return outcome
-
-
-def main() -> None:
-    """Run the module."""
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    if NETADDR_ERROR is not None:
-        module.fail_json(msg=missing_required_lib("netaddr"), exception=NETADDR_ERROR)
-    params = module.params
-    unknown = sorted({*params["ignore"], *params["warn"]} - set(CHECKS))
-    if unknown:
-        module.fail_json(
-            msg=f"There is no check called {', '.join(unknown)} (ignore, warn). Choose from: {', '.join(CHECKS)}."
-        )
-    hosts = [read_host(name, result, params) for name, result in params["hosts"].items()]
-    found = judge.judge(hosts, read_site(params), params["ignore"], params["warn"])
-    found = judge.arrange([*judge_ca(params["ca_file"]), *found], hosts, params["ignore"], params["warn"])
-    counts = {name: sum(item.severity == name for item in found) for name in (ERROR, WARNING, IGNORED)}
-    result: dict[str, t.Any] = {
-        "ok": counts[ERROR] == 0,
-        "counts": counts,
-        "findings": [item.as_dict() for item in found],
-    }
-    outcome: dict[str, t.Any] = {"changed": False}
-    if params["path"]:
-        outcome = write_report(module, {**result, "hosts": [host.name for host in hosts]})
-    if counts[ERROR]:
-        module.fail_json(msg=judge.report(found, len(hosts)), **result, **outcome)
-    for line in judge.warning_lines(found):
-        module.warn(line)
-    module.exit_json(**result, **outcome)
-
-
-if __name__ == "__main__":
-    main()

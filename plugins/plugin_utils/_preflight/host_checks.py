@@ -5,14 +5,14 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""What is judged on each host by itself."""
+"""Checks of a single host."""
 
 from __future__ import annotations
 
 import re
 import typing as t
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._preflight.model import (
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight.model import (
     ERROR,
     WARNING,
     Finding,
@@ -25,8 +25,8 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._preflight.mo
 
 Findings = t.Iterator[Finding]
 
-# Programs of a node, and of the pods that run in the host's network; their ports are their own on a host that is, or
-# began to be, a node.
+# Programs of a node, and of Pods in the host's network namespace: on a member or a partially joined host, they may use
+# the node's ports.
 OWN_PROGRAMS = (
     "cilium-agent",
     "cilium-envoy",
@@ -41,8 +41,8 @@ OWN_PROGRAMS = (
     "kube-scheduler",
     "kubelet",
 )
-# Controllers without which the kubelet does not start or pods are not limited (kubeadm's system verification). With
-# version 2, devices and freezer are no controllers of their own.
+# Controllers without which the kubelet does not start or Pods are not limited (kubeadm's system verification). In
+# cgroup v2, devices and freezer are not separate controllers.
 CONTROLLERS = {
     "1": ("cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids"),
     "2": ("cpu", "cpuset", "memory", "pids"),
@@ -54,7 +54,7 @@ _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 
 
 def reachable(host: Host, _site: Site) -> Findings:
-    """The host answered, and told its state."""
+    """The host answered, and its state was read."""
     if host.node is not None:
         return
     if host.unreachable:
@@ -87,9 +87,9 @@ def system(host: Host, site: Site) -> Findings:
             host.name,
             "os",
             ERROR,
-            f"{shown}, whose system folders cannot be written to",
-            f"a system like {', '.join(site.tested_systems)}",
-            "Install one of these systems on the host.",
+            f"{shown}, whose system directories are read-only",
+            f"a distribution like {', '.join(site.tested_systems)}",
+            "Install one of these distributions on the host.",
         )
     elif name not in site.tested_systems:
         yield Finding(
@@ -98,7 +98,7 @@ def system(host: Host, site: Site) -> Findings:
             WARNING,
             f"{shown}, which is not tested",
             f"one of {', '.join(site.tested_systems)}",
-            "Try it on a host that nobody needs first.",
+            "Try it on a spare host first.",
         )
     if facts.get("service_manager") not in ("systemd", "openrc"):
         yield Finding(
@@ -107,7 +107,7 @@ def system(host: Host, site: Site) -> Findings:
             ERROR,
             f"{facts.get('service_manager')}",
             "systemd or openrc",
-            "Boot the host with systemd or OpenRC: containerd and the kubelet are run as their services.",
+            "Boot the host with systemd or OpenRC: containerd and the kubelet run as services.",
         )
     if facts.get("architecture") not in site.architectures:
         yield Finding(
@@ -116,7 +116,7 @@ def system(host: Host, site: Site) -> Findings:
             ERROR,
             f"{facts.get('architecture')}",
             " or ".join(site.architectures),
-            "Use a host of such an architecture; release files of others have no checksum in the collection.",
+            "Use a host of a supported architecture; the collection has no checksums for release files of others.",
         )
     version = parse_version(facts.get("python_version"))
     if version is not None and version < (3, 9, 0):
@@ -126,7 +126,7 @@ def system(host: Host, site: Site) -> Findings:
             ERROR,
             f"Python {facts['python_version']}",
             "Python 3.9 or newer",
-            "Install a newer Python, and name it in ansible_python_interpreter.",
+            "Install a newer Python, and set ansible_python_interpreter to it.",
         )
 
 
@@ -136,12 +136,12 @@ def _values(host: Host, option: KernelOption) -> dict[str, str]:
 
 
 def kernel(host: Host, site: Site) -> Findings:
-    """The kernel's version, options and modules. An option that nothing is known of is no failure."""
+    """The kernel's version, options and modules. An option whose state is unknown is not reported."""
     facts, extra = host.facts, host.extra.get("kernel") or {}
     version, wanted = parse_version(facts.get("kernel")), parse_version(site.kernel_min)
-    # Red Hat carries newer features back to its 4.18.
-    carried_back = re.search(r"\.el8", facts.get("kernel") or "")
-    if version is not None and wanted is not None and version < wanted and not carried_back:
+    # Red Hat backports newer features to its 4.18.
+    backported = re.search(r"\.el8", facts.get("kernel") or "")
+    if version is not None and wanted is not None and version < wanted and not backported:
         yield Finding(
             host.name,
             "kernel_version",
@@ -161,7 +161,7 @@ def kernel(host: Host, site: Site) -> Findings:
                 ERROR if option.required else WARNING,
                 f"{' and '.join(option.any_of)} not set ({extra.get('source')})",
                 f"{' or '.join(option.any_of)}=y or =m: {option.needed_by} needs it for {option.reason}",
-                "Set it in the kernel's configuration, build and install kernel and modules, and boot them.",
+                "Enable it in the kernel configuration, build and install the kernel and its modules, and reboot.",
             )
     if as_modules and extra.get("modules_installed") is False:
         yield Finding(
@@ -177,9 +177,9 @@ def kernel(host: Host, site: Site) -> Findings:
 
 
 def control_groups(host: Host, _site: Site) -> Findings:
-    """Version and controllers of the control groups, and the propagation of mounts.
+    """Version and controllers of the control groups, and mount propagation.
 
-    Since Kubernetes 1.35 the kubelet does not start with version 1 unless it is told to (KEP-5573).
+    Since Kubernetes 1.35 the kubelet does not start on cgroup v1 unless failCgroupV1 is false (KEP-5573).
     """
     group = host.facts.get("cgroup") or {}
     version = group.get("version", "2")
@@ -200,26 +200,26 @@ def control_groups(host: Host, _site: Site) -> Findings:
             host.name,
             "cgroup",
             WARNING if host.cgroup_v1_allowed else ERROR,
-            f"cgroup {'version 1' if version == '1' else 'versions 1 and 2 side by side'}"
-            f"{'' if host.cgroup_v1_allowed else ', and a kubelet that is not told to run with it'}",
-            "version 2 alone",
+            f"cgroup {'version 1' if version == '1' else 'versions 1 and 2 (hybrid)'}"
+            f"{'' if host.cgroup_v1_allowed else ', and the kubelet has no failCgroupV1: false'}",
+            "version 2 only",
             "Boot with systemd.unified_cgroup_hierarchy=1, or set rc_cgroup_mode=unified on OpenRC. Until then set"
             " failCgroupV1 to false in kubelet_config.",
         )
-    # On OpenRC containerd's service makes it shared.
+    # On OpenRC the containerd service makes it shared.
     if host.facts.get("root_propagation") == "private" and host.facts.get("service_manager") != "openrc":
         yield Finding(
             host.name,
             "mount_propagation",
             ERROR,
             "/ is private",
-            "/ shared, so that volumes that a pod mounts reach other pods",
-            "Run `mount --make-rshared /` at boot; find out what made it private.",
+            "/ shared, so that mounts in one Pod propagate to others",
+            "Run `mount --make-rshared /` at boot, and find out what made it private.",
         )
 
 
 def resources(host: Host, site: Site) -> Findings:
-    """CPUs, memory, disk and swap. A node that runs is only warned of."""
+    """CPUs, memory, disk and swap. Too little of them is a warning on a node that is a member already."""
     severity = WARNING if host.is_member else ERROR
     facts = host.facts
     cpus, least = host.extra.get("cpus"), site.cpus_min.get(host.role, 0)
@@ -249,7 +249,7 @@ def resources(host: Host, site: Site) -> Findings:
                 "disk",
                 ERROR,
                 f"{disk['path']} is on a file system that is mounted read-only",
-                "a file system that can be written to",
+                "a writable file system",
                 "Find out why it is read-only (dmesg), and mount it read-write.",
             )
         free = site.disk_min.get(disk["path"], 0)
@@ -268,31 +268,31 @@ def resources(host: Host, site: Site) -> Findings:
             "swap",
             ERROR,
             f"{mib(facts['swap_bytes'])} of swap in use, and host_swap_off is false",
-            "no swap, or a kubelet that is told to run with it",
+            "no swap, or a kubelet with failSwapOn: false",
             "Set host_swap_off to true, or kubelet_config.failSwapOn to false.",
         )
 
 
 def ports(host: Host, site: Site) -> Findings:
-    """Ports of the node that something else has. What the node itself runs is no failure."""
+    """Ports of the node that another program uses. The node's own programs are no failure."""
     wanted = set(site.ports.get(host.role, ()))
-    began = host.kubernetes.get("state") in ("member", "partial")
+    joined = host.kubernetes.get("state") in ("member", "partial")
     for item in host.extra.get("ports") or ():
         port = f"{item['port']}/{item['protocol']}"
-        own = began and (item["process"] is None or item["process"] in OWN_PROGRAMS)
+        own = joined and (item["process"] is None or item["process"] in OWN_PROGRAMS)
         if port in wanted and not own:
             yield Finding(
                 host.name,
                 "ports",
                 ERROR,
-                f"{port} is taken on {item['address']} by {item['process'] or 'a process that cannot be read'}",
+                f"{port} is in use on {item['address']} by {item['process'] or 'an unknown process'}",
                 f"{port} free for the node",
                 "Stop that program, or give it another port.",
             )
 
 
 def commands(host: Host, site: Site) -> Findings:
-    """Commands that are missing and that the site will not install."""
+    """Commands that are missing and that the role host will not install."""
     missing = list(host.facts.get("missing_commands") or ())
     manager = host.facts.get("package_manager")
     if not missing or (host.packages_managed and manager in site.package_managers):
@@ -303,14 +303,14 @@ def commands(host: Host, site: Site) -> Findings:
         host.name,
         "commands",
         ERROR if essential else WARNING,
-        f"{', '.join(missing)} missing, and nothing installs them ({why})",
+        f"{', '.join(missing)} missing, and the role host does not install them ({why})",
         "these commands in /usr/local/sbin, /usr/local/bin, /usr/sbin, /usr/bin, /sbin, /bin or /opt/bin",
-        "Install the packages that have them.",
+        "Install the packages that provide them.",
     )
 
 
 def sources(host: Host, _site: Site) -> Findings:
-    """Where software comes from. A node that has everything already can do without."""
+    """Where software comes from. Unreachable sources are a warning on a member, which has everything already."""
     for item in host.extra.get("urls") or ():
         if not item["ok"]:
             yield Finding(
@@ -319,8 +319,8 @@ def sources(host: Host, _site: Site) -> Findings:
                 WARNING if host.is_member else ERROR,
                 f"{item['url']}: {item['answer']}",
                 "an answer",
-                "Check the route, proxy, name resolution and CA from that host; cluster_files_url, cluster_registry and"
-                " cluster_ca_file name a mirror.",
+                "Check route, proxy, name resolution and CA on that host; cluster_files_url, cluster_registry and"
+                " cluster_ca_file configure a mirror.",
             )
 
 
@@ -343,7 +343,7 @@ def identity(host: Host, _site: Site) -> Findings:
             host.name,
             "node_address",
             ERROR,
-            "no route to anywhere, and so no address",
+            "no route, and so no source address",
             "an address that other nodes reach",
             "Give the host a default route, or set cluster_node_address for it.",
         )
@@ -369,10 +369,10 @@ def identity(host: Host, _site: Site) -> Findings:
 
 
 def versions(host: Host, site: Site) -> Findings:
-    """What runs on the host against what is asked for: nothing is downgraded, and no cluster is upgraded here.
+    """Versions on the host against cluster_kubernetes_version: nothing is downgraded, and site upgrades no cluster.
 
     A kubelet may be up to three minor versions older than the API servers and never newer (Kubernetes' version skew
-    policy), so a newer one must not be placed before they are upgraded.
+    policy), so a newer one must not be installed before they are upgraded.
     """
     wanted = parse_version(site.kubernetes_version)
     if wanted is None or host.kubernetes.get("state") not in ("member", "partial"):
@@ -393,7 +393,7 @@ def versions(host: Host, site: Site) -> Findings:
                 "version_skew",
                 ERROR,
                 f"{program} {text}",
-                f"{site.kubernetes_version} or older, as nothing is downgraded",
+                f"{site.kubernetes_version} or older: nothing is downgraded",
                 f"Set cluster_kubernetes_version to {text} or newer.",
             )
         elif program == "kube-apiserver" and version != wanted:
@@ -402,7 +402,7 @@ def versions(host: Host, site: Site) -> Findings:
                 "version_skew",
                 ERROR,
                 f"{program} {text}",
-                f"{site.kubernetes_version}, the version that is asked for, as the site playbook upgrades no cluster",
+                f"{site.kubernetes_version}, as in cluster_kubernetes_version: the playbook site upgrades no cluster",
                 f"Set cluster_kubernetes_version to {text}.",
             )
         elif program == "kubelet" and version[0] == wanted[0] and wanted[1] - version[1] > 3:
@@ -429,7 +429,7 @@ HOST_CHECKS: tuple[t.Callable[[Host, Site], Findings], ...] = (
 )
 
 
-def judge_host(host: Host, site: Site) -> list[Finding]:
+def check_host(host: Host, site: Site) -> list[Finding]:
     """All findings on one host."""
     found = list(reachable(host, site))
     if host.node is not None:

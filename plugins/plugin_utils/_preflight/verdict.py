@@ -5,18 +5,18 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""The verdict of a preflight: pure functions from what is known of the hosts to findings, and to a text for people."""
+"""The verdict of a preflight: pure functions from the facts of the hosts to findings, and to a report for people."""
 
 from __future__ import annotations
 
 import dataclasses
 import typing as t
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._preflight.cluster_checks import (
-    judge_cluster,
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight.cluster_checks import (
+    check_cluster,
 )
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._preflight.host_checks import judge_host
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._preflight.model import (
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight.host_checks import check_host
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight.model import (
     ERROR,
     IGNORED,
     WARNING,
@@ -24,29 +24,29 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._preflight.mo
     Host,
     Site,
 )
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._preflight.networks import judge_networks
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight.networks import check_networks
 
 _ORDER = {ERROR: 0, WARNING: 1, IGNORED: 2}
 SITE_NAME = "the site"
 
 
-def judge(
+def evaluate(
     hosts: t.Sequence[Host], site: Site, ignored: t.Collection[str] = (), warned: t.Collection[str] = ()
 ) -> list[Finding]:
     """All findings: the site first, then hosts in their order, errors before warnings.
 
-    :param ignored: checks whose findings count for nothing. :param warned: checks whose errors are warnings.
+    :param ignored: checks whose findings are ignored. :param warned: checks whose errors are reported as warnings.
     """
-    found = [*judge_cluster(hosts, site), *judge_networks([host for host in hosts if host.node], site)]
+    found = [*check_cluster(hosts, site), *check_networks([host for host in hosts if host.node], site)]
     for host in hosts:
-        found += judge_host(host, site)
+        found += check_host(host, site)
     return arrange(found, hosts, ignored, warned)
 
 
 def arrange(
     found: t.Iterable[Finding], hosts: t.Sequence[Host], ignored: t.Collection[str], warned: t.Collection[str]
 ) -> list[Finding]:
-    """The same findings with the severity that the site wants, in the order of a report."""
+    """The same findings with the severity that the site has configured, in the order of a report."""
     place = {host.name: number for number, host in enumerate(hosts, start=1)}
 
     def severity(item: Finding) -> str:
@@ -67,7 +67,7 @@ def _line(item: Finding) -> str:
 
 
 def _grouped(findings: t.Iterable[Finding]) -> dict[tuple[str, ...], list[str]]:
-    """Lines by the hosts that they are about, in the order of their first host."""
+    """Lines by the hosts that they concern, in the order of their first host."""
     about: dict[str, list[str]] = {}
     for item in findings:
         about.setdefault(_line(item), []).append(item.host or SITE_NAME)
@@ -78,9 +78,9 @@ def _grouped(findings: t.Iterable[Finding]) -> dict[tuple[str, ...], list[str]]:
 
 
 def report(findings: t.Sequence[Finding], hosts: int) -> str:
-    """The text that a failed preflight ends with: every error and warning, by host.
+    """The message of a failed preflight: every error and warning, by host.
 
-    What several hosts have in common is written once, with all their names.
+    A finding that several hosts share is listed once, with all their names.
     """
     errors = [item for item in findings if item.severity == ERROR]
     warnings = [item for item in findings if item.severity == WARNING]
@@ -99,6 +99,6 @@ def report(findings: t.Sequence[Finding], hosts: int) -> str:
 
 
 def warning_lines(findings: t.Iterable[Finding]) -> list[str]:
-    """Warnings for a run that goes on: one line for what several hosts have in common."""
+    """Warnings of a run that continues: one line for a finding that several hosts share."""
     groups = _grouped(item for item in findings if item.severity == WARNING)
     return [f"{', '.join(names)}: {text}" for names, texts in groups.items() for text in texts]

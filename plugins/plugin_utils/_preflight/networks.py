@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Networks of the cluster against each other and against those of the hosts. Runs on the controller only."""
+"""Networks of the cluster against each other and against those of the hosts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import re
 import traceback
 import typing as t
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._preflight.model import (
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight.model import (
     ERROR,
     Finding,
     Host,
@@ -28,19 +28,17 @@ except ImportError:
 else:
     NETADDR_ERROR = None
 
-# Interfaces that the pod network makes on a node: their routes are the cluster's own.
+# Interfaces that the CNI creates on a node: their routes are the cluster's own.
 _OWN_INTERFACES = re.compile(r"(cilium_|lxc|cni|kube-|nodelocaldns|dummy0$)")
-# What the controller manager gives to each node unless it is told otherwise (--node-cidr-mask-size-ipv4, -ipv6).
+# Size of a node's Pod network by default (--node-cidr-mask-size-ipv4 and -ipv6 of the controller manager).
 _NODE_PREFIX = {4: 24, 6: 64}
-# kubeadm's limits (cmd/kubeadm/app/constants): the difference between the masks of pods and node, the bits of the
-# Services' network, and the least number of its addresses.
+# kubeadm's limits (cmd/kubeadm/app/constants): difference between the Pod network's and a node's mask, bits of the
+# Service network, and the minimum number of its addresses.
 _MASK_DIFFERENCE = 16
 _SERVICE_BITS = 20
 _SERVICE_ADDRESSES = 10
 
-_CHOOSE = (
-    "Choose a network of your own in cluster_pod_cidr or cluster_service_cidr; it cannot be changed later."
-)
+_CHOOSE = "Choose another network in cluster_pod_cidr or cluster_service_cidr; it cannot be changed later."
 
 
 def _finding(check: str, found: str, expected: str, fix: str = _CHOOSE, host: str = "") -> Finding:
@@ -48,7 +46,7 @@ def _finding(check: str, found: str, expected: str, fix: str = _CHOOSE, host: st
 
 
 def _parse(name: str, text: str) -> tuple[list[t.Any], list[Finding]]:
-    """The networks in a variable, and what is wrong with their form."""
+    """The networks in a variable, and findings about their format."""
     networks: list[t.Any] = []
     wrong = []
     for part in (item.strip() for item in text.split(",")):
@@ -95,7 +93,7 @@ def _sizes(pods: t.Sequence[t.Any], services: t.Sequence[t.Any], nodes: int) -> 
             yield _finding(
                 "network_size",
                 f"cluster_pod_cidr {network} would hold more than 2^{_MASK_DIFFERENCE} nodes",
-                f"a /{prefix - _MASK_DIFFERENCE} or smaller, which is what Kubernetes can divide",
+                f"a /{prefix - _MASK_DIFFERENCE} or smaller, as the node CIDR allocator needs",
             )
     for network in services:
         bits = (32 if network.version == 4 else 128) - network.prefixlen
@@ -114,7 +112,7 @@ def _sizes(pods: t.Sequence[t.Any], services: t.Sequence[t.Any], nodes: int) -> 
 
 
 def _host_networks(host: Host) -> list[tuple[t.Any, str]]:
-    """Networks that a host has routes to, and the addresses that others use of it."""
+    """Networks that a host has routes to, and its node address."""
     known = [
         (netaddr.IPNetwork(item["network"]), f"{item['network']} on {item['interface']}")
         for item in host.extra.get("networks") or ()
@@ -126,8 +124,8 @@ def _host_networks(host: Host) -> list[tuple[t.Any, str]]:
     return known
 
 
-def judge_networks(hosts: t.Sequence[Host], site: Site) -> t.Iterator[Finding]:
-    """Form, overlaps and sizes."""
+def check_networks(hosts: t.Sequence[Host], site: Site) -> t.Iterator[Finding]:
+    """Format, overlaps and sizes."""
     pods, wrong_pods = _parse("cluster_pod_cidr", site.pod_cidr)
     services, wrong_services = _parse("cluster_service_cidr", site.service_cidr)
     yield from (*wrong_pods, *wrong_services)
@@ -137,7 +135,7 @@ def judge_networks(hosts: t.Sequence[Host], site: Site) -> t.Iterator[Finding]:
                 yield _finding(
                     "network_overlap",
                     f"cluster_pod_cidr {pod} and cluster_service_cidr {service} overlap",
-                    "networks that have no address in common",
+                    "networks that do not overlap",
                 )
     named = [("cluster_pod_cidr", network) for network in pods]
     named += [("cluster_service_cidr", network) for network in services]

@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Whether URLs answer, all asked at once and each for a short time."""
+"""Whether URLs answer: all are requested at once, with a short timeout."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ import typing as t
 import urllib.error
 import urllib.request
 
-# A request that got any of these found its server, and what was asked for may well be there: registries want a login,
-# some servers do not know HEAD.
+# A server that answers with one of these is reachable, and the file may exist: registries require a login, some servers
+# do not implement HEAD.
 _ANSWERED = (401, 403, 405, 501)
 
 
 def _context(ca_pem: str) -> ssl.SSLContext:
-    """Trust the system's authorities and those of the site.
+    """Trust the system's CAs and those of the site.
 
-    :raises ValueError: when C(ca_pem) holds no certificate.
+    :raises ValueError: when C(ca_pem) contains no certificate.
     """
     context = ssl.create_default_context()
     if ca_pem:
@@ -42,7 +42,7 @@ def _explain(error: BaseException) -> str:
 
 
 def ask(url: str, timeout: float, context: ssl.SSLContext) -> tuple[bool, str]:
-    """Whether a URL answers, and with what: a status or the reason why not. Proxies of the environment are used."""
+    """Whether a URL answers, with its status or the error. Proxies of the environment are used."""
     if not url.startswith(("https://", "http://")):
         return False, "not a URL of http or https"
     opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context))
@@ -59,9 +59,9 @@ def ask(url: str, timeout: float, context: ssl.SSLContext) -> tuple[bool, str]:
 
 
 class Probes:
-    """Requests that run in the background, so that the rest of the facts is gathered meanwhile.
+    """Requests in the background, while the other facts are read.
 
-    Threads are daemons: a name server that does not answer holds up a thread for long, and must not hold up the module.
+    Threads are daemons: a name server that does not answer blocks a thread for long, but must not block the module.
     """
 
     def __init__(self, urls: t.Iterable[str], timeout: float, ca_pem: str = "") -> None:
@@ -85,7 +85,7 @@ class Probes:
         self._answers[url] = ask(url, self._timeout, context)
 
     def results(self) -> list[dict[str, t.Any]]:
-        """One answer for each URL; those that are not there in time count as none."""
+        """One answer for each URL; one that is late counts as no answer."""
         for thread in self._threads:
             thread.join(max(0.0, self._deadline - time.monotonic()))
         late = (False, f"no answer within {self._timeout:g} s")

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import subprocess
+import sys
 import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._preflight import judge
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._preflight.model import (
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight import verdict
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight.model import (
     CHECKS,
     ERROR,
     IGNORED,
@@ -25,7 +28,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._preflight.mo
 )
 
 ROOT = Path(__file__).resolve().parents[3]
-RunModule = t.Callable[..., dict[str, t.Any]]
+Report = t.Callable[..., dict[str, t.Any]]
 
 OVERLAY = KernelOption(("CONFIG_OVERLAY_FS",), "containerd", "the layers of images")
 REDIRECT = KernelOption(("CONFIG_A", "CONFIG_B"), "kubeadm", "its verification")
@@ -122,12 +125,12 @@ def one(role: str = "worker", node: dict[str, t.Any] | None = None, **settings: 
 
 
 def found(hosts: t.Sequence[Host], site: Site = SITE) -> list[tuple[str, str, str]]:
-    return [(item.host, item.check, item.severity) for item in judge.judge(hosts, site)]
+    return [(item.host, item.check, item.severity) for item in verdict.evaluate(hosts, site)]
 
 
 def test_fresh_hosts_that_have_everything_pass() -> None:
     hosts = [Host("cp1", "control_plane", facts(1)), Host("w1", "worker", facts(2))]
-    assert judge.judge(hosts, SITE) == []
+    assert verdict.evaluate(hosts, SITE) == []
 
 
 def test_a_converged_cluster_passes() -> None:
@@ -145,7 +148,7 @@ def test_a_converged_cluster_passes() -> None:
         Host("cp1", "control_plane", member(1, "control_plane", **more)),
         Host("w1", "worker", member(2, **more)),
     ]
-    assert judge.judge(hosts, SITE) == []
+    assert verdict.evaluate(hosts, SITE) == []
 
 
 W = ("w1", "worker")
@@ -502,7 +505,7 @@ def test_every_check_is_explained() -> None:
 def test_findings_say_everything() -> None:
     hosts = [case[1] for case in HOST_CASES]
     for host in hosts:
-        for item in judge.judge([host], SITE):
+        for item in verdict.evaluate([host], SITE):
             assert item.check in CHECKS
             assert all((item.found, item.expected, item.fix)), item
             assert item.fix.endswith(".") and not item.found.endswith("."), item
@@ -511,7 +514,7 @@ def test_findings_say_everything() -> None:
 def test_ignored_and_warned() -> None:
     hosts = pair(facts(1), facts(2, product_uuid="uuid-1", swap_bytes=1))
     hosts[1] = dataclasses.replace(hosts[1], swap_off=False)
-    result = judge.judge(hosts, SITE, ["duplicate_product_uuid"], ["swap"])
+    result = verdict.evaluate(hosts, SITE, ["duplicate_product_uuid"], ["swap"])
     assert [(item.host, item.check, item.severity) for item in result] == [
         ("cp1", "duplicate_product_uuid", IGNORED),
         ("w1", "swap", WARNING),
@@ -528,7 +531,7 @@ def test_report_groups_by_host() -> None:
         Finding("w1", "os", WARNING, "Fedora", "debian", "Try it."),
         Finding("w1", "clock", IGNORED, "off", "on", "Set it."),
     ]
-    assert judge.report(findings, 3).splitlines() == [
+    assert verdict.report(findings, 3).splitlines() == [
         "Preflight found 4 errors and 1 warning on 3 hosts. Nothing was changed.",
         "the site:",
         "  - [control_planes] found none; expected one. Add one.",
@@ -544,7 +547,7 @@ def test_report_groups_by_host() -> None:
 
 def test_warnings_of_many_hosts_are_one_line() -> None:
     findings = [Finding(f"w{n}", "os", WARNING, "Fedora", "debian", "Try it.") for n in range(3)]
-    assert judge.warning_lines(findings) == ["w0, w1, w2: [os] found Fedora; expected debian. Try it."]
+    assert verdict.warning_lines(findings) == ["w0, w1, w2: [os] found Fedora; expected debian. Try it."]
 
 
 V1 = {"version": "1", "controllers": ["cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids"]}
@@ -563,17 +566,57 @@ def arguments(**changes: t.Any) -> dict[str, t.Any]:
     }
 
 
-def test_module_passes(run_module: RunModule, tmp_path: Path) -> None:
+@pytest.fixture
+def report(tmp_path: Path) -> Report:
+    """Run the action as Ansible does, on this machine as the controller."""
+
+    def run(args: t.Mapping[str, t.Any], *flags: str, path: str = "") -> dict[str, t.Any]:
+        done = subprocess.run(
+            [
+                "ansible",
+                "localhost",
+                "-m",
+                "baremetal.kubernetes.preflight_report",
+                "-a",
+                json.dumps(args),
+                *flags,
+            ],
+            cwd=tmp_path,
+            env={
+                **os.environ,
+                "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+                "ANSIBLE_LOCAL_TEMP": str(tmp_path / "tmp"),
+                "ANSIBLE_NOCOLOR": "true",
+                "ANSIBLE_FORCE_COLOR": "false",
+                "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.minimal",
+                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+                "PYTHONPATH": path,
+            },
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        head, arrow, answer = done.stdout.partition("=> ")
+        assert arrow, done.stdout + done.stderr
+        result, _end = json.JSONDecoder().raw_decode(answer)
+        output = " ".join((done.stdout + done.stderr).split())
+        return {**result, "failed": "FAILED!" in head, "rc": done.returncode, "output": output}
+
+    return run
+
+
+def test_module_passes(report: Report, tmp_path: Path) -> None:
     path = tmp_path / "report.json"
-    result = run_module("preflight_report", arguments(path=str(path)))
+    result = report(arguments(path=str(path)))
     assert (result["ok"], result["changed"], result["rc"]) == (True, True, 0)
     written = json.loads(path.read_text())
     assert written["hosts"] == ["cp1", "w1"]
     assert written["counts"] == {"error": 0, "warning": 0, "ignored": 0}
-    assert run_module("preflight_report", arguments(path=str(path)))["changed"] is False
+    assert report(arguments(path=str(path)))["changed"] is False
 
 
-def test_module_lists_everything_at_once(run_module: RunModule, tmp_path: Path) -> None:
+def test_module_lists_everything_at_once(report: Report, tmp_path: Path) -> None:
     hosts = {
         "cp1": {
             "unreachable": True,
@@ -586,8 +629,7 @@ def test_module_lists_everything_at_once(run_module: RunModule, tmp_path: Path) 
         "w2": {"failed": False, "msg": "MODULE FAILURE"},
     }
     path = tmp_path / "report.json"
-    result = run_module(
-        "preflight_report",
+    result = report(
         arguments(
             hosts=hosts,
             pod_cidr="192.0.2.0/24",
@@ -620,30 +662,28 @@ def test_module_lists_everything_at_once(run_module: RunModule, tmp_path: Path) 
     assert json.loads(path.read_text())["findings"] == result["findings"]
 
 
-def test_module_writes_nothing_in_check_mode(run_module: RunModule, tmp_path: Path) -> None:
+def test_module_writes_nothing_in_check_mode(report: Report, tmp_path: Path) -> None:
     path = tmp_path / "report.json"
-    result = run_module("preflight_report", arguments(path=str(path)), check=True)
+    result = report(arguments(path=str(path)), "--check")
     assert result["changed"] is True
     assert not path.exists()
 
 
-def test_module_that_cannot_write_still_reports(run_module: RunModule, tmp_path: Path) -> None:
-    result = run_module(
-        "preflight_report", arguments(path=str(tmp_path / "no" / "report.json"), pod_cidr="x")
-    )
+def test_module_that_cannot_write_still_reports(report: Report, tmp_path: Path) -> None:
+    result = report(arguments(path=str(tmp_path / "no" / "report.json"), pod_cidr="x"))
     assert "network_format" in result["msg"]
-    assert "could not be written" in str(result["warnings"])
+    assert "could not be written" in result["output"]
 
 
 @pytest.mark.parametrize("option", ["ignore", "warn"])
-def test_module_knows_its_checks(run_module: RunModule, option: str) -> None:
-    result = run_module("preflight_report", arguments(**{option: ["swap", "swop"]}))
+def test_module_knows_its_checks(report: Report, option: str) -> None:
+    result = report(arguments(**{option: ["swap", "swop"]}))
     assert result["msg"].startswith(
         "There is no check called swop (ignore, warn). Choose from: unreachable, "
     )
 
 
-def test_module_without_netaddr(run_module: RunModule, tmp_path: Path) -> None:
+def test_module_without_netaddr(report: Report, tmp_path: Path) -> None:
     (tmp_path / "netaddr.py").write_text("raise ImportError('not here')\n")
-    result = run_module("preflight_report", arguments(), path=[str(tmp_path)])
+    result = report(arguments(), path=str(tmp_path))
     assert "netaddr" in result["msg"] and result["failed"] is True

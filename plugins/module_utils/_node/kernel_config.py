@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Which options the running kernel was built with: from its configuration, else from what it shows."""
+"""Which options the running kernel was built with: by its configuration, otherwise by evidence in /proc and /sys."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ import zlib
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import read_text, under
 
-# Without a configuration: what shows that an option is on. `path` exists, `module` is loaded or built in,
-# `filesystem` is registered, `controller` is in /proc/cgroups, `match`/`target` is in iptables' lists of
-# extensions. A path that is missing proves nothing about a module that could be loaded: the answer is then "unknown".
+# Evidence for an option when there is no configuration: `path` exists, `module` is loaded or built in, `filesystem` is
+# registered, `controller` is in /proc/cgroups, `match`/`target` is in iptables' lists of extensions. A missing path
+# proves nothing about a module that could be loaded: the answer is then "unknown".
 _EVIDENCE: dict[str, tuple[tuple[str, str], ...]] = {
     "CONFIG_NAMESPACES": (("path", "/proc/self/ns"),),
     "CONFIG_NET_NS": (("path", "/proc/self/ns/net"),),
@@ -87,7 +87,7 @@ def parse_config(text: str, names: t.Collection[str]) -> dict[str, str]:
 
 
 def config_paths(release: str) -> tuple[str, ...]:
-    """Where the configuration of a kernel may lie, the most trustworthy place first."""
+    """Where the configuration of a kernel may be, the most reliable path first."""
     return (
         "/proc/config.gz",
         f"/boot/config-{release}",
@@ -108,7 +108,7 @@ def read_config(root: str, release: str) -> tuple[str, str] | None:
 
 
 class _Evidence:
-    """What the running kernel shows, each file read once."""
+    """What the running kernel exposes; each file is read once."""
 
     def __init__(self, root: str, release: str) -> None:
         self._root = root
@@ -123,7 +123,7 @@ class _Evidence:
         return self._cache[key]
 
     def _modules(self, listing: str) -> set[str]:
-        """Names in one of the files that depmod writes."""
+        """Module names in a file that depmod writes."""
         key = f"modules.{listing}"
         if key not in self._cache:
             text = read_text(self._root, f"/lib/modules/{self._release}/{key}") or ""
@@ -134,7 +134,7 @@ class _Evidence:
         return self._cache[key]
 
     def state(self, kind: str, name: str) -> str | None:
-        """C(y), C(m), C(n) or, when nothing shows it, C(None)."""
+        """C(y), C(m), C(n) or, without evidence, C(None)."""
         if kind == "path":
             return "y" if os.path.exists(under(self._root, name)) else None
         if kind == "filesystem":
@@ -150,7 +150,7 @@ class _Evidence:
         if name in self._modules("builtin") or os.path.isdir(under(self._root, f"/sys/module/{name}")):
             return "y"
         if self._modules("dep"):
-            # The list of all modules is there: what it lacks can neither be loaded nor is it built in.
+            # depmod lists all modules: what is not listed is neither loadable nor built in.
             if name in self._modules("dep"):
                 return "m"
             return "n" if self._modules("builtin") else None
@@ -158,7 +158,7 @@ class _Evidence:
 
 
 def probe(root: str, release: str, names: t.Iterable[str]) -> dict[str, str]:
-    """Each option by what the kernel shows: C(y), C(m), C(n), or C(unknown)."""
+    """Each option by what the kernel exposes: C(y), C(m), C(n), or C(unknown)."""
     evidence = _Evidence(root, release)
     values = {}
     for name in names:
@@ -170,14 +170,14 @@ def probe(root: str, release: str, names: t.Iterable[str]) -> dict[str, str]:
 
 
 def observe(root: str, release: str, names: t.Collection[str]) -> dict[str, t.Any]:
-    """The kernel's options, where that is known from, and whether its modules are installed."""
+    """The kernel's options, their source, and whether its modules are installed."""
     found = read_config(root, release)
     options = parse_config(found[1], names) if found else probe(root, release, names)
     return {
         "source": found[0] if found else "probe",
         "options": options,
         "modules_installed": any(
-            os.path.exists(under(root, f"{folder}/{release}/modules.dep"))
-            for folder in ("/lib/modules", "/usr/lib/modules")
+            os.path.exists(under(root, f"{directory}/{release}/modules.dep"))
+            for directory in ("/lib/modules", "/usr/lib/modules")
         ),
     }

@@ -5,14 +5,14 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""What is judged across hosts, and of the site as a whole."""
+"""Checks across hosts, and of the site as a whole."""
 
 from __future__ import annotations
 
 import re
 import typing as t
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._preflight.model import (
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight.model import (
     ERROR,
     WARNING,
     Finding,
@@ -23,12 +23,12 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._preflight.mo
 
 Findings = t.Iterator[Finding]
 
-# What firmware says when nobody set the UUID: it tells no host from another, but every such host has it.
+# What firmware reports when the UUID was never set: many hosts share it, and it identifies none.
 _NO_UUID = {"", "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"}
 
 
 def release(_hosts: t.Sequence[Host], site: Site) -> Findings:
-    """The version of Kubernetes that is asked for."""
+    """The version of Kubernetes."""
     version = parse_version(site.kubernetes_version)
     minor = f"{version[0]}.{version[1]}" if version else ""
     if minor not in site.supported_minors:
@@ -38,7 +38,7 @@ def release(_hosts: t.Sequence[Host], site: Site) -> Findings:
             ERROR,
             f"cluster_kubernetes_version {site.kubernetes_version!r}",
             f"a version of {', '.join(site.supported_minors)}",
-            "Set cluster_kubernetes_version to one of these, or use a release of the collection that knows yours.",
+            "Set cluster_kubernetes_version to one of these, or use a release of the collection that supports yours.",
         )
 
 
@@ -50,9 +50,9 @@ def control_planes(_hosts: t.Sequence[Host], site: Site) -> Findings:
             "",
             "control_planes",
             ERROR,
-            "no host in the group of control planes",
-            "one host, or three or five for a cluster that outlives the loss of one or two",
-            "Put a host into that group of the inventory (cluster_control_plane_group).",
+            "no host in the group control_plane",
+            "one host, or three or five for a cluster that tolerates the loss of one or two",
+            "Add a host to the group control_plane of the inventory.",
         )
     elif count % 2 == 0:
         yield Finding(
@@ -61,8 +61,8 @@ def control_planes(_hosts: t.Sequence[Host], site: Site) -> Findings:
             WARNING,
             f"{count} control planes ({', '.join(site.control_planes)})",
             "an odd number",
-            f"Add or remove one: etcd with {count} members outlives the loss of {(count - 1) // 2}, which is as many as"
-            f" {count - 1} members do.",
+            f"Add or remove one: etcd with {count} members tolerates the loss of {(count - 1) // 2}, as many as with"
+            f" {count - 1} members.",
         )
     match = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/]+):(\d{1,5})", site.endpoint)
     if site.endpoint and not (match and 0 < int(match.group(2)) < 65536):
@@ -80,19 +80,19 @@ def control_planes(_hosts: t.Sequence[Host], site: Site) -> Findings:
             "endpoint",
             ERROR,
             f"{count} control planes and no cluster_endpoint",
-            "an address that outlives each of them",
-            "Set cluster_endpoint to a load balancer or a virtual address.",
+            "an address that does not depend on one of them",
+            "Set cluster_endpoint to a load balancer or a virtual IP address.",
         )
 
 
 def membership(hosts: t.Sequence[Host], _site: Site) -> Findings:
-    """All that are in a cluster are in the same one. The control planes say which; else the first node does."""
+    """All members belong to one cluster: the one of the control planes, or of the first node when there is none."""
     ids = [(host, host.kubernetes.get("cluster_id")) for host in hosts]
     members = [(host, cluster) for host, cluster in ids if cluster]
     planes = [item for item in members if item[0].kubernetes.get("role") == "control_plane"]
     if not members:
         return
-    # The cluster that most control planes are in, of equals the one that is named first.
+    # The cluster of most control planes; on a tie, the one that comes first in the inventory.
     votes = [cluster for _host, cluster in planes or members]
     own = max(votes, key=votes.count)
     of = [host.name for host, cluster in members if cluster == own]
@@ -104,7 +104,7 @@ def membership(hosts: t.Sequence[Host], _site: Site) -> Findings:
                 ERROR,
                 f"a node of cluster {cluster}",
                 f"cluster {own}, as {', '.join(of[:3])}{' and others' if len(of) > 3 else ''}",
-                "Take the host out of this inventory, or reset it.",
+                "Remove the host from this inventory, or reset it.",
             )
 
 
@@ -127,8 +127,8 @@ _IDENTITIES = (
         "duplicate_product_uuid",
         lambda host: "" if (host.facts.get("product_uuid") or "") in _NO_UUID else host.facts["product_uuid"],
         "product UUID",
-        "Give each machine its own in its firmware or hypervisor; where that cannot be, add duplicate_product_uuid to"
-        " preflight_ignore.",
+        "Give each machine its own in its firmware or hypervisor; where that is impossible, add"
+        " duplicate_product_uuid to preflight_ignore.",
     ),
     _Identity(
         "duplicate_hostname",
@@ -152,7 +152,7 @@ _IDENTITIES = (
 
 
 def duplicates(hosts: t.Sequence[Host], _site: Site) -> Findings:
-    """What must be unique. Each host that shares it is named, with those that it shares it with."""
+    """Identities that must be unique. Each host that shares one is reported, with the others that have it."""
     for identity in _IDENTITIES:
         owners: dict[str, list[str]] = {}
         for host in hosts:
@@ -171,7 +171,7 @@ def duplicates(hosts: t.Sequence[Host], _site: Site) -> Findings:
                     f"{'an' if identity.what[0] == 'a' else 'a'} {identity.what} of its own",
                     identity.fix,
                 )
-    # Another host may have a node's address beside its own.
+    # Another host may have a node's address in addition to its own.
     taken = {host.address: host.name for host in hosts if host.address}
     for host in hosts:
         for address in host.facts.get("addresses") or ():
@@ -188,9 +188,9 @@ def duplicates(hosts: t.Sequence[Host], _site: Site) -> Findings:
 
 
 def clocks(hosts: t.Sequence[Host], site: Site) -> Findings:
-    """How far clocks are from that of the host in the middle; of two, from that which agrees with the controller.
+    """How far clocks are from the median; of two, from the one that is closer to the controller's.
 
-    What the time that the module was on its way may explain is not held against a host.
+    A difference within the measurement's uncertainty (the module's round trip) is not reported.
     """
     read = [(host.name, host.extra.get("clock") or {}) for host in hosts]
     known = [
@@ -217,12 +217,12 @@ def clocks(hosts: t.Sequence[Host], site: Site) -> Findings:
                 ERROR,
                 f"a clock {abs(off):.1f} s {'ahead of' if off > 0 else 'behind'} that of {agreed} other host(s)",
                 f"{site.clock_skew_max:g} s at most",
-                "Let chrony, ntpd or systemd-timesyncd set the clock on every host.",
+                "Synchronise the clock of every host with chrony, ntpd or systemd-timesyncd.",
             )
 
 
-def judge_cluster(hosts: t.Sequence[Host], site: Site) -> list[Finding]:
-    """All findings that need more than one host, or none."""
+def check_cluster(hosts: t.Sequence[Host], site: Site) -> list[Finding]:
+    """All findings that concern several hosts, or none."""
     known = [host for host in hosts if host.node is not None]
     found: list[Finding] = []
     for check in (release, control_planes, membership, duplicates, clocks):

@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""What the verdict of a preflight needs of a host beside the facts that C(node_info) always reads."""
+"""Facts of a host that only a preflight needs, in addition to those that C(node_info) always reads."""
 
 from __future__ import annotations
 
@@ -18,25 +18,26 @@ import time
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import yaml
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import kernel_config
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import (
-    MANIFESTS,
+    CONTROL_PLANE_MANIFESTS,
     read_text,
     under,
 )
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._preflight import kernel
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._preflight.probe import Probes
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.probe import Probes
 
-# include/net/tcp_states.h: TCP_LISTEN, and TCP_CLOSE, which is what a bound UDP socket has.
+# include/net/tcp_states.h: TCP_LISTEN, and TCP_CLOSE, the state of a bound UDP socket.
 _LISTENING = {"tcp": "0A", "udp": "07"}
-_IMAGE = re.compile(r"^\s*image:\s*[\"']?\S+?:v?(\d+\.\d+\.\d+[^\s\"'@]*)", re.MULTILINE)
+_TAG = re.compile(r":v?(\d+\.\d+\.\d+[^@]*)(?:@|$)")
 
 
 @dataclass(frozen=True)
 class Request:
-    """What to look at.
+    """What to read.
 
-    :param ports: (protocol, number). :param urls: C({arch}) in them stands for the host's architecture.
-    :param ca_pem: authorities of the URLs, beside the system's. :param timeout: seconds for each URL.
+    :param ports: (protocol, number). :param urls: C({arch}) in them is replaced by the host's architecture.
+    :param ca_pem: CAs of the URLs, in addition to the system's. :param timeout: seconds for each URL.
     """
 
     kernel_options: tuple[str, ...] = ()
@@ -48,12 +49,12 @@ class Request:
 
 
 def probes(request: Request, arch: str) -> Probes:
-    """Start to ask the URLs."""
+    """Start the requests."""
     return Probes((url.replace("{arch}", arch) for url in request.urls), request.timeout, request.ca_pem)
 
 
 def _address(field: str) -> str:
-    """The kernel writes addresses as hexadecimal words in the byte order of the machine."""
+    """An address of /proc/net: hexadecimal words in the byte order of the machine."""
     words = [int(field[at : at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, len(field), 8)]
     return str(ipaddress.ip_address(b"".join(words)))
 
@@ -79,13 +80,13 @@ def _sockets(root: str, wanted: t.Collection[tuple[str, int]]) -> dict[str, dict
 
 
 def _process_name(root: str, pid: str) -> str:
-    """The program by its command line, as the kernel cuts its own name for a process to 15 characters."""
+    """The program by its command line, as the kernel truncates its name of a process to 15 characters."""
     command = (read_text(root, f"/proc/{pid}/cmdline") or "").split("\0")[0]
     return os.path.basename(command) or (read_text(root, f"/proc/{pid}/comm") or "").strip()
 
 
 def _owners(root: str, inodes: t.Collection[str]) -> dict[str, str]:
-    """Name of the process that holds each socket, of those that can be read."""
+    """Name of the process that owns each socket, as far as they can be read."""
     names: dict[str, str] = {}
     targets = {f"socket:[{inode}]": inode for inode in inodes}
     for pid in sorted((entry for entry in os.listdir(under(root, "/proc")) if entry.isdigit()), key=int):
@@ -101,9 +102,9 @@ def _owners(root: str, inodes: t.Collection[str]) -> dict[str, str]:
 
 
 def ports(root: str, wanted: t.Collection[tuple[str, int]]) -> list[dict[str, t.Any]]:
-    """Which of the wanted ports are taken, and by what. Processes are looked at only when one is."""
+    """Which of the wanted ports are in use, and by what. Processes are read only when one is in use."""
     sockets = _sockets(root, set(wanted))
-    # Sockets of the kernel itself, such as that of a VXLAN device, have no inode.
+    # Sockets of the kernel itself, such as a VXLAN device's, have no inode.
     owners = _owners(root, {item["inode"] for item in sockets.values()} - {"0"}) if sockets else {}
     found = [
         {
@@ -118,7 +119,7 @@ def ports(root: str, wanted: t.Collection[tuple[str, int]]) -> list[dict[str, t.
 
 
 def disks(root: str, paths: t.Iterable[str]) -> list[dict[str, t.Any]]:
-    """Free bytes where each path is, or will be when it is made."""
+    """Free bytes at each path, or at its nearest existing parent."""
     found = []
     for path in paths:
         existing = under(root, path)
@@ -137,7 +138,7 @@ def disks(root: str, paths: t.Iterable[str]) -> list[dict[str, t.Any]]:
 
 
 def networks(root: str) -> list[dict[str, str]]:
-    """Networks that the host has a route to, without default, host and link-local ones."""
+    """Networks that the host has a route to, without default, host and link-local routes."""
     found = set()
     for line in (read_text(root, "/proc/net/route") or "").splitlines()[1:]:
         words = line.split()
@@ -158,26 +159,31 @@ def networks(root: str) -> list[dict[str, str]]:
 
 
 def cpus() -> int:
-    """CPUs that this process may use, which leaves out those that are taken from the host by its hypervisor."""
+    """CPUs that this process may use: those of a container or a CPU set only."""
     with contextlib.suppress(AttributeError, OSError):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def apiserver_version(root: str) -> str | None:
-    """Version of the API server by its manifest's image tag, C(None) without one."""
-    match = _IMAGE.search(read_text(root, f"{MANIFESTS}/kube-apiserver.yaml") or "")
+    """Version of the API server by the image tag in its manifest, C(None) when there is none to read."""
+    try:
+        pod = yaml.load(read_text(root, CONTROL_PLANE_MANIFESTS[0]) or "")
+        image = pod["spec"]["containers"][0]["image"]
+    except (yaml.YamlError, KeyError, IndexError, TypeError):
+        return None
+    match = _TAG.search(str(image))
     return match.group(1) if match else None
 
 
 def gather(root: str, request: Request, release: str, running: Probes, began: float) -> dict[str, t.Any]:
     """All facts.
 
-    :param release: the running kernel's. :param running: see L(probes). :param began: clock of the host when the module
-        began.
+    :param release: the running kernel's. :param running: see L(probes). :param began: time on the host when the module
+        started.
     """
     return {
-        "kernel": kernel.observe(root, release, request.kernel_options),
+        "kernel": kernel_config.observe(root, release, request.kernel_options),
         "cpus": cpus(),
         "ports": ports(root, request.ports),
         "disks": disks(root, request.paths),

@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""The words of a preflight: what is known of hosts, what the site wants, and what was found to be wrong."""
+"""Data model of a preflight: facts of hosts, the site's requirements, and findings."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ ERROR = "error"
 WARNING = "warning"
 IGNORED = "ignored"
 
-# Every check by its id, and what it is about. docs/preflight.md has a section for each.
+# Every check and what it expects. docs/preflight.md has a section for each.
 CHECKS: dict[str, str] = {
     # each host
     "unreachable": "The host answers.",
     "facts": "The host's state can be read.",
-    "os": "The operating system can be prepared by the collection.",
+    "os": "The collection supports the operating system.",
     "service_manager": "systemd or OpenRC runs the host.",
     "architecture": "Release files exist for the architecture.",
-    "python": "Python is new enough for modules.",
+    "python": "Python is new enough for Ansible modules.",
     "kernel_version": "The kernel is new enough for Cilium and kubeadm.",
-    "kernel_options": "The kernel has what containerd, the kubelet and Cilium use.",
+    "kernel_options": "The kernel has the options that containerd, the kubelet and Cilium need.",
     "kernel_modules": "The running kernel's modules are installed.",
-    "cgroup": "Control groups and their controllers are there.",
+    "cgroup": "cgroup v2 and the required controllers are available.",
     "mount_propagation": "Mounts below / are shared.",
     "cpus": "There are enough CPUs.",
     "memory": "There is enough memory.",
-    "disk": "There is enough free space, and it can be written to.",
+    "disk": "There is enough free space on a writable file system.",
     "swap": "Swap is off, or will be turned off.",
-    "ports": "The node's ports are free, or taken by the node itself.",
-    "commands": "The commands that a node calls exist, or will be installed.",
+    "ports": "The node's ports are free, or used by the node itself.",
+    "commands": "The commands that a node needs exist, or will be installed.",
     "sources": "The mirror or upstream can be reached.",
-    "node_name": "The node's name is allowed.",
+    "node_name": "The node's name is valid.",
     "node_address": "The node has an address, and it is its own.",
-    "node_role": "The host is in the group of what it already is.",
-    "version_skew": "The versions on the host go with the one that is asked for.",
+    "node_role": "A member is in the inventory group of its role.",
+    "version_skew": "The versions on the host are compatible with cluster_kubernetes_version.",
     # the cluster
     "kubernetes_version": "The collection supports the version of Kubernetes.",
-    "control_planes": "There are control planes, and an odd number of them.",
-    "endpoint": "Several control planes have an address in front of them.",
+    "control_planes": "There is an odd number of control planes.",
+    "endpoint": "Several control planes have a common endpoint.",
     "foreign_cluster": "All members belong to one cluster.",
     "duplicate_machine_id": "No two hosts have the same machine-id.",
     "duplicate_product_uuid": "No two hosts have the same product UUID.",
@@ -54,16 +54,16 @@ CHECKS: dict[str, str] = {
     "duplicate_node_name": "No two hosts would be the same node.",
     "duplicate_address": "No two hosts have the same address.",
     "clock": "The hosts' clocks agree.",
-    "network_format": "The cluster's networks are networks.",
+    "network_format": "The cluster's networks are valid CIDRs.",
     "network_overlap": "Pod, Service and host networks do not overlap.",
-    "network_size": "The cluster's networks are large enough for it.",
+    "network_size": "The cluster's networks are large enough.",
     "ca_file": "The mirror's CA can be read.",
 }
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as it has to be.
+    """A failed check.
 
     :param host: its name in the inventory, empty for the site as a whole.
     :param check: one of L(CHECKS). :param severity: C(error), C(warning) or C(ignored).
@@ -77,16 +77,16 @@ class Finding:
     fix: str
 
     def as_dict(self) -> dict[str, str]:
-        """As a module returns it."""
+        """As a task returns it."""
         return dataclasses.asdict(self)
 
 
 @dataclass(frozen=True)
 class KernelOption:
-    """Something that the kernel must be able to do.
+    """A kernel option that a node needs.
 
-    :param any_of: symbols, one of which is enough. :param needed_by: who needs it. :param reason: for what.
-    :param required: whether a node cannot work without; otherwise only some feature cannot.
+    :param any_of: symbols, one of which is enough. :param needed_by: program that needs it. :param reason: what for.
+    :param required: whether a node cannot work without it; otherwise only a feature is missing.
     """
 
     any_of: tuple[str, ...]
@@ -100,12 +100,12 @@ class Host:
     """A host of the run.
 
     :param role: C(control_plane) or C(worker), by its inventory group.
-    :param node: what C(node_info) returned, C(None) when it did not.
+    :param node: what C(node_info) returned, C(None) when it failed.
     :param problem: why there is no C(node). :param unreachable: whether the host did not answer at all.
     :param node_name: :param node_address: as the site sets them, empty when it does not.
-    :param swap_off: whether the site turns swap off. :param swap_allowed: whether the kubelet is told to run with swap.
-    :param cgroup_v1_allowed: the same for version 1 of control groups.
-    :param packages_managed: whether the site installs missing commands.
+    :param swap_off: whether the role host turns swap off. :param swap_allowed: whether failSwapOn is false.
+    :param cgroup_v1_allowed: whether failCgroupV1 is false.
+    :param packages_managed: whether the role host installs missing commands.
     """
 
     name: str
@@ -122,22 +122,22 @@ class Host:
 
     @property
     def facts(self) -> t.Mapping[str, t.Any]:
-        """What C(node_info) returned; empty when it did not."""
+        """What C(node_info) returned; empty when it failed."""
         return self.node or {}
 
     @property
     def extra(self) -> t.Mapping[str, t.Any]:
-        """What C(node_info) gathered for the preflight; empty when it was not asked to."""
+        """What C(node_info) read for the preflight; empty when it was not asked to."""
         return self.facts.get("preflight") or {}
 
     @property
     def kubernetes(self) -> t.Mapping[str, t.Any]:
-        """What the host is to a cluster."""
+        """The host's membership."""
         return self.facts.get("kubernetes") or {}
 
     @property
     def is_member(self) -> bool:
-        """Whether the host is a node already, and so has what a new one must find."""
+        """Whether the host is a node already."""
         return self.kubernetes.get("state") == "member"
 
     @property
@@ -153,10 +153,10 @@ class Host:
 
 @dataclass(frozen=True)
 class Site:
-    """What the site wants, and what it holds hosts to.
+    """The site's requirements.
 
-    :param control_planes: :param workers: all hosts of the groups, those of this run or not.
-    :param pod_cidr: :param service_cidr: one network, or one of each family with a comma between.
+    :param control_planes: :param workers: all hosts of the groups, in this run or not.
+    :param pod_cidr: :param service_cidr: one network, or one of each address family, separated by a comma.
     :param memory_min: MiB by role. :param cpus_min: number by role. :param disk_min: MiB by path.
     :param ports: C(port/protocol) by role.
     """
@@ -182,7 +182,7 @@ class Site:
 
 
 def parse_version(text: str | None) -> tuple[int, int, int] | None:
-    """Major, minor and patch, C(None) for what is no version."""
+    """Major, minor and patch, C(None) when it is not a version."""
     match = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?", text or "")
     return (int(match[1]), int(match[2]), int(match[3] or 0)) if match else None
 

@@ -18,7 +18,11 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.baremetal.kubernetes.plugins.action import node_info as action
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._preflight import gather, kernel, probe
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import (
+    kernel_config,
+    preflight_facts,
+    probe,
+)
 
 RunModule = t.Callable[..., dict[str, t.Any]]
 RELEASE = "6.12.41-gentoo"
@@ -44,19 +48,19 @@ def write(root: Path, path: str, content: str | bytes) -> Path:
 )
 def test_kernel_by_its_configuration(tmp_path: Path, path: str, content: str | bytes) -> None:
     write(tmp_path, path, content)
-    seen = kernel.observe(str(tmp_path), RELEASE, WANTED)
+    seen = kernel_config.observe(str(tmp_path), RELEASE, WANTED)
     assert seen == {"source": path, "options": VALUES, "modules_installed": False}
 
 
 def test_broken_configuration_is_passed_over(tmp_path: Path) -> None:
     write(tmp_path, "/proc/config.gz", b"\x1f\x8bnothing")
     write(tmp_path, f"/boot/config-{RELEASE}", CONFIG)
-    assert kernel.observe(str(tmp_path), RELEASE, WANTED)["source"] == f"/boot/config-{RELEASE}"
+    assert kernel_config.observe(str(tmp_path), RELEASE, WANTED)["source"] == f"/boot/config-{RELEASE}"
 
 
 def test_configuration_of_another_kernel_is_not_read(tmp_path: Path) -> None:
     write(tmp_path, "/boot/config-6.1.0-debian", CONFIG)
-    assert kernel.observe(str(tmp_path), RELEASE, WANTED)["source"] == "probe"
+    assert kernel_config.observe(str(tmp_path), RELEASE, WANTED)["source"] == "probe"
 
 
 def test_kernel_by_what_it_shows(tmp_path: Path) -> None:
@@ -86,12 +90,14 @@ def test_kernel_by_what_it_shows(tmp_path: Path) -> None:
         "CONFIG_FIB_RULES": "unknown",
         "CONFIG_SECCOMP": "unknown",
     }
-    seen = kernel.observe(str(tmp_path), RELEASE, expected)
+    seen = kernel_config.observe(str(tmp_path), RELEASE, expected)
     assert seen == {"source": "probe", "options": expected, "modules_installed": True}
 
 
 def test_nothing_is_known_of_a_silent_kernel(tmp_path: Path) -> None:
-    seen = kernel.probe(str(tmp_path), RELEASE, ["CONFIG_VXLAN", "CONFIG_MEMCG", "CONFIG_BPF", "CONFIG_X"])
+    seen = kernel_config.probe(
+        str(tmp_path), RELEASE, ["CONFIG_VXLAN", "CONFIG_MEMCG", "CONFIG_BPF", "CONFIG_X"]
+    )
     assert set(seen.values()) == {"unknown"}
 
 
@@ -123,12 +129,12 @@ def test_ports_and_their_owners(tmp_path: Path) -> None:
     (tmp_path / "proc/20/fd/7").symlink_to("socket:[4711]")
     (tmp_path / "proc/30").mkdir()
     (tmp_path / "proc/self").mkdir()
-    assert gather.ports(str(tmp_path), PORTS) == [
+    assert preflight_facts.ports(str(tmp_path), PORTS) == [
         {"protocol": "tcp", "port": 6400, "address": "127.0.0.1", "process": "kube-controller-manager"},
         {
             "protocol": "udp",
             "port": 8472,
-            "address": str(gather.ipaddress.IPv4Address(0)),
+            "address": str(preflight_facts.ipaddress.IPv4Address(0)),
             "process": "kernel",
         },
         {"protocol": "tcp", "port": 10250, "address": "::", "process": None},
@@ -137,7 +143,7 @@ def test_ports_and_their_owners(tmp_path: Path) -> None:
 
 def test_processes_are_not_looked_at_when_all_ports_are_free(tmp_path: Path) -> None:
     write(tmp_path, "/proc/net/tcp", TCP)
-    assert gather.ports(str(tmp_path), [("tcp", 6443)]) == []
+    assert preflight_facts.ports(str(tmp_path), [("tcp", 6443)]) == []
 
 
 def test_ports_of_this_machine() -> None:
@@ -145,13 +151,13 @@ def test_ports_of_this_machine() -> None:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
         number = listening.getsockname()[1]
-        seen = gather.ports("/", [("tcp", number)])
+        seen = preflight_facts.ports("/", [("tcp", number)])
     assert [(item["port"], item["address"]) for item in seen] == [(number, "127.0.0.1")]
     assert seen[0]["process"]
 
 
 def test_disks_of_paths_that_do_not_exist(tmp_path: Path) -> None:
-    seen = gather.disks(str(tmp_path), ["/var/lib/containerd", "/"])
+    seen = preflight_facts.disks(str(tmp_path), ["/var/lib/containerd", "/"])
     assert [item["path"] for item in seen] == ["/var/lib/containerd", "/"]
     assert seen[0]["device"] == seen[1]["device"] == os.stat(tmp_path).st_dev
     assert seen[0]["free_bytes"] > 0 and seen[0]["writable"] is True
@@ -177,7 +183,7 @@ def test_networks(tmp_path: Path) -> None:
         f"00000000000000000000000000000001 80 {flags}       lo\n"
         f"00000000000000000000000000000000 00 {flags}     eth0\n",
     )
-    assert gather.networks(str(tmp_path)) == [
+    assert preflight_facts.networks(str(tmp_path)) == [
         {"network": "10.244.0.0/24", "interface": "cilium_host"},
         {"network": "192.0.2.0/24", "interface": "eth0"},
         {"network": "2001:db8::/64", "interface": "eth0"},
@@ -195,7 +201,7 @@ def test_networks(tmp_path: Path) -> None:
 def test_version_of_the_api_server(tmp_path: Path, image: str, version: str | None) -> None:
     text = f"spec:\n  containers:\n  - name: kube-apiserver\n    image: {image}\n"
     write(tmp_path, "/etc/kubernetes/manifests/kube-apiserver.yaml", text)
-    assert gather.apiserver_version(str(tmp_path)) == version
+    assert preflight_facts.apiserver_version(str(tmp_path)) == version
 
 
 class Answers(http.server.BaseHTTPRequestHandler):
