@@ -1,0 +1,35 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rules for playbooks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.gates import repo
+
+IMPORT = "ansible.builtin.import_playbook"
+CHECK = Path("playbooks/check_inventory.yml")
+PLAYBOOKS = [path for path in repo.files() if path.parts[0] == "playbooks" and path.suffix == ".yml"]
+
+
+def _first(path: Path) -> Path:
+    """The playbook whose play runs first."""
+    plays: list[dict[str, Any]] = repo.load(path)
+    return _first(path.parent / plays[0][IMPORT]) if IMPORT in plays[0] else path
+
+
+@pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda path: path.stem)
+def test_playbook_checks_the_inventory_first(path: Path) -> None:
+    """Without the groups of a cluster Ansible would do nothing and end with exit code 0."""
+    assert _first(path) == CHECK, f"{path}: expected to import {CHECK.name} first"
+
+
+@pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda path: path.stem)
+def test_host_patterns_are_literal(path: Path) -> None:
+    patterns = [play.get("hosts", "") for play in repo.load(path)]
+    assert not [pattern for pattern in patterns if "{{" in pattern]
