@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs the module C(node_info), and compares the host's clock with the controller's, which only the controller can."""
+"""Runs the module C(node_info) and adds the offset of the host's clock, which only the controller can measure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ansible.plugins.action import ActionBase
 
 
 def compare(sent: float, began: float, ended: float, received: float) -> dict[str, float]:
-    """How far a clock is ahead, as NTP computes it (RFC 5905): the way there and the way back are taken to be equal.
+    """Offset of the host's clock, computed as in NTP (RFC 5905): both directions are assumed to take the same time.
 
     :param sent: :param received: by the controller's clock. :param began: :param ended: by the host's.
     """
@@ -25,14 +25,14 @@ def compare(sent: float, began: float, ended: float, received: float) -> dict[st
 
 
 class ActionModule(ActionBase):
-    """C(node_info) with the times at which it was sent and came back."""
+    """Measures the round trip of C(node_info)."""
 
     _supports_check_mode = True
     _supports_async = False
     _requires_connection = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Run it."""
+        """Run the action."""
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         sent = time.time()
         result.update(self._execute_module(task_vars=task_vars))

@@ -6,59 +6,58 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: node_info
-short_description: Read what a host is to a Kubernetes cluster
+short_description: Read the state of a host in a Kubernetes cluster
 version_added: 0.1.0
 author:
   - baremetal.kubernetes contributors (@baremetal-kubernetes)
 description:
-  - Reads in one call what decides how a host becomes a node, or which node it is already. It changes nothing.
-  - A host is V(fresh) when nothing of kubeadm is on it, V(member) when it has everything that a node of its role has,
-    and V(partial) in between, for example after an interrupted join.
+  - Reads in one call the facts that determine how a host becomes a node, or which node it is. It changes nothing.
+  - A host is V(fresh) without any file of kubeadm, V(member) when it has all files that a node of its role has, and
+    V(partial) in between, for example after an interrupted join.
 extends_documentation_fragment:
   - baremetal.kubernetes._attributes.info
 options:
   address_probe:
     description:
-      - Address to which the source address is determined; nothing is sent to it. By default the way of the default
-        route, IPv4 before IPv6.
+      - Destination for which RV(node.address) is determined; nothing is sent to it. By default an address that only
+        the default route reaches, IPv4 before IPv6.
     type: str
   root:
     description:
-      - Folder that stands for C(/), for hosts that are mounted somewhere and for tests.
+      - Directory that stands for C(/), for a mounted host and for tests.
     type: path
     default: /
   preflight:
     description:
-      - Gathers what M(baremetal.kubernetes.preflight_report) needs besides, as RV(node.preflight). Nothing of it is
-        judged here.
+      - Also reads the facts that only M(baremetal.kubernetes.preflight_report) needs, as RV(node.preflight).
     type: dict
     version_added: 0.1.0
     suboptions:
       kernel_options:
-        description: Options of the kernel to look up, such as C(CONFIG_OVERLAY_FS).
+        description: Kernel options to look up, such as C(CONFIG_OVERLAY_FS).
         type: list
         elements: str
         default: []
       ports:
-        description: Ports to look at, such as C(6443/tcp).
+        description: Ports to check, such as C(6443/tcp).
         type: list
         elements: str
         default: []
       paths:
-        description: Paths whose free space is told. They need not exist.
+        description: Paths whose free space is read. They need not exist.
         type: list
         elements: str
         default: []
       urls:
         description:
-          - URLs that the host must reach, asked all at once. C({arch}) stands for the host's architecture. Proxies are
-            taken from the environment.
+          - URLs that the host must reach; all are requested at once. C({arch}) is replaced by the host's architecture.
+            Proxies are taken from the environment.
         type: list
         elements: str
         default: []
       ca_pem:
         description:
-          - Certificates, as PEM text, of authorities that O(preflight.urls) are verified with beside the host's own.
+          - CA certificates in PEM format that O(preflight.urls) are verified with, in addition to the host's own.
         type: str
         default: ""
       timeout:
@@ -76,7 +75,7 @@ EXAMPLES = r"""
   baremetal.kubernetes.node_info:
   register: node_info
 
-- name: Read what decides whether a host can become a node
+- name: Read the facts for preflight checks
   baremetal.kubernetes.node_info:
     preflight:
       kernel_options: [CONFIG_OVERLAY_FS, CONFIG_BPF_SYSCALL]
@@ -102,8 +101,8 @@ node:
       sample: cp1.example.org
     node_name:
       description:
-        - Name of the node. Of a host that joined, the one in the kubelet's client certificate; otherwise the host name
-          in lower case, which is what kubeadm would choose.
+        - Name of the node. After the join, the one in the kubelet's client certificate; before, the host name in lower
+          case, as kubeadm would choose it.
       type: str
       sample: cp1.example.org
     node_name_source:
@@ -119,7 +118,7 @@ node:
       type: str
       sample: 4c4c4544-004a-3910-804a-c4c04f4d3332
     architecture:
-      description: Architecture as release files call it.
+      description: Architecture, as in the names of release files.
       type: str
       sample: amd64
     kernel:
@@ -136,13 +135,13 @@ node:
       sample: openrc
     package_manager:
       description:
-        - The distribution's own package manager, as C(ansible_facts.pkg_mgr) names it, V(unknown) when there is none
-          that the collection knows.
+        - The distribution's native package manager, as in C(ansible_facts.pkg_mgr), V(unknown) when the collection
+          knows none.
       type: str
       sample: portage
     missing_commands:
       description:
-        - Commands that a node needs or kubeadm looks for, and the host has not. Of C(conntrack), C(ethtool), C(ip),
+        - Commands that a node or kubeadm's preflight needs and the host lacks, of C(conntrack), C(ethtool), C(ip),
           C(iptables), C(losetup), C(modprobe), C(mount), C(nsenter), C(socat) and C(tc).
       type: list
       elements: str
@@ -169,15 +168,15 @@ node:
       type: int
       sample: 0
     cgroup:
-      description: Version of the control groups (V(1), V(2) or V(hybrid)) and usable controllers.
+      description: Version of the control groups (V(1), V(2) or V(hybrid)) and available controllers.
       type: dict
       sample: {version: "2", controllers: [cpu, cpuset, io, memory, pids]}
     root_propagation:
-      description: Whether mounts below C(/) reach other mount namespaces, V(shared) or V(private).
+      description: Mount propagation of C(/), V(shared) or V(private).
       type: str
       sample: shared
     kubernetes:
-      description: What the host is to a cluster.
+      description: State of the host in its cluster.
       type: dict
       contains:
         state:
@@ -185,11 +184,11 @@ node:
           type: str
           sample: member
         role:
-          description: V(control_plane) or V(worker); V(null) when nothing tells.
+          description: V(control_plane) or V(worker); V(null) when the files do not determine it.
           type: str
           sample: control_plane
         missing:
-          description: Files that a member of this role has and this host has not.
+          description: Files that a member of this role has and this host lacks.
           type: list
           elements: str
           sample: []
@@ -199,7 +198,7 @@ node:
           type: str
           sample: sha256:8cb2de97839780a412b93877f8507ad6c94f73add17d5d7058e91741c9d5ec78
         api_server:
-          description: URL that the kubelet uses, V(null) before the host joined.
+          description: URL of the API server in the kubelet's kubeconfig, V(null) before the join.
           type: str
           sample: https://192.0.2.11:6443
         files:
@@ -208,16 +207,18 @@ node:
           elements: str
           sample: [/etc/kubernetes/kubelet.conf, /etc/kubernetes/pki/ca.crt]
         static_pods:
-          description: Names of the static Pods' manifests.
+          description: Names of the static Pods, by their manifests.
           type: list
           elements: str
           sample: [etcd, kube-apiserver]
         verifies_kubelets:
-          description: Whether the API server of this host asks kubelets for certificates of the cluster's CA.
+          description:
+            - Whether the API server on this host verifies serving certificates of kubelets. Without an API server,
+              whether this host's kubelet has a certificate that the cluster's CA has issued.
           type: bool
           sample: true
         encrypts:
-          description: Whether the API server of this host is told to encrypt what it stores.
+          description: Whether the API server on this host runs with a configuration of encryption at rest.
           type: bool
           sample: true
     versions:
@@ -272,27 +273,27 @@ node:
           elements: str
           sample: [etcd, root]
     preflight:
-      description: What O(preflight) asked for.
+      description: Facts that O(preflight) asked for.
       returned: O(preflight) is given
       type: dict
       contains:
         kernel:
           description:
-            - Where the options are known from (a file, or V(probe)), each option (V(y), V(m), V(n), or V(unknown)), and
-              whether the running kernel's modules are installed.
+            - Source of the options (a file, or V(probe) for evidence in C(/proc) and C(/sys)), each option (V(y), V(m),
+              V(n) or V(unknown)), and whether the running kernel's modules are installed.
           type: dict
           sample: {source: /proc/config.gz, options: {CONFIG_OVERLAY_FS: m}, modules_installed: true}
         cpus:
-          description: Number of CPUs that can be used.
+          description: Number of available CPUs.
           type: int
           sample: 4
         ports:
-          description: Those of O(preflight.ports) that are taken, with address and process (V(null) when unknown).
+          description: Those of O(preflight.ports) that are in use, with address and process (V(null) when unknown).
           type: list
           elements: dict
           sample: [{protocol: tcp, port: 6443, address: "::", process: kube-apiserver}]
         disks:
-          description: Free bytes at each of O(preflight.paths), with the number of the device.
+          description: Free bytes at each of O(preflight.paths), the device number, and whether it is writable.
           type: list
           elements: dict
           sample: [{path: /var/lib, free_bytes: 21474836480, device: 2049, writable: true}]
@@ -302,17 +303,17 @@ node:
           elements: dict
           sample: [{network: 192.0.2.0/24, interface: eth0}]
         apiserver_version:
-          description: Version of the API server by its static Pod, V(null) without one.
+          description: Version of the API server by its static Pod's manifest, V(null) without one.
           type: str
           sample: 1.36.4
         clock:
           description:
-            - The host's clock, in seconds since the epoch, when the module began and ended, its lead over the
-              controller's, and the seconds by which that may be wrong either way.
+            - The host's time, in seconds since the epoch, at the module's start and end; its offset from the
+              controller's, and the uncertainty of that in seconds.
           type: dict
           sample: {began: 1790000000.123, ended: 1790000000.434, offset: -0.011, uncertainty: 0.221}
         urls:
-          description: Whether each of O(preflight.urls) answered, and with what.
+          description: Whether each of O(preflight.urls) answered, with its status or the error.
           type: list
           elements: dict
           sample: [{url: "https://registry.k8s.io/v2/", ok: true, answer: HTTP 200}]
@@ -358,11 +359,11 @@ def parse_ports(module: AnsibleModule, texts: t.Iterable[str]) -> tuple[tuple[st
 
 
 def read(module: AnsibleModule, began: float) -> dict[str, t.Any]:
-    """The facts, and what a preflight asks for."""
+    """Read the facts, and those of a preflight if it is asked for."""
     root, probe, asked = (module.params[name] for name in ("root", "address_probe", "preflight"))
     if asked is None:
         return collect(root, probe)
-    # Only here, as it needs TLS and HTTP, whose import takes longer than all other facts.
+    # Imported only here: importing TLS and HTTP takes longer than reading all other facts.
     from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import preflight_facts
 
     request = preflight_facts.Request(
@@ -385,7 +386,9 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     root = module.params["root"]
     if not os.path.isdir(root):
-        module.fail_json(msg=f"root {root} is not a directory. Give the folder that the host is mounted on.")
+        module.fail_json(
+            msg=f"root {root} is not a directory. Give the directory that the host is mounted on."
+        )
     module.exit_json(changed=False, node=read(module, began))
 
 

@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Facts of a host that decide how it becomes a node. Everything is read below a root folder."""
+"""Facts of a host that determine how it becomes a node. All paths are below a root directory."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _VERSION_COMMANDS = {
     "runc": ("--version",),
     "crictl": ("--version",),
 }
-# What kubeadm's preflight and the roles look for on every node.
+# What kubeadm's preflight and the roles need on every node.
 NODE_COMMANDS = (
     "conntrack",
     "ethtool",
@@ -63,7 +63,7 @@ NODE_COMMANDS = (
     "socat",
     "tc",
 )
-# Family of distributions (ID and ID_LIKE of os-release) -> its own package manager: others may be installed beside it.
+# Family of distributions (ID and ID_LIKE of os-release) -> its native package manager; others may be installed, too.
 _FAMILY_MANAGERS = {
     "debian": "apt",
     "ubuntu": "apt",
@@ -78,7 +78,7 @@ _FAMILY_MANAGERS = {
     "alpine": "apk",
     "void": "xbps",
 }
-# Program -> name of the package manager as Ansible's fact has it, for distributions that name no known family.
+# Program -> package manager as in Ansible's fact pkg_mgr, for distributions of no known family.
 _MANAGER_PROGRAMS = {
     "apt-get": "apt",
     "dnf5": "dnf5",
@@ -107,8 +107,8 @@ def _run(argv: t.Sequence[str]) -> tuple[int, str]:
 
 def find_program(root: str, name: str) -> str | None:
     """Where a program is below C(root)."""
-    for folder in _SEARCH_PATH:
-        path = os.path.join(under(root, folder), name)
+    for directory in _SEARCH_PATH:
+        path = os.path.join(under(root, directory), name)
         if os.access(path, os.X_OK) and os.path.isfile(path):
             return path
     return None
@@ -153,15 +153,15 @@ def distribution(root: str) -> dict[str, t.Any]:
 
 
 def architecture() -> str:
-    """The machine's architecture as release files call it."""
+    """The machine's architecture, as in the names of release files."""
     return _ARCHITECTURES.get(platform.machine(), platform.machine())
 
 
 def package_manager(root: str) -> str:
-    """The name that Ansible's C(pkg_mgr) fact has for the host's package manager, C(unknown) when there is none.
+    """The host's package manager as in Ansible's fact C(pkg_mgr), C(unknown) when there is none.
 
-    The family of the distribution decides, as Debian may have dnf installed; programs decide where it is unknown. On an
-    image-based system (rpm-ostree) it is C(atomic_container).
+    The distribution's family decides, as Debian may have dnf installed; for an unknown family, installed programs do.
+    On an image-based system (rpm-ostree) it is C(atomic_container).
     """
     if os.path.exists(under(root, "/run/ostree-booted")):
         return "atomic_container"
@@ -178,15 +178,15 @@ def package_manager(root: str) -> str:
 
 
 def missing_commands(root: str, names: t.Iterable[str] = NODE_COMMANDS) -> list[str]:
-    """Those of some commands that are in none of the folders that services search."""
+    """Those commands that are in none of the directories that services search."""
     return [name for name in names if find_program(root, name) is None]
 
 
 def service_manager(root: str) -> str:
     """C(systemd), C(openrc), C(sysvinit) or C(other).
 
-    The folders under C(/run) are what sd_booted(3) and OpenRC itself look at; process 1 decides the rest, as OpenRC may
-    run below another init.
+    The directories below C(/run) are the test of sd_booted(3) and of OpenRC itself; otherwise process 1 decides, as
+    OpenRC may run below another init.
     """
     if os.path.isdir(under(root, "/run/systemd/system")):
         return "systemd"
@@ -234,9 +234,9 @@ def _shown(observed: Observed) -> dict[str, t.Any]:
 
 
 def source_address(probe: str | None) -> str | None:
-    """The address that this host would send from; a connected UDP socket asks the kernel and sends nothing.
+    """The source address of this host: connecting a UDP socket makes the kernel choose it and sends nothing.
 
-    :param probe: address to send to. By default one of the documentation ranges (RFC 5737, RFC 3849), which only the
+    :param probe: destination. By default an address of the documentation ranges (RFC 5737, RFC 3849), which only the
         default route can reach, IPv4 before IPv6.
     """
     for target in [probe] if probe else ["192.0.2.1", "2001:db8::1"]:
@@ -272,7 +272,7 @@ def _meminfo(root: str) -> dict[str, int]:
 
 
 def cgroup(root: str) -> dict[str, t.Any]:
-    """Version of the control groups (C(1), C(2) or C(hybrid)) and the controllers that can be used."""
+    """Version of the control groups (C(1), C(2) or C(hybrid)) and their available controllers."""
     kinds: dict[str, set[str]] = {}
     for line in (read_text(root, "/proc/mounts") or "").splitlines():
         words = line.split()
@@ -290,7 +290,7 @@ def cgroup(root: str) -> dict[str, t.Any]:
 
 
 def root_propagation(root: str) -> str:
-    """C(shared) or C(private): how mounts below C(/) reach other mount namespaces (mount_namespaces(7))."""
+    """Mount propagation of C(/), C(shared) or C(private) (mount_namespaces(7))."""
     text = read_text(root, "/proc/1/mountinfo") or read_text(root, "/proc/self/mountinfo") or ""
     state = "private"
     for line in text.splitlines():
@@ -308,7 +308,7 @@ def _hostname(root: str) -> str:
 
 
 def kubernetes_facts(state: KubernetesState) -> dict[str, t.Any]:
-    """The state of a host towards its cluster as return value."""
+    """The state of a host in its cluster, as return value."""
     return {
         "state": state.membership.state,
         "role": state.membership.role,
@@ -325,7 +325,7 @@ def kubernetes_facts(state: KubernetesState) -> dict[str, t.Any]:
 def collect(root: str = "/", probe: str | None = None) -> dict[str, t.Any]:
     """All facts of the host.
 
-    :param root: folder that stands for C(/). :param probe: see L(source_address).
+    :param root: directory that stands for C(/). :param probe: see L(source_address).
     """
     with ThreadPoolExecutor(len(_VERSION_COMMANDS)) as pool:
         pending = {name: pool.submit(_version, root, name) for name in _VERSION_COMMANDS}

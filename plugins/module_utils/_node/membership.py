@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""What kubeadm left on a host, and what that makes of it. Reads below a root folder; decides purely."""
+"""Membership of a host in a cluster, from the files of kubeadm and of this collection. All paths are below a root."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import kubeconfig, x509
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import kubeconfig, x509, yaml
 
 CONFIG_DIR = "/etc/kubernetes"
 KUBELET_CONF = f"{CONFIG_DIR}/kubelet.conf"
@@ -29,7 +29,7 @@ CONTROL_PLANE_MANIFESTS = tuple(
     f"{MANIFESTS}/{name}.yaml" for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 )
 
-# What kubeadm 1.35 to 1.37 writes (cmd/kubeadm/app/constants/constants.go), control planes only.
+# What kubeadm 1.35 to 1.37 writes on control planes only (cmd/kubeadm/app/constants/constants.go).
 CONTROL_PLANE_FILES = (
     ADMIN_CONF,
     f"{CONFIG_DIR}/super-admin.conf",
@@ -44,7 +44,7 @@ CONTROL_PLANE_FILES = (
     f"{CONFIG_DIR}/pki/etcd/ca.crt",
     ETCD_DATA,
 )
-# The same, every node.
+# What kubeadm writes on every node.
 NODE_FILES = (
     KUBELET_CONF,
     BOOTSTRAP_CONF,
@@ -57,11 +57,11 @@ KNOWN_FILES = (*NODE_FILES, *CONTROL_PLANE_FILES)
 
 @dataclass(frozen=True)
 class Membership:
-    """What a host is to a cluster.
+    """Whether a host is a node.
 
-    :param state: C(fresh) (nothing of kubeadm), C(partial) (something, but no complete node) or C(member).
-    :param role: C(control_plane), C(worker), or C(None) when the files do not tell.
-    :param missing: what a member of this role would have, and this host has not.
+    :param state: C(fresh) (no file of kubeadm), C(partial) (partially joined) or C(member).
+    :param role: C(control_plane), C(worker), or C(None) when the files do not determine it.
+    :param missing: files that a member of this role has and this host lacks.
     """
 
     state: str
@@ -70,12 +70,12 @@ class Membership:
 
 
 def classify(files: t.Collection[str], local_etcd: bool = False) -> Membership:
-    """Decide from the known files that exist.
+    """Determine the membership from the known files that exist.
 
     A member has C(kubelet.conf); a control plane also C(admin.conf) and the manifests of API server, controller manager
     and scheduler, and of etcd unless that is external.
 
-    :param local_etcd: whether the API server is told to use an etcd on its own host.
+    :param local_etcd: whether the API server uses an etcd on its own host.
     """
     own = set(files)
     if not own:
@@ -92,21 +92,20 @@ def classify(files: t.Collection[str], local_etcd: bool = False) -> Membership:
     return Membership("partial", "worker" if BOOTSTRAP_CONF in own else None, (KUBELET_CONF,))
 
 
-# Where the kubelet keeps a serving certificate that it was given (pkg/kubelet/certificate/kubelet.go).
+# Where the kubelet stores an issued serving certificate (pkg/kubelet/certificate/kubelet.go).
 KUBELET_SERVING = "/var/lib/kubelet/pki/kubelet-server-current.pem"
-_VERIFIES, _ENCRYPTS = "--kubelet-certificate-authority=", "--encryption-provider-config="
 
 
 @dataclass(frozen=True)
 class KubernetesState:
-    """Everything that the host's files tell of its cluster.
+    """Everything that the host's files tell about its cluster.
 
     :param cluster_id: C(sha256:<hex>) of the cluster CA's public key, as in kubeadm's discovery.
     :param node_name: from the kubelet's client certificate, C(None) before the node joined.
     :param static_pods: names of the manifests.
-    :param verifies_kubelets: whether the API server here asks kubelets for certificates of the cluster's CA, or, while
-        it has no manifest, whether this host's kubelet has one.
-    :param encrypts: whether the API server here is told to encrypt what it stores.
+    :param verifies_kubelets: whether the API server on this host verifies kubelets' serving certificates, or, while it
+        has no manifest, whether this host's kubelet has one of the cluster's CA.
+    :param encrypts: whether the API server on this host has a configuration of encryption at rest.
     """
 
     membership: Membership
@@ -119,14 +118,24 @@ class KubernetesState:
     encrypts: bool = False
 
 
-def uses_local_etcd(apiserver_manifest: str | None) -> bool:
-    """Whether the API server's manifest names an etcd on the loopback interface, as kubeadm writes it."""
-    match = re.search(r"--etcd-servers=(\S+)", apiserver_manifest or "")
-    return bool(match and re.search(r"//(127\.|\[::1\]|localhost)", match.group(1)))
+def arguments(manifest: str | None) -> dict[str, str]:
+    """Arguments of a static Pod's container; none when the manifest is missing or cannot be read."""
+    try:
+        container = yaml.load(manifest or "")["spec"]["containers"][0]
+        words = [*(container.get("command") or ()), *(container.get("args") or ())]
+    except (yaml.YamlError, AttributeError, KeyError, IndexError, TypeError):
+        return {}
+    pairs = (str(word)[2:].partition("=") for word in words if str(word).startswith("--"))
+    return {name: value for name, _sep, value in pairs}
+
+
+def uses_local_etcd(apiserver: t.Mapping[str, str]) -> bool:
+    """Whether the API server's arguments name an etcd on the loopback interface, as kubeadm writes them."""
+    return bool(re.search(r"//(127\.|\[::1\]|localhost)", apiserver.get("etcd-servers", "")))
 
 
 def read_text(root: str, path: str) -> str | None:
-    """A text file below C(root), C(None) when it cannot be read."""
+    """Content of a text file below C(root), C(None) when it cannot be read."""
     try:
         with open(under(root, path), encoding="utf-8", errors="replace") as handle:
             return handle.read()
@@ -153,7 +162,7 @@ def _kubelet_certificate(root: str, config: kubeconfig.Kubeconfig) -> x509.Certi
         return None
     path = under(root, config.client_cert_path)
     if os.path.islink(path):
-        # The kubelet links to its newest certificate by an absolute path, which below a root leads elsewhere.
+        # The kubelet's link to its newest certificate is absolute; it has to be resolved below the root.
         return _certificate(
             read_text(root, os.path.join(os.path.dirname(config.client_cert_path), os.readlink(path)))
         )
@@ -163,7 +172,7 @@ def _kubelet_certificate(root: str, config: kubeconfig.Kubeconfig) -> x509.Certi
 def observe(root: str = "/") -> KubernetesState:
     """Read the host's files.
 
-    :param root: folder that stands for C(/).
+    :param root: directory that stands for C(/).
     """
     files = tuple(path for path in KNOWN_FILES if os.path.exists(under(root, path)))
     config: kubeconfig.Kubeconfig | None = None
@@ -186,15 +195,18 @@ def observe(root: str = "/") -> KubernetesState:
     except OSError:
         pods = []
     manifest = read_text(root, CONTROL_PLANE_MANIFESTS[0])
+    apiserver = arguments(manifest)
     return KubernetesState(
-        membership=classify(files, uses_local_etcd(manifest)),
+        membership=classify(files, uses_local_etcd(apiserver)),
         files=files,
         cluster_id=ca.public_key_hash if ca else None,
         api_server=config.server if config else None,
         node_name=name,
         static_pods=tuple(pods),
         verifies_kubelets=(
-            os.path.lexists(under(root, KUBELET_SERVING)) if manifest is None else _VERIFIES in manifest
+            os.path.lexists(under(root, KUBELET_SERVING))
+            if manifest is None
+            else "kubelet-certificate-authority" in apiserver
         ),
-        encrypts=_ENCRYPTS in (manifest or ""),
+        encrypts="encryption-provider-config" in apiserver,
     )

@@ -487,3 +487,39 @@ def test_dnf_that_is_dnf5(tmp_path: Path) -> None:
 def test_image_based_system(tmp_path: Path) -> None:
     Tree(tmp_path).write("/etc/os-release", "ID=fedora\n").write("/run/ostree-booted", "")
     assert facts.package_manager(str(tmp_path)) == "atomic_container"
+
+
+MANIFEST = "spec:\n  containers:\n  - command:\n    - kube-apiserver\n    - {}\n    image: kube-apiserver\n"
+
+
+@pytest.mark.parametrize(
+    ("manifest", "expected"),
+    [
+        (MANIFEST.format("--profiling=false"), {"profiling": "false"}),
+        (
+            MANIFEST.format("--etcd-servers=https://127.0.0.1:2379"),
+            {"etcd-servers": "https://127.0.0.1:2379"},
+        ),
+        (MANIFEST.format("--flag\n    args: [--other=a=b]"), {"flag": "", "other": "a=b"}),
+        ("spec:\n  containers: []\n", {}),
+        ("spec: &anchor {}\n", {}),
+        ("- --encryption-provider-config=/a\n", {}),
+        (None, {}),
+    ],
+)
+def test_arguments_of_a_static_pod(manifest: str | None, expected: dict[str, str]) -> None:
+    assert membership.arguments(manifest) == expected
+
+
+def test_api_server_settings(tree: Tree) -> None:
+    path = membership.CONTROL_PLANE_MANIFESTS[0]
+    tree.write(path, MANIFEST.format("--encryption-provider-config=/etc/kubernetes/encryption/config.yaml"))
+    state = membership.observe(str(tree.root))
+    assert (state.encrypts, state.verifies_kubelets) == (True, False)
+    # A comment is no argument.
+    tree.write(path, MANIFEST.format("--kubelet-certificate-authority=/ca # --encryption-provider-config=/x"))
+    state = membership.observe(str(tree.root))
+    assert (state.encrypts, state.verifies_kubelets) == (False, True)
+
+
+KEY = "c2VjcmV0IG9mIHRoZSBlbmNyeXB0aW9uIGtleSAhISE="
