@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from lab import config, host, inventory, lifecycle
+from lab import config, host, inventory, lifecycle, snapshot
 from lab.config import KINDS, ROLES, LabError, Settings
 from lab.preconditions import gib
 from lab.report import Reporter
@@ -99,6 +99,7 @@ def status() -> None:
     out.print(table)
     for name, alive in lifecycle.services(settings).items():
         out.print(f"{name}: {'running' if alive else 'not running; `lab up` starts it'}", markup=False)
+    out.print(f"snapshots: {', '.join(snapshot.names(settings.paths)) or 'none'}", markup=False)
     out.print(f"state {settings.paths.state}, cache {settings.paths.cache}", markup=False)
 
 
@@ -143,6 +144,20 @@ def stop(name: Annotated[str, typer.Argument(help="Host.")]) -> None:
 def start(name: Annotated[str, typer.Argument(help="Host.")]) -> None:
     """Switch a host on and wait until ssh answers."""
     lifecycle.start(config.settings(), name, Reporter(out))
+
+
+@app.command()
+@_told
+def save(name: Annotated[str, typer.Argument(help="Name for the snapshot.")]) -> None:
+    """Keep the disks of all hosts as a snapshot; they lose power and boot again."""
+    lifecycle.save(config.settings(), name, Reporter(out))
+
+
+@app.command()
+@_told
+def restore(name: Annotated[str, typer.Argument(help="Snapshot.")]) -> None:
+    """Go back to a snapshot: its hosts with the disks that they had; what came later is removed."""
+    lifecycle.restore(config.settings(), name, Reporter(out))
 
 
 @app.command()

@@ -26,7 +26,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from lab import bases, cgroups, network
+from lab import bases, cgroups, network, snapshot
 from lab.cgroups import Parent
 from lab.config import LabError, Settings
 from lab.run import run, spawn, tail, write_atomic
@@ -201,6 +201,7 @@ def prepare(settings: Settings, record: HostRecord) -> None:
     """Put a host's own files into place; those that it already has stay as they are."""
     base = folder(settings, record.name)
     net = settings.network
+    snapshot.supply(settings.paths, record)
     for part in ("upper", "work", "root", *(f"data/{name}" for name in DATA)):
         (base / part).mkdir(parents=True, exist_ok=True)
     bases.use(settings.paths, record.base, f"{settings.name}-{record.name}", base)
@@ -285,7 +286,7 @@ def boot(settings: Settings, record: HostRecord, parents: Sequence[Parent]) -> P
         name=name,
         interface=settings.network.interface(name),
         bridge=network.INNER_BRIDGE,
-        lower=str(settings.paths.bases / record.base),
+        lower=snapshot.lower(settings.paths, record),
         folder=str(base),
         binds=[[str(base / "data" / part), target] for part, target in DATA.items()],
         init=[INIT_PATH],

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import bases, cgroups, host, inventory, machine, network, preconditions, state
+from lab import bases, cgroups, host, inventory, machine, network, preconditions, snapshot, state
 from lab.cgroups import Parent
 from lab.config import (
     DEFAULT_HOSTS,
@@ -159,6 +159,52 @@ def start(settings: Settings, name: str, report: Reporter) -> None:
         _hosts(settings, record, [name], parents, report)
 
 
+def save(settings: Settings, name: str, report: Reporter) -> None:
+    """Cut the power of all hosts, keep their disks as a snapshot, and switch those that were on on again.
+
+    :raises LabError: there is no host, or no snapshot can have that name.
+    """
+    with _changing(settings) as parents:
+        record = state.load(settings.paths)
+        snapshot.complete(settings, record)
+        snapshot.check_free(settings.paths, name)
+        if not record.hosts:
+            raise LabError("there is no host to save", "run `lab up` first")
+        on = [host_name for host_name in record.hosts if host.running(settings, host_name)]
+        with report.step("power off"):
+            _power_off_all(settings, record)
+        with report.step(f"snapshot {name}"):
+            snapshot.take(settings, name, record)
+        _hosts(settings, record, on, parents, report)
+
+
+def restore(settings: Settings, name: str, report: Reporter) -> None:
+    """Have exactly the hosts of a snapshot, with the disks that they had, and switch all of them on.
+
+    :raises LabError: there is no such snapshot, it is of another name or subnet, or the lab is not up.
+    """
+    with _changing(settings) as parents:
+        record = state.load(settings.paths)
+        snapshot.complete(settings, record)
+        found = snapshot.load(settings.paths, name)
+        snapshot.check_network(found, settings.network)
+        if not network.mounted(network.namespace(settings.paths)):
+            raise LabError("the lab is not up", "run `lab up` first")
+        with report.step("power off"):
+            _power_off_all(settings, record)
+        with report.step(f"disks of {name}"):
+            discarded = snapshot.restore(settings, found, record)
+        # Removing them takes as long as booting.
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(shutil.rmtree, discarded, ignore_errors=True)
+            _hosts(settings, record, list(record.hosts), parents, report)
+        inventory.write(settings, list(record.hosts.values()), inventory.current_checksums(settings))
+
+
+def _power_off_all(settings: Settings, record: State) -> None:
+    _each(lambda name: host.power_off(settings, name), list(record.hosts))
+
+
 def find_host(settings: Settings, name: str) -> HostRecord:
     """The record of a host.
 
@@ -173,9 +219,10 @@ def find_host(settings: Settings, name: str) -> HostRecord:
 def _hosts(
     settings: Settings, record: State, names: Sequence[str], parents: Sequence[Parent], report: Reporter
 ) -> None:
+    snapshot.complete(settings, record)
     host.ensure_key(host.key_file(settings), f"{settings.name}-lab")
-    for name in record.hosts:
-        host.prepare(settings, record.hosts[name])
+    with report.step("disks"):
+        _each(lambda name: host.prepare(settings, record.hosts[name]), list(record.hosts))
     write_atomic(settings.paths.known_hosts, host.known_hosts(settings, record.hosts.values()))
     network.write_records(settings, [(h.name, h.address) for h in record.hosts.values()])
     off = [name for name in names if not host.running(settings, name)]

@@ -15,9 +15,10 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from lab.config import HostSpec, Kind, LabError, Paths, Role, Settings
 from lab.run import write_atomic
@@ -47,6 +48,7 @@ class HostRecord:
 
     :param address: its IPv4 address.
     :param base: name of the base below its root, which it keeps although recipes change.
+    :param layers: snapshots between the base and its own files, the latest first.
     """
 
     name: str
@@ -54,6 +56,12 @@ class HostRecord:
     role: Role
     address: str
     base: str
+    layers: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any]) -> HostRecord:
+        """From what JSON makes of one."""
+        return cls(**{**data, "layers": tuple(data.get("layers", ()))})
 
     def spec(self) -> HostSpec:
         return HostSpec(self.name, self.kind, self.role)
@@ -81,7 +89,7 @@ class State:
         if data.get("version") != VERSION:
             raise ValueError(f"version {data.get('version')!r}, expected {VERSION}")
         return cls(
-            hosts={name: HostRecord(**record) for name, record in data["hosts"].items()},
+            hosts={name: HostRecord.parse(record) for name, record in data["hosts"].items()},
             services={name: [Process(**p) for p in items] for name, items in data["services"].items()},
         )
 

@@ -34,7 +34,7 @@ class Boot:
     :param name: host name.
     :param interface: the cable's end in the lab's namespace.
     :param bridge: where that end goes.
-    :param lower: base root file system.
+    :param lower: root file systems below the host's own files, topmost first.
     :param folder: the host's folder (upper, work, root, data).
     :param binds: (folder on the machine, path in the host).
     :param init: the command that is PID 1.
@@ -44,7 +44,7 @@ class Boot:
     name: str
     interface: str
     bridge: str
-    lower: str
+    lower: list[str]
     folder: str
     binds: list[list[str]]
     init: list[str]
@@ -108,7 +108,7 @@ def supervise(boot: Boot) -> int:
     root.mkdir(exist_ok=True)
     # systemd-nspawn keeps locks and sockets in /run, and leaves them there when it is killed.
     run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run"])
-    layers = f"lowerdir={boot.lower},upperdir={boot.folder}/upper,workdir={boot.folder}/work"
+    layers = f"lowerdir={':'.join(boot.lower)},upperdir={boot.folder}/upper,workdir={boot.folder}/work"
     run(["mount", "-t", "overlay", "overlay", "-o", layers, str(root)])
     groups = [Path(group) for group in boot.groups]
     while True:
