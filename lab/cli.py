@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from lab import config, host, inventory, lifecycle, snapshot
+from lab import config, host, inventory, lifecycle, preconditions, snapshot
 from lab.config import KINDS, ROLES, LabError, Settings
 from lab.preconditions import gib
 from lab.report import Reporter
@@ -162,12 +162,21 @@ def restore(name: Annotated[str, typer.Argument(help="Snapshot.")]) -> None:
 
 @app.command()
 @_told
-def artifacts() -> None:
+def artifacts(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Artifacts to make now, optional ones too.")
+    ] = None,
+) -> None:
     """List the Kubernetes software the lab serves: what there is, from where, how large."""
     from lab import artifacts as module
 
+    paths = config.settings().paths
+    if names:
+        preconditions.install(preconditions.packages(artifacts=True))
+        module.ensure(paths, out, names)
+        return
     table = Table("component", "version", "source", "size", "present")
-    for row in module.status(config.settings().paths):
+    for row in module.status(paths):
         size = f"{row.size / 2**20:.1f} MiB" if row.size else "-"
         table.add_row(row.name, row.version, row.source or "-", size, "yes" if row.present else "no")
     out.print(table)

@@ -3,16 +3,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Snapshots: the disks of all hosts at one moment, taken while the hosts are off.
 
-A host's disk is an overlay on its base, and a few plain directories (see :data:`lab.host.DATA`). A snapshot takes the
-upper directory of the overlay as it is and becomes a further lower layer, so neither saving nor restoring copies it. Plain
-directories are cloned: containerd's layers and blobs, which are most of the bytes and never written again, as hard
-links, all else as copies (which share their blocks where the file system can).
+A host's disk is an overlay on its base, and a few plain directories (see :data:`lab.host.DATA`). A snapshot
+takes the upper directory of the overlay as it is and becomes a further lower layer, so neither saving nor
+restoring copies it. Plain directories are cloned: containerd's layers and blobs, which are most of the
+bytes and never written again, as hard links, all else as copies (which share their blocks where the file
+system can).
 
-Hosts are switched off as by a loss of power. etcd and containerd recover from that by their write-ahead logs, and the page
-cache is the machine's, so nothing that a host wrote is lost.
+Hosts are switched off as by a loss of power. etcd and containerd recover from that by their write-ahead
+logs, and the page cache is the machine's, so nothing that a host wrote is lost.
 
-A cluster's certificates, etcd members and nodes carry the hosts' names and addresses. A snapshot therefore belongs to the
-name and the subnet of its lab, lies in that lab's state, and goes with it.
+A cluster's certificates, etcd members and nodes carry the hosts' names and addresses. A snapshot therefore
+belongs to the name and the subnet of its lab, lies in that lab's state, and goes with it.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 PARTS = ("upper", "data")
 #: Small files of a host that it keeps through all snapshots.
 KEPT = ("ssh_host_ed25519_key", "ssh_host_ed25519_key.pub", "prepared")
-#: Parts of a host's data whose files are written once, and then only read or removed. Containers write into an overlay
-#: over them; a container that was killed is never started again, a new one gets a new layer.
+#: Parts of a host's data whose files are written once, and then only read or removed. Containers write into
+#: an overlay over them; a container that was killed is never started again, a new one gets a new layer.
 IMMUTABLE = (
     "containerd/io.containerd.content.v1.content/blobs",
     "containerd/io.containerd.snapshotter.v1.overlayfs/snapshots",

@@ -1,246 +1,185 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run the test phases one after the other, and say at the end how many tests passed and how many failed.
+"""Run scenarios within a budget of time, and say at the end how many tests passed and how many failed.
 
-    python -m tests.run                 everything, as `make test` does
-    python -m tests.run gates unit      only these groups
+python -m tests.run                 what fits into TEST_MINUTES (60), as `make test` does
+python -m tests.run --all           everything
+python -m tests.run gates default   only these, whatever they take; with --minutes N what fits
+python -m tests.run --list          the table
 
-Counts come from the JUnit reports that pytest and ansible-test write. A phase that writes none (a step of molecule) is
-one test: its command succeeds or it does not. A phase whose forerunner failed is not run, and counts as failed.
+Counts come from the JUnit reports that pytest and ansible-test write. A step that writes none is one test:
+its command succeeds or it does not. A step is not run, and counts as failed, when one that it needs did not
+pass. A scenario that is left out because of the budget counts as nothing; the table names it, with the
+command that runs it.
 """
 
 from __future__ import annotations
 
-import contextlib
+import argparse
+import ipaddress
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from xml.etree import ElementTree
+
+from tests import changes, planning
+from tests.lanes import Lab, Result, Runner
+from tests.planning import Choice, LeftOut
+from tests.scenarios import SCENARIOS, TABLE
 
 REPO = Path(__file__).resolve().parent.parent
 OUTPUT = REPO / "tests" / "output"
-#: Seconds that an interrupted command has to end by itself.
-GRACE = 10
-GROUPS = ("gates", "unit", "reports", "matrix", "lab", "molecule")
+#: What `make test` may take unless TEST_MINUTES says otherwise. CI ends a run after 90.
+MINUTES = 60.0
+GROUPS = tuple(SCENARIOS)
+#: Subnets of the default lab and of the labs that scenarios create by themselves lie next to each other;
+#: the second lab keeps this distance from the first one's.
+SECOND_SUBNET = 4 * 2**16
+#: The name of a lab is part of interface names.
+LAB_NAME = 6
 
 
-@dataclass(frozen=True)
-class Phase:
-    """One command of the test.
-
-    :param name: what the table calls it; unique.
-    :param group: what it is asked for by on the command line.
-    :param argv: the command, run in the checkout.
-    :param report: whether it writes a JUnit report, named after the phase.
-    :param needs: phases that must have passed, else running this one would say nothing.
-    :param always: run it whatever came before, for it clears up.
-    """
-
-    name: str
-    group: str
-    argv: tuple[str, ...]
-    report: bool = False
-    needs: tuple[str, ...] = ()
-    always: bool = False
+def second_lab(name: str, subnet: str) -> tuple[str, str]:
+    """Name and subnet of the lab beside a lab."""
+    network = ipaddress.IPv4Network(subnet)
+    other = ipaddress.IPv4Network((int(network.network_address) + SECOND_SUBNET, network.prefixlen))
+    return f"{name[: LAB_NAME - 1]}2", str(other)
 
 
-@dataclass
-class Result:
-    """What became of a phase."""
+def labs(output: Path, count: int) -> list[Lab]:
+    """A lab for each scenario that may run at the same time; the environment describes the first one."""
+    from lab.config import settings
 
-    phase: Phase
-    seconds: float = 0.0
-    passed: int = 0
-    failed: int = 0
-    skipped: int = 0
-    note: str = ""
-
-
-@dataclass
-class Totals:
-    """Sums over all phases."""
-
-    results: list[Result] = field(default_factory=list)
-
-    @property
-    def passed(self) -> int:
-        return sum(result.passed for result in self.results)
-
-    @property
-    def failed(self) -> int:
-        return sum(result.failed for result in self.results)
-
-    def has_passed(self, name: str) -> bool:
-        return any(result.phase.name == name and not result.failed for result in self.results)
-
-
-def _pytest(name: str, group: str, *args: str) -> Phase:
-    return Phase(
-        name, group, (sys.executable, "-m", "pytest", f"--junit-xml={report_path(name)}", *args), report=True
-    )
-
-
-def _molecule(
-    step: str, *needs: str, scenario: str = "default", report: bool = False, always: bool = False
-) -> Phase:
-    """A step of a scenario. Other scenarios than `default` go on with the cluster that it leaves."""
-    name = f"molecule {step}" if scenario == "default" else f"molecule {scenario} {step}"
-    argv = (sys.executable, "-m", "molecule", "-c", "molecule/config.yml", step.split()[0], "-s", scenario)
-    return Phase(name, "molecule", argv, report, tuple(f"molecule {need}" for need in needs), always)
-
-
-def _matrix(name: str) -> tuple[Phase, ...]:
-    """The phases on one of tests.matrix's environments."""
-
-    def phase(task: str, *needs: str, report: bool = False) -> Phase:
-        argv = (sys.executable, "-m", "tests.matrix", name, task)
-        return Phase(
-            f"matrix {name} {task}", "matrix", argv, report, tuple(f"matrix {name} {need}" for need in needs)
-        )
-
-    return (
-        # By itself, as a first preparation takes its time.
-        phase("prepare"),
-        phase("unit", "prepare", report=True),
-        phase("sanity", "prepare", report=True),
-    )
-
-
-def _site(name: str) -> Phase:
-    """The cluster that molecule made, gone over by another version of Ansible."""
-    argv = (sys.executable, "-m", "tests.matrix", name, "site")
-    return Phase(f"molecule site {name}", "molecule", argv, needs=("molecule converge",))
-
-
-def phases() -> tuple[Phase, ...]:
-    """All phases in the order in which they run: the cheap ones first."""
-    return (
-        _pytest("gates", "gates", "tests/gates"),
-        _pytest("unit", "unit", "--numprocesses=2", "--dist=loadfile", "tests/unit", "tests/templates"),
-        _pytest("reports", "reports", "tests/reports"),
-        *_matrix("oldest"),
-        *_matrix("newest"),
-        _pytest("lab", "lab", "tests/integration"),
-        _molecule("destroy"),
-        # Ahead of molecule's create, which shows nothing until it is done: a first build takes its time.
-        Phase(
-            "molecule lab up", "molecule", (sys.executable, "-m", "lab", "up"), needs=("molecule destroy",)
-        ),
-        _molecule("create", "lab up"),
-        _molecule("converge", "create"),
-        _molecule("idempotence", "converge"),
-        *(_site(name) for name in ("oldest", "newest")),
-        _molecule("verify", "converge", report=True),
-        _molecule("verify", "converge", scenario="heal", report=True),
-        _molecule("verify", "converge", scenario="cis", report=True),
-        _molecule("verify", "converge", scenario="reconfigure", report=True),
-        _molecule("verify", "converge", scenario="reset", report=True),
-        # On hosts of its own: it makes a cluster against all odds.
-        _molecule("destroy", scenario="faults"),
-        _molecule("create", "faults destroy", scenario="faults"),
-        _molecule("verify", "faults create", scenario="faults", report=True),
-        _molecule("destroy at the end", always=True),
-    )
-
-
-def report_path(name: str) -> Path:
-    """Where the phase `name` writes its JUnit report."""
-    return OUTPUT / f"{name.replace(' ', '-')}.xml"
-
-
-def count(report: Path, code: int) -> tuple[int, int, int]:
-    """Numbers of passed, failed and skipped tests.
-
-    :param report: a JUnit report; it need not exist, for the command may have died first.
-    :param code: the command's exit code. A failure that no test accounts for (nothing was collected, a crash, no
-        report) is one failed test.
-    """
-    passed = failed = skipped = 0
-    if report.exists():
-        for suite in ElementTree.parse(report).getroot().iter("testsuite"):  # noqa: S314 - our own pytest wrote it
-            total, errors, failures, omitted = (
-                int(suite.get(key, "0")) for key in ("tests", "errors", "failures", "skipped")
-            )
-            failed += errors + failures
-            skipped += omitted
-            passed += total - errors - failures - omitted
-    elif code == 0:
-        return 0, 1, 0
-    if code != 0 and failed == 0:
-        failed = 1
-    return passed, failed, skipped
-
-
-def _run(argv: Sequence[str], env: dict[str, str]) -> int:
-    """Run a command to its end; when this process is interrupted, end the command and all that it started."""
-    process = subprocess.Popen(argv, cwd=REPO, env=env, stdin=subprocess.DEVNULL, start_new_session=True)
-    try:
-        return process.wait()
-    except KeyboardInterrupt:
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, number)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(GRACE)
-        raise
-
-
-def run_phase(phase: Phase, totals: Totals) -> Result:
-    """Run one phase; its output goes straight to the terminal."""
-    missing = [need for need in phase.needs if not totals.has_passed(need)]
-    if missing:
-        return Result(phase, failed=1, note=f"not run: `{missing[0]}` did not pass")
-    print(f"\n=== {phase.name} ===", flush=True)
-    report = report_path(phase.name)
-    report.unlink(missing_ok=True)
-    started = time.monotonic()
-    env = dict(os.environ)
-    if phase.report and phase.group == "molecule":
-        # molecule starts pytest itself
-        env["PYTEST_ADDOPTS"] = f"{env.get('PYTEST_ADDOPTS', '')} --junit-xml={report}".strip()
-    code = _run(phase.argv, env)
-    result = Result(phase, seconds=time.monotonic() - started)
-    if phase.report:
-        result.passed, result.failed, result.skipped = count(report, code)
-    else:
-        result.passed, result.failed = (1, 0) if code == 0 else (0, 1)
-    if code != 0:
-        result.note = f"exit code {code}"
+    first = settings()
+    paths = first.paths
+    result = [Lab(first.name, str(first.network.subnet), paths.state, paths.inventory, output)]
+    if count > 1:
+        name, subnet = second_lab(first.name, str(first.network.subnet))
+        state = paths.state.with_name(f"{paths.state.name}-2")
+        result.append(Lab(name, subnet, state, state / "inventory", output))
     return result
 
 
-def table(results: Sequence[Result]) -> str:
-    """The phases with what they took and what came out, one line each."""
-    lines = [f"{'phase':<30} {'seconds':>8} {'passed':>7} {'failed':>7} {'skipped':>8}"]
-    lines += [
-        f"{r.phase.name:<30} {r.seconds:>8.1f} {r.passed:>7} {r.failed:>7} {r.skipped:>8}  {r.note}".rstrip()
-        for r in results
-    ]
-    lines.append(f"{'sum':<30} {sum(r.seconds for r in results):>8.1f}")
-    return "\n".join(lines)
-
-
 def environment() -> None:
-    """What every phase gets: the checkout's own tools, its ansible.cfg, and molecule's scenarios at the root."""
+    """What every step gets: the checkout's own tools, its ansible.cfg, and molecule's scenarios at the root."""
     bin_dir = Path(sys.executable).parent
     os.environ["PATH"] = f"{bin_dir}{os.pathsep}{os.environ['PATH']}"
     os.environ.setdefault("ANSIBLE_CONFIG", str(REPO / "ansible.cfg"))
     os.environ.setdefault("LC_ALL", "C.UTF-8")
+    os.environ["PYTHONUNBUFFERED"] = "1"
     os.environ["MOLECULE_GLOB"] = "molecule/*/molecule.yml"
     # Its frames wrap every line of Ansible and pytest at 80 characters.
     os.environ.setdefault("MOLECULE_COMMAND_BORDERS", "false")
-    from lab.config import settings
 
-    os.environ.setdefault("BMK_ANSIBLE_LOG", str(OUTPUT / "ansible.log"))
-    os.environ.setdefault("BMK_LAB_INVENTORY", str(settings().paths.inventory))
+
+def missing_caches(names: Sequence[str]) -> tuple[float, dict[str, float], dict[str, float]]:
+    """Seconds to make what is not cached: what all labs serve, optional artifacts, tests.matrix's environments.
+
+    :param names: the optional artifacts.
+    """
+    from lab import artifacts
+    from lab.config import settings
+    from tests.matrix import environment as matrix
+
+    paths = settings().paths
+    return (
+        artifacts.required_seconds(paths),
+        {name: artifacts.required_seconds(paths, [name]) for name in names},
+        {name: matrix.required_seconds(env) for name, env in matrix.ENVIRONMENTS.items()},
+    )
+
+
+def available_memory() -> int:
+    """MiB that processes can have without swapping."""
+    text = Path("/proc/meminfo").read_text(encoding="utf-8")
+    return next(
+        int(line.split()[1]) // 1024 for line in text.splitlines() if line.startswith("MemAvailable:")
+    )
+
+
+def choices(names: Sequence[str], history: changes.Changes, cold: dict[str, float]) -> list[Choice]:
+    """What is to run, by priority.
+
+    :param names: the scenarios that were asked for; all, by their priority, when there are none.
+    :param cold: seconds on top, by scenario.
+    """
+    chosen = (
+        [Choice(SCENARIOS[name], "asked for") for name in dict.fromkeys(names)]
+        if names
+        else planning.choose(TABLE, history.files, history.commit)
+    )
+    return [Choice(choice.scenario, choice.why, cold.get(choice.name, 0.0)) for choice in chosen]
+
+
+def listing() -> str:
+    """The table of scenarios for a person."""
+    lines = [f"{'scenario':<12} {'seconds':>7}  {'starts from':<12} proves that"]
+    lines += [f"{s.name:<12} {s.seconds:>7.0f}  {s.start.value:<12} {s.proves}" for s in TABLE]
+    return "\n".join(lines)
+
+
+def table(results: Sequence[Result], elapsed: float) -> str:
+    """The steps with what they took and what came out, one line each."""
+    width = max([len(r.step.name) for r in results] + [5])
+    lines = [
+        f"{'step':<{width}} {'lab':<6} {'start':>7} {'seconds':>8} {'passed':>7} {'failed':>7} {'skipped':>8}"
+    ]
+    lines += [
+        f"{r.step.name:<{width}} {r.step.lab:<6} {r.began:>7.0f} {r.seconds:>8.1f} {r.passed:>7} {r.failed:>7} "
+        f"{r.skipped:>8}  {r.note}".rstrip()
+        for r in results
+    ]
+    busy = sum(r.seconds for r in results)
+    lines.append(f"{'all':<{width}} {'':<6} {'':>7} {elapsed:>8.1f}  ({busy:.1f} s one after the other)")
+    return "\n".join(lines)
+
+
+def skipped(left_out: Sequence[LeftOut]) -> str:
+    """What did not run, why, and the command that runs it."""
+    lines = [f"  {entry.name}: {entry.reason}: make test SCENARIO={entry.name}" for entry in left_out]
+    return "\n".join(["Not run (make test-all runs everything):", *lines]) if lines else ""
+
+
+def _arguments(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="tests.run", description="Run scenarios within a budget of time.")
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=", ".join(GROUPS))
+    parser.add_argument("--all", action="store_true", help="everything, whatever it takes")
+    parser.add_argument(
+        "--minutes", type=float, help="the budget; default: TEST_MINUTES, else 60 when none is named"
+    )
+    parser.add_argument("--list", action="store_true", help="show the table of scenarios")
+    given = parser.parse_args(argv)
+    if unknown := [name for name in given.scenarios if name not in SCENARIOS]:
+        parser.error(f"no scenario {unknown[0]!r}; expected some of: {', '.join(GROUPS)}")
+    if given.all and given.scenarios:
+        parser.error("--all and names of scenarios exclude each other")
+    return given
+
+
+def budget(given: argparse.Namespace) -> float | None:
+    """Seconds since the beginning, or none when everything that was asked for has to run."""
+    if given.minutes is not None:
+        return float(given.minutes) * 60
+    if given.all or given.scenarios:
+        return None
+    text = os.environ.get("TEST_MINUTES") or str(MINUTES)
+    try:
+        return float(text) * 60
+    except ValueError:
+        raise SystemExit(f"TEST_MINUTES is {text!r}; expected a number of minutes") from None
+
+
+def elapsed_before() -> float:
+    """Seconds that make has already spent, on the virtual environment for instance."""
+    try:
+        return max(0.0, time.time() - float(os.environ.get("TEST_STARTED") or time.time()))
+    except ValueError:
+        return 0.0
 
 
 def _interrupted(number: int, _frame: FrameType | None) -> None:
@@ -248,35 +187,38 @@ def _interrupted(number: int, _frame: FrameType | None) -> None:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the groups named in `argv`, or all of them.
+    """Run what the command line says.
 
-    :return: 0 when every test passed, 1 when one failed, 2 when the command line is wrong, 130 when interrupted.
+    :return: 0 when every test passed, 1 when one failed, 2 when the command line is wrong, 130 when
+        interrupted.
     """
-    unknown = [name for name in argv if name not in GROUPS]
-    if unknown:
-        print(f"tests.run: no group {unknown[0]!r}; expected some of: {', '.join(GROUPS)}", file=sys.stderr)
-        return 2
+    began = time.monotonic() - elapsed_before()
+    given = _arguments(argv)
+    if given.list:
+        print(listing())
+        return 0
+    limit = budget(given)
     environment()
     shutil.rmtree(OUTPUT, ignore_errors=True)
     OUTPUT.mkdir(parents=True)
     signal.signal(signal.SIGTERM, _interrupted)
-    wanted = [phase for phase in phases() if not argv or phase.group in argv]
-    totals = Totals()
-    interrupted = ""
-    for phase in wanted:
-        if interrupted and not phase.always:
-            totals.results.append(Result(phase, failed=1, note=f"not run: {interrupted}"))
-            continue
-        try:
-            totals.results.append(run_phase(phase, totals))
-        except KeyboardInterrupt as exc:
-            # What clears up still runs: nothing of the lab may stay behind.
-            interrupted = str(exc) or "interrupted"
-            totals.results.append(Result(phase, failed=1, note=interrupted))
-    print(f"\n{table(totals.results)}\n\n{totals.passed} passed, {totals.failed} failed", flush=True)
-    if interrupted:
+    history = changes.read(REPO)
+    artifacts = sorted({name for scenario in TABLE for name in scenario.artifacts})
+    shared, optional, environments = missing_caches(artifacts)
+    cold = {s.name: planning.cold_seconds(s, optional, environments) for s in TABLE}
+    todo = choices(given.scenarios, history, cold)
+    count = planning.lanes(todo, available_memory(), os.cpu_count() or 1)
+    runner = Runner(labs(OUTPUT, count), OUTPUT, limit, began, shared)
+    if history.note and not given.scenarios:
+        runner.say(history.note)
+    runner.run(todo)
+    print(f"\n{table(runner.results, runner.elapsed())}\n")
+    if text := skipped(runner.left_out):
+        print(f"{text}\n")
+    print(f"{runner.passed} passed, {runner.failed} failed", flush=True)
+    if runner.interrupted:
         return 130
-    return 1 if totals.failed else 0
+    return 1 if runner.failed else 0
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from lab.artifacts import catalogue as _catalogue
 from lab.artifacts import store
 from lab.artifacts.builder import needed_builds, needed_trees
 from lab.artifacts.catalogue import Artifact, Catalogue, FileArtifact, label
-from lab.artifacts.ensure import Run, checksums
+from lab.artifacts.ensure import LANES, Run, checksums
 from lab.artifacts.store import Record
 from lab.config import LabError, Paths
 from lab.images import Registry
@@ -146,6 +146,26 @@ def required_bytes(paths: Paths, catalogue: Catalogue | None = None) -> int:
     )
 
 
+def required_seconds(
+    paths: Paths, only: Sequence[str] | None = None, catalogue: Catalogue | None = None
+) -> float:
+    """How long making what is missing may take on two cores, seconds.
+
+    An upper estimate, as :func:`required_bytes`: nothing of it can be downloaded.
+
+    :param only: names; everything that is not optional when None.
+    """
+    listed = catalogue or _catalogue.load()
+    record = Record(paths.artifacts_cache)
+    chosen = listed.served if only is None else [a for a in listed.artifacts if label(a) in only]
+    lacking = [artifact for artifact in chosen if not _there(paths, listed, record, artifact)]
+    builds = needed_builds(listed, lacking)
+    unbuilt = [b for b in builds if any(record.get(f"go:{b.name}/{name}") is None for name in b.programs)]
+    unmade = [t for t in needed_trees(listed, lacking) if record.get(f"tree:{t.name}") is None]
+    # Compilers run in LANES, trees beside them.
+    return sum(build.seconds for build in unbuilt) / LANES + sum(tree.seconds for tree in unmade)
+
+
 def free(paths: Paths, what: Literal["build", "all"]) -> int:
     """Delete from the cache what can be made again.
 
@@ -199,5 +219,6 @@ __all__ = [
     "ensure",
     "free",
     "required_bytes",
+    "required_seconds",
     "status",
 ]

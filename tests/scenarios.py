@@ -1,0 +1,307 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything that `make test` can run, in one table: what it proves, what it needs, and what it depends on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from fnmatch import fnmatchcase
+
+#: Name of the snapshot from which scenarios start that need a cluster.
+CONVERGED = "converged"
+
+
+class Start(Enum):
+    """What a scenario finds when it begins."""
+
+    #: Nothing; it needs no lab, or makes its own.
+    NOTHING = "nothing"
+    #: Hosts that were just booted, or none: its first steps create them.
+    FRESH = "fresh hosts"
+    #: The cluster that the site playbook makes of the default hosts.
+    CLUSTER = "a cluster"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command of a scenario.
+
+    :param name: what it does, unique in its scenario.
+    :param argv: the command, run in the checkout; ``{report}`` stands for the path of its JUnit report.
+    :param report: whether it writes a JUnit report. Where the command does not name it, pytest gets it by environment.
+    :param needs: steps of the same scenario that must have passed, or there is no point in running this one.
+    :param prepares: whether its duration depends on caches; it then does not tell how quick the machine is.
+    :param saves: whether the lab has a snapshot of a cluster when it has passed.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    report: bool = False
+    needs: tuple[str, ...] = ()
+    prepares: bool = False
+    saves: bool = False
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One entry of the table.
+
+    :param proves: what is known when it has passed.
+    :param seconds: how long it takes on two cores with warm caches, beside another scenario if it may have one.
+    :param paths: shell patterns of the repository's files that it depends on; ``*`` matches ``/`` too.
+    :param start: what it starts from.
+    :param hosts: how many hosts run at once, in all its labs.
+    :param memory: MiB that it needs, measured at its peak.
+    :param artifacts: optional artifacts of the lab that it needs; what every lab serves is not named.
+    :param environments: environments of tests.matrix that it needs.
+    :param labs: names of further labs that it creates and removes by itself.
+    :param measures_time: whether a test of it fails when the machine is busy: then nothing runs beside it.
+    :param always: whether `make test` runs it whatever the budget is.
+    """
+
+    name: str
+    proves: str
+    seconds: float
+    paths: tuple[str, ...]
+    steps: tuple[Step, ...]
+    start: Start = Start.NOTHING
+    hosts: int = 0
+    memory: int = 500
+    artifacts: tuple[str, ...] = ()
+    environments: tuple[str, ...] = ()
+    labs: tuple[str, ...] = ()
+    measures_time: bool = False
+    always: bool = False
+
+    def touched_by(self, files: Iterable[str]) -> bool:
+        """Whether one of the files is among those that it depends on."""
+        return any(fnmatchcase(file, pattern) for file in files for pattern in self.paths)
+
+
+def _python(*args: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", *args)
+
+
+def _pytest(*args: str) -> tuple[Step, ...]:
+    return (Step("tests", _python("pytest", "--junit-xml={report}", *args), report=True),)
+
+
+def _molecule(scenario: str, step: str, *needs: str, name: str = "", report: bool = False) -> Step:
+    argv = _python("molecule", "-c", "molecule/config.yml", step, "-s", scenario)
+    return Step(name or step, argv, report, needs)
+
+
+def _verify(scenario: str, *needs: str) -> Step:
+    return _molecule(scenario, "verify", *needs, report=True)
+
+
+def _matrix(name: str) -> tuple[Step, ...]:
+    """The steps on one of tests.matrix's environments."""
+    return (
+        # By itself, as a first preparation takes its time.
+        Step(f"{name} prepare", _python("tests.matrix", name, "prepare"), prepares=True),
+        *(
+            Step(
+                f"{name} {task}", _python("tests.matrix", name, task), report=True, needs=(f"{name} prepare",)
+            )
+            for task in ("unit", "sanity")
+        ),
+    )
+
+
+#: What a lab on which scenarios run consists of.
+_LAB = ("lab/*", "molecule/config.yml", "tests/infra/*")
+_NODE_ROLES = tuple(
+    f"roles/{role}/*" for role in ("cluster", "node", "host", "container_runtime", "kubelet", "control_plane")
+)
+_NODE_CODE = tuple(
+    f"plugins/module_utils/{package}/*"
+    for package in ("_os", "_node", "_artifact", "_daemon", "_kubeadm", "_etcd")
+)
+
+TABLE = (
+    Scenario(
+        "gates",
+        "linters, types, specifications and documentation find nothing; the collection can be built and published",
+        seconds=75,
+        paths=("*",),
+        steps=_pytest("tests/gates"),
+        memory=1500,
+        always=True,
+    ),
+    Scenario(
+        "unit",
+        "all planning code, parsers, modules and plugins; every template with every kind of value",
+        seconds=105,
+        paths=("*.py", "*.j2", "*.yml"),
+        steps=_pytest("--numprocesses=2", "--dist=loadfile", "tests/unit", "tests/templates"),
+        memory=800,
+        always=True,
+    ),
+    Scenario(
+        "default",
+        "a cluster on fresh hosts: a second run changes nothing, also with the oldest and newest ansible-core; "
+        "pods, Services, policies, hardening, file modes, killed daemons, lost power, one more node, the mirror",
+        seconds=300,
+        paths=("*",),
+        steps=(
+            _molecule("default", "destroy"),
+            # Ahead of molecule's create, which shows nothing until it is done: a first build takes its time.
+            Step("lab up", _python("lab", "up"), needs=("destroy",), prepares=True),
+            _molecule("default", "create", "lab up"),
+            _molecule("default", "converge", "create"),
+            _molecule("default", "idempotence", "converge"),
+            *(
+                # By then the environment may be missing; `prepare` says how long that took.
+                step
+                for name in ("oldest", "newest")
+                for step in (
+                    Step(f"prepare {name}", _python("tests.matrix", name, "prepare"), prepares=True),
+                    Step(
+                        f"site {name}",
+                        _python("tests.matrix", name, "site"),
+                        needs=("converge", f"prepare {name}"),
+                    ),
+                )
+            ),
+            Step(
+                "save", _python("tests.infra.snapshots", "save", CONVERGED), needs=("converge",), saves=True
+            ),
+            _verify("default", "save"),
+        ),
+        start=Start.FRESH,
+        hosts=4,
+        memory=4500,
+        environments=("oldest", "newest"),
+        always=True,
+    ),
+    Scenario(
+        "resilience",
+        "a cluster is created although disks fill up, the mirror fails and lies, the controller is killed at "
+        "every task and a host is lost",
+        seconds=380,
+        paths=(*_LAB, *_NODE_ROLES, *_NODE_CODE, "roles/*", "playbooks/*", "molecule/resilience/*"),
+        steps=(
+            _molecule("resilience", "destroy"),
+            _molecule("resilience", "create", "destroy"),
+            _verify("resilience", "create"),
+        ),
+        start=Start.FRESH,
+        hosts=3,
+        memory=4000,
+    ),
+    Scenario(
+        "repair",
+        "one run repairs and reports sixteen kinds of drift on both init systems, the next one changes nothing",
+        seconds=55,
+        paths=(*_LAB, *_NODE_ROLES, *_NODE_CODE, "plugins/modules/*", "molecule/repair/*"),
+        steps=(_verify("repair"),),
+        start=Start.CLUSTER,
+        hosts=3,
+        memory=4000,
+    ),
+    Scenario(
+        "reconfigure",
+        "new values reach every component and nothing else, check mode predicts them, and a value that a "
+        "component refuses changes nothing",
+        seconds=550,
+        paths=(
+            *_LAB,
+            *_NODE_ROLES,
+            *_NODE_CODE,
+            "roles/network/*",
+            "roles/helm_release/*",
+            "roles/encryption_at_rest/*",
+            "plugins/module_utils/_encryption/*",
+            "plugins/modules/*",
+            "molecule/reconfigure/*",
+        ),
+        steps=(_verify("reconfigure"),),
+        start=Start.CLUSTER,
+        hosts=3,
+        memory=4000,
+    ),
+    Scenario(
+        "reset",
+        "a host and a whole cluster are removed and nothing else is, also with dead daemons and a killed "
+        "controller; the hosts become a new cluster",
+        seconds=195,
+        paths=(
+            *_LAB,
+            *_NODE_ROLES,
+            "roles/reset/*",
+            "playbooks/reset.yml",
+            "plugins/module_utils/_reset/*",
+            "plugins/modules/*reset*",
+            "molecule/reset/*",
+        ),
+        steps=(_verify("reset"),),
+        start=Start.CLUSTER,
+        hosts=3,
+        memory=4000,
+    ),
+    Scenario(
+        "cis",
+        "the CIS audit passes on a cluster by site and after an upgrade, finds and remediates 40 faults, and "
+        "agrees with kube-bench, also on a cluster by kubeadm alone",
+        seconds=500,
+        paths=(
+            *_LAB,
+            "roles/cis/*",
+            "playbooks/cis*",
+            "plugins/*cis*",
+            "roles/control_plane/*",
+            "roles/kubelet/*",
+            "tests/differences.py",
+            "tests/kubebench.py",
+            "molecule/cis/*",
+        ),
+        steps=(_verify("cis"),),
+        start=Start.CLUSTER,
+        hosts=5,
+        memory=6500,
+        artifacts=("kube_bench",),
+        labs=("cis",),
+        measures_time=True,
+    ),
+    Scenario(
+        "matrix",
+        "unit tests, templates and `ansible-test sanity` on the oldest and the newest ansible-core",
+        seconds=240,
+        paths=(
+            "plugins/*",
+            "roles/*",
+            "meta/*",
+            "galaxy.yml",
+            "requirements.txt",
+            "tests/matrix/*",
+            "tests/unit/plugins/*",
+        ),
+        steps=(*_matrix("oldest"), *_matrix("newest")),
+        memory=1500,
+        environments=("oldest", "newest"),
+    ),
+    Scenario(
+        "reports",
+        "reports of the CIS audit are valid by the published schemas of JUnit, SARIF and OSCAL, and work in a browser",
+        seconds=30,
+        paths=("plugins/*cis*", "roles/cis/*", "tests/reports/*"),
+        steps=_pytest("tests/reports"),
+        memory=1000,
+    ),
+    Scenario(
+        "lab",
+        "hosts boot, reboot, lose power, are saved and restored, and leave nothing behind on the machine",
+        seconds=35,
+        paths=("lab/*", "tests/integration/*"),
+        steps=_pytest("tests/integration"),
+        hosts=3,
+        memory=700,
+        labs=("bmt",),
+    ),
+)
+SCENARIOS = {scenario.name: scenario for scenario in TABLE}
