@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -34,6 +35,8 @@ POLL, HEARTBEAT = 0.2, 60.0
 MOMENT = 5.0
 #: The step that shows whether a cluster can be created at all.
 CREATED = "default converge"
+DOWN = (sys.executable, "-m", "lab", "down")
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 SITE = ("ansible-playbook", "baremetal.kubernetes.site")
 
 
@@ -438,7 +441,7 @@ class Runner:
         with contextlib.suppress(OSError):
             text = log_path(self.output, command.name).read_text(encoding="utf-8", errors="replace")
             lines = [line.strip() for line in text.splitlines() if line.strip()]
-            return lines[-1][:150] if lines else ""
+            return COLOUR.sub("", lines[-1])[:150] if lines else ""
         return ""
 
     def _show_more(self, lane: Lane) -> None:
@@ -489,7 +492,7 @@ class Runner:
         processes = []
         for environment in environments:
             name = environment["BMK_LAB_NAME"]
-            command = Command(f"{name} down at the end", (sys.executable, "-m", "lab", "down"), name)
+            command = Command(f"{name} down at the end", DOWN, name)
             began, log = self.elapsed(), log_path(self.output, command.name)
             with log.open("wb") as sink:
                 # A session of its own: a second interruption must not reach it.

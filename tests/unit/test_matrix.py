@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests import run as driver
+from tests import lanes
 from tests.matrix import __main__ as matrix
 from tests.matrix import environment
 from tests.matrix.environment import ENVIRONMENTS, REPO, Place
+from tests.scenarios import SCENARIOS
 
 REPORT = '<testsuites><testsuite tests="1" errors="0" failures="{}" skipped="0"/></testsuites>'
 
@@ -86,7 +87,7 @@ def test_reports_are_merged_and_counted(tmp_path: Path) -> None:
         reports[-1].write_text(REPORT.format(failures), encoding="utf-8")
     merged = tmp_path / "merged.xml"
     matrix.merge(reports, merged)
-    assert driver.count(merged, 1) == (2, 1, 0)
+    assert lanes.count(merged, 1) == (2, 1, 0)
 
 
 def test_deprecations_are_found() -> None:
@@ -110,7 +111,7 @@ def test_a_warning_that_another_collection_always_gives_does_not_count() -> None
 
 def test_nothing_to_merge_is_no_report(tmp_path: Path) -> None:
     matrix.merge([], tmp_path / "merged.xml")
-    assert driver.count(tmp_path / "merged.xml", 0) == (0, 1, 0)
+    assert lanes.count(tmp_path / "merged.xml", 0) == (0, 1, 0)
 
 
 @pytest.mark.parametrize("argv", [[], ["oldest"], ["other", "unit"], ["oldest", "all"]])
@@ -119,8 +120,10 @@ def test_wrong_command_line(argv: list[str], capsys: pytest.CaptureFixture[str])
     assert "usage" in capsys.readouterr().err
 
 
-def test_reports_are_where_the_driver_looks() -> None:
+def test_reports_are_where_the_driver_looks(tmp_path: Path) -> None:
     """The names are made in two places."""
+    steps = {step.name for step in SCENARIOS["matrix"].steps}
     for name in ENVIRONMENTS:
         for task in ("unit", "sanity"):
-            assert driver.report_path(f"matrix {name} {task}").name == f"matrix-{name}-{task}.xml"
+            assert f"{name} {task}" in steps
+            assert lanes.report_path(tmp_path, f"matrix {name} {task}").name == f"matrix-{name}-{task}.xml"
