@@ -6,13 +6,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: artifact
-short_description: Place files and folders, release files verified, all or none
+short_description: Place verified release files, small files and directories, all or none
 version_added: 0.1.0
 author:
   - baremetal.kubernetes contributors (@baremetal-kubernetes)
 description:
   - Downloads many release files in one call, verifies each against its checksum, unpacks archives and puts the files
-    into place, together with small files of given content and the folders that they need.
+    into place, together with small files of given content and the directories that they need.
   - What is in place is compared first; nothing is downloaded for a file that is already right.
   - Nothing on the host is replaced before every file of the call was downloaded and verified. Each file is then
     replaced by a rename, so that a program may be replaced while it runs. When a replacement fails, those made before
@@ -28,7 +28,7 @@ attributes:
   diff_mode:
     support: full
     details:
-      - Shows path, digest, mode and owner of each file and folder that changes, and the lines of files of given
+      - Shows path, digest, mode and owner of each file and directory that changes, and the lines of files of given
         content.
   idempotent:
     support: full
@@ -53,7 +53,7 @@ options:
         description: Digest of what the URL gives, as C(sha256:<hex>) or C(sha512:<hex>).
         type: str
       content:
-        description: What the file O(files[].dest) shall hold, instead of something to download.
+        description: Content of the file O(files[].dest), instead of something to download.
         type: str
       sensitive:
         description:
@@ -83,7 +83,7 @@ options:
             type: str
       unpack_to:
         description:
-          - Directory that receives every regular file of an archive, with the folders that they are in.
+          - Directory that receives every regular file of an archive, with the directories that they are in.
           - Links inside the archive are checked but not unpacked.
         type: str
       strip:
@@ -110,15 +110,22 @@ options:
           - Group of what is placed, by name or number.
           - By default root, or the group that the module runs as when it does not run as root.
         type: str
+  component:
+    description:
+      - What the files and directories belong to, for example V(kubelet). With it, the record keeps the path and the
+        SHA-256 of each file and the directories that were created, and M(baremetal.kubernetes.node_reset) removes
+        them.
+      - Without it, files are placed but not recorded, and a reset leaves them.
+    type: str
   directories:
     description:
-      - Folders that must be there, with exactly this mode and owner. They are made before the files.
+      - Directories that must exist with exactly this mode and owner. They are created before the files.
     type: list
     elements: dict
     default: []
     suboptions:
       path:
-        description: Absolute path of the folder. A link to a folder is as good.
+        description: Absolute path. A link to a directory is accepted.
         type: str
         required: true
       mode:
@@ -133,8 +140,8 @@ options:
         type: str
       purge_marked:
         description:
-          - Removes those files below the folder whose first line holds this text and which the call does not name,
-            and folders that are left empty by that. For folders that the operator's own files share.
+          - Removes those files below the directory whose first line contains this text and which the call does not
+            name, and directories that are left empty by that. For directories that also hold the operator's files.
         type: str
   ca_path:
     description:
@@ -157,14 +164,14 @@ options:
     default: 3
   record:
     description:
-      - JSON file that remembers which digests the files of an archive have, by checksum of the archive. Without it,
-        an archive must be downloaded to be compared.
+      - JSON file with the digests of the files of each archive, by checksum of the archive. Without it, an archive
+        must be downloaded to be compared. It also has what O(component) describes.
     type: path
     default: /var/lib/baremetal-kubernetes/artifacts.json
   work_dir:
     description:
-      - Directory for downloads. By default they are written into a private folder beside their destination, which is
-        removed at the end.
+      - Directory for downloads. By default they are written into a private directory beside their destination, which
+        is removed at the end.
     type: path
   headers:
     description:
@@ -175,7 +182,7 @@ notes:
   - Proxies are taken from the environment (C(https_proxy), C(http_proxy), C(no_proxy)).
   - Archives with absolute names, names with C(..), links that leave the tree, devices, two members of one name, or
     more than 4 GiB of content are refused.
-  - Missing parent directories are made with mode 0755.
+  - Missing parent directories are created with mode 0755.
 seealso:
   - module: ansible.builtin.get_url
   - module: ansible.builtin.unarchive
@@ -199,10 +206,11 @@ EXAMPLES = r"""
           - source: bin/containerd-shim-runc-v2
             dest: /usr/local/bin/containerd-shim-runc-v2
 
-- name: Write a small configuration and its folder
+- name: Write a small configuration and its directory
   baremetal.kubernetes.artifact:
     directories:
       - path: /etc/containerd
+    component: container_runtime
     files:
       - name: containerd's configuration
         dest: /etc/containerd/config.toml
@@ -260,21 +268,21 @@ files:
       type: str
       sample: bin/containerd
 directories:
-  description: Every folder that the call concerns.
+  description: Every directory that the call concerns.
   returned: success
   type: list
   elements: dict
   contains:
     path:
-      description: The folder.
+      description: The directory.
       type: str
       sample: /etc/containerd/certs.d
     changed:
-      description: Whether it was made, got another mode or owner, or lost files (or would, in check mode).
+      description: Whether it was created, got another mode or owner, or lost files (or would, in check mode).
       type: bool
       sample: false
     removed:
-      description: Marked files below it that went, or would.
+      description: Marked files below it that were removed, or would be.
       type: list
       elements: str
       sample: [/etc/containerd/certs.d/quay.io/hosts.toml]
@@ -285,238 +293,41 @@ downloaded_bytes:
   sample: 58191140
 """
 
-import dataclasses
-import grp
-import os
-import pwd
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact import record
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.download import Fetcher, Space
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.host import (
-    Stage,
-    Staged,
-    fetch_all,
-    observe,
-    observe_folders,
-    place,
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.arguments import (
+    ARGUMENT_SPEC,
+    request_from,
 )
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.model import (
-    ArtifactError,
-    FileSpec,
-    FolderSpec,
-    parse_file,
-    parse_folder,
-)
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.plan import (
-    Plan,
-    Target,
-    plan_files,
-)
-
-ARGUMENT_SPEC: dict[str, t.Any] = {
-    "files": {
-        "type": "list",
-        "elements": "dict",
-        "default": [],
-        "options": {
-            "name": {"type": "str", "required": True},
-            "url": {"type": "str"},
-            "checksum": {"type": "str"},
-            "content": {"type": "str"},
-            "sensitive": {"type": "bool", "default": False},
-            "dest": {"type": "str"},
-            "members": {
-                "type": "list",
-                "elements": "dict",
-                "options": {
-                    "source": {"type": "str", "required": True},
-                    "dest": {"type": "str", "required": True},
-                    "mode": {"type": "str"},
-                },
-            },
-            "unpack_to": {"type": "str"},
-            "strip": {"type": "int", "default": 0},
-            "exclude": {"type": "list", "elements": "str", "default": []},
-            "mode": {"type": "str", "default": "0755"},
-            "owner": {"type": "str"},
-            "group": {"type": "str"},
-        },
-    },
-    "directories": {
-        "type": "list",
-        "elements": "dict",
-        "default": [],
-        "options": {
-            "path": {"type": "str", "required": True},
-            "mode": {"type": "str", "default": "0755"},
-            "owner": {"type": "str"},
-            "group": {"type": "str"},
-            "purge_marked": {"type": "str"},
-        },
-    },
-    "ca_path": {"type": "path"},
-    "ca": {"type": "str"},
-    "timeout": {"type": "int", "default": 30},
-    "retries": {"type": "int", "default": 3},
-    "record": {"type": "path", "default": "/var/lib/baremetal-kubernetes/artifacts.json"},
-    "work_dir": {"type": "path"},
-    "headers": {"type": "dict", "no_log": True},
-}
-
-# Bytes of a file that a diff shows at most.
-_SHOWN = 1 << 20
-
-
-def _number(text: str, kind: str, lookup: t.Callable[[str], int], name: str) -> int:
-    if text.isdigit():
-        return int(text)
-    try:
-        return lookup(text)
-    except KeyError as exc:
-        raise ArtifactError(
-            f"{name}: there is no {kind} {text!r} on this host.", f"Make the {kind} before, or give a number."
-        ) from exc
-
-
-def _owner(raw: t.Mapping[str, t.Any], name: str) -> tuple[int, int]:
-    """Numbers of the user and the group that an entry names."""
-    user, group = raw["owner"] or str(os.geteuid()), raw["group"] or str(os.getegid())
-    return (
-        _number(user, "user", lambda text: pwd.getpwnam(text).pw_uid, name),
-        _number(group, "group", lambda text: grp.getgrnam(text).gr_gid, name),
-    )
-
-
-def specs_from(params: t.Mapping[str, t.Any]) -> tuple[FileSpec, ...]:
-    """The files as asked for, with numeric owners."""
-    return tuple(parse_file(raw, *_owner(raw, raw["name"])) for raw in params["files"])
-
-
-def folders_from(params: t.Mapping[str, t.Any]) -> tuple[FolderSpec, ...]:
-    """The folders as asked for, with numeric owners."""
-    return tuple(parse_folder(raw, *_owner(raw, raw["path"])) for raw in params["directories"])
-
-
-def owner_of(uid: int, gid: int) -> str:
-    """C(user:group) by name where the host knows one."""
-    try:
-        user = pwd.getpwuid(uid).pw_name
-    except KeyError:
-        user = str(uid)
-    try:
-        group = grp.getgrgid(gid).gr_name
-    except KeyError:
-        group = str(gid)
-    return f"{user}:{group}"
-
-
-def needed_to_tell(plan: Plan) -> Plan:
-    """The downloads without which check mode could not tell the truth: archives of unknown content, partly in place."""
-    undecided = {
-        target.spec for target in plan.targets if target.expected is None and target.before.kind == "file"
-    }
-    undecided |= {spec for spec in plan.open_ended if spec.unpack_to and _has_entries(spec.unpack_to)}
-    return dataclasses.replace(plan, fetch=tuple(spec for spec in plan.fetch if spec in undecided))
-
-
-def _has_entries(folder: str) -> bool:
-    try:
-        return bool(os.listdir(folder))
-    except OSError:
-        return False
-
-
-def report(target: Target, staged: Staged) -> dict[str, t.Any]:
-    """The return value of one path."""
-    key = str(target.spec.checksum)
-    download = staged.downloads.get(key)
-    facts = staged.contents.get(key, {}).get(target.member or "")
-    sha256: str | None = target.before.digests.get("sha256")
-    size: int | None = target.before.size
-    if target.content:
-        sha256 = target.expected.digest if target.expected and target.expected.algorithm == "sha256" else None
-        size = None
-        if facts is not None:
-            sha256, size = facts.sha256, facts.size
-        elif download is not None and target.member is None:
-            sha256, size = download.sha256, download.size
-    return {
-        "name": target.spec.name,
-        "dest": target.dest,
-        "changed": target.changed,
-        "previous_sha256": target.before.digests.get("sha256"),
-        "sha256": sha256,
-        "size": size,
-        "source": target.spec.url or None,
-        "member": target.member,
-    }
-
-
-def diff_of(plan: Plan) -> dict[str, str] | list[dict[str, str]]:
-    """One summary of all that changes, and the lines of each small file that gets another content."""
-    rows = [plan.diff(owner_of)]
-    for target in plan.targets:
-        spec = target.spec
-        if spec.content is None or not target.content or spec.sensitive:
-            continue
-        rows.append(
-            {
-                "before_header": target.dest,
-                "after_header": target.dest,
-                "before": _text(target.dest) if target.before.kind == "file" else "",
-                "after": spec.content.decode(),
-            }
-        )
-    return rows if len(rows) > 1 else rows[0]
-
-
-def _text(path: str) -> str:
-    try:
-        with open(path, "rb") as stream:
-            return stream.read(_SHOWN).decode("utf-8", "replace")
-    except OSError:
-        return ""
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.call import Call
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.download import Fetcher
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.journal import Journal
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.model import ArtifactError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.report import diff_of, result_of
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.staging import Stage
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
-    """Observe, plan, fetch, plan again with what archives hold, place."""
+    """Decide what has to be placed and, outside check mode, place it."""
     params = module.params
-    specs = specs_from(params)
-    folders = observe_folders(folders_from(params))
-    known: dict[str, t.Any] = dict(record.load(params["record"]))
-    found = observe(specs, known, {})
-    plan = plan_files(specs, found, known, folders=folders)
-    staged = Staged()
-    space = Space()
-    with Stage(params["work_dir"]) as stage:
-        wanted = needed_to_tell(plan) if module.check_mode else plan
-        if wanted.fetch:
-            fetcher = Fetcher(
-                ca_path=params["ca_path"],
-                ca=params["ca"],
-                timeout=params["timeout"],
-                retries=params["retries"],
-                headers=params["headers"],
-                space=space,
-            )
-            staged = fetch_all(wanted, fetcher, stage, space)
-            known.update(staged.contents)
-            found = observe(specs, known, found)
-            plan = plan_files(specs, found, known, staged.downloads, folders)
-        diff = diff_of(plan) if module._diff else None
+    download = {name: params[name] for name in ("ca_path", "ca", "timeout", "retries", "headers")}
+    journal = Journal(params["record"], params["component"] or "")
+    with Stage(params["work_dir"]) as stage, journal:
+        call = Call(request_from(params), journal, stage, lambda: Fetcher(**download), module.check_mode)
+        decision = call.decide()
+        diff = diff_of(decision.plan) if module._diff else None
         if not module.check_mode:
-            place(plan, staged, stage, lambda path: _label(module, path))
-            record.save(params["record"], staged.contents)
+            call.apply(decision, lambda path: _label(module, path))
+    plan, staged = decision.plan, decision.staged
     result: dict[str, t.Any] = {
         "changed": plan.changed,
-        "files": [report(target, staged) for target in plan.targets],
+        "files": [result_of(target, staged) for target in plan.targets],
         "directories": [
             {"path": item.spec.path, "changed": item.changed, "removed": list(item.purge)}
-            for item in plan.folders
+            for item in plan.directories
         ],
-        "downloaded_bytes": sum(download.size for download in staged.downloads.values()),
+        "downloaded_bytes": sum(item.size for item in staged.downloads.values()),
     }
     if diff is not None:
         result["diff"] = diff

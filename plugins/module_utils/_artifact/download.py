@@ -53,19 +53,19 @@ class Space:
     _left: dict[int, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def reserve(self, folder: str, size: int, name: str) -> None:
-        """Promise C(size) bytes in C(folder).
+    def reserve(self, directory: str, size: int, name: str) -> None:
+        """Promise C(size) bytes in C(directory).
 
         :raises ArtifactError: when they are not there.
         """
-        device = os.stat(folder).st_dev
+        device = os.stat(directory).st_dev
         with self._lock:
             # What was free at first, less the promises: bytes that have arrived meanwhile are not counted twice.
-            now = self.free(folder)
+            now = self.free(directory)
             available = min(now, self._left.get(device, now))
             if size + SPACE_MARGIN > available:
                 raise ArtifactError(
-                    f"{name}: {size >> 20} MiB are needed in {folder}, {max(available, 0) >> 20} MiB are free"
+                    f"{name}: {size >> 20} MiB are needed in {directory}, {max(available, 0) >> 20} MiB are free"
                     f" ({SPACE_MARGIN >> 20} MiB stay free for the host).",
                     "Free space on that file system, or set work_dir to a larger one.",
                     required_bytes=size + SPACE_MARGIN,
@@ -167,7 +167,7 @@ class Fetcher:
         self._timeout = timeout
         self._retries = retries
         self._headers = dict(headers or {})
-        self._space = space or Space()
+        self.space = space or Space()
         self._pause = pause
         context = ssl.create_default_context()
         if ca_path:
@@ -307,7 +307,7 @@ class Fetcher:
         length = response.headers.get("Content-Length")
         expected = int(length) if length and length.isdigit() else None
         if expected is not None and not part.reserved:
-            self._space.reserve(os.path.dirname(part.path), expected, spec.name)
+            self.space.reserve(os.path.dirname(part.path), expected, spec.name)
             part.reserved = True
         start = part.size
         # read1 hands over what has arrived, so that a broken connection leaves it for the next attempt.
@@ -324,7 +324,7 @@ class Fetcher:
                 "Correct the URL.",
             )
         try:
-            self._space.reserve(os.path.dirname(part.path), os.path.getsize(source), spec.name)
+            self.space.reserve(os.path.dirname(part.path), os.path.getsize(source), spec.name)
             with open(source, "rb") as stream:
                 part.restart()
                 part.extend(lambda: stream.read(CHUNK))

@@ -86,8 +86,8 @@ class FileSpec:
 
 
 @dataclass(frozen=True)
-class FolderSpec:
-    """A folder as asked for.
+class DirectorySpec:
+    """A directory as asked for.
 
     :param purge_marked: text in the first line of those files below it that go when the call does not name them.
     """
@@ -97,6 +97,14 @@ class FolderSpec:
     uid: int
     gid: int
     purge_marked: str = ""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What one call of the module asks for."""
+
+    files: tuple[FileSpec, ...] = ()
+    directories: tuple[DirectorySpec, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -181,7 +189,7 @@ def _absolute(path: str, what: str, name: str) -> str:
 
 
 def parse_file(raw: t.Mapping[str, t.Any], uid: int, gid: int) -> FileSpec:
-    """Turn one entry of the module's C(files) into a L(FileSpec).
+    """Turn one entry of the module's C(files) into a C(FileSpec).
 
     :param raw: the entry, with every sub-option present (C(None) where it was not set).
     :param uid: numeric owner. :param gid: numeric group.
@@ -255,11 +263,13 @@ def _parse_content(raw: t.Mapping[str, t.Any], name: str, uid: int, gid: int) ->
     )
 
 
-def parse_folder(raw: t.Mapping[str, t.Any], uid: int, gid: int) -> FolderSpec:
-    """Turn one entry of the module's C(directories) into a L(FolderSpec).
+def parse_directory(raw: t.Mapping[str, t.Any], uid: int, gid: int) -> DirectorySpec:
+    """Turn one entry of the module's C(directories) into a C(DirectorySpec).
 
     :param raw: the entry. :param uid: numeric owner. :param gid: numeric group.
-    :raises ArtifactError: for a path that is not absolute, or a mode that is none.
+    :raises ArtifactError: for a path that is not absolute, or a mode that is not octal.
     """
     path = _absolute(str(raw["path"]), "path", "directory")
-    return FolderSpec(path, parse_mode(str(raw["mode"]), path), uid, gid, str(raw.get("purge_marked") or ""))
+    return DirectorySpec(
+        path, parse_mode(str(raw["mode"]), path), uid, gid, str(raw.get("purge_marked") or "")
+    )

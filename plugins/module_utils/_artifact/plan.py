@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Decide what must be fetched, placed or adjusted. Pure: no file, no network."""
+"""Decide what has to be downloaded and placed. Pure: no file, no network."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.mod
     ArtifactError,
     Checksum,
     Contents,
+    DirectorySpec,
     FileSpec,
-    FolderSpec,
     Found,
 )
 
@@ -51,14 +51,14 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Folder:
-    """One folder and what is to be done with it.
+class DirectoryTarget:
+    """One directory and what is to be done with it.
 
-    :param before: what is there; a link to a folder counts as a folder.
-    :param purge: files below it that go.
+    :param before: what is there; a link to a directory counts as a directory.
+    :param purge: files below it that are removed.
     """
 
-    spec: FolderSpec
+    spec: DirectorySpec
     before: Found
     purge: tuple[str, ...] = ()
 
@@ -76,20 +76,25 @@ class Folder:
 class Plan:
     """What one call of the module does.
 
-    :param folders: the folders that the call asks for.
     :param fetch: files that must be downloaded before the rest can be decided or done.
-    :param open_ended: archives to unpack whole, of which neither contents nor any file on the host is known.
+    :param open_ended: archives to unpack whole whose contents are unknown.
+    :param directories: the directories that the call asks for.
     """
 
     targets: tuple[Target, ...]
     fetch: tuple[FileSpec, ...]
     open_ended: tuple[FileSpec, ...] = ()
-    folders: tuple[Folder, ...] = ()
+    directories: tuple[DirectoryTarget, ...] = ()
 
     @property
     def changed(self) -> bool:
         targets = any(target.changed for target in self.targets)
-        return targets or bool(self.open_ended) or any(folder.changed for folder in self.folders)
+        return targets or bool(self.open_ended) or any(item.changed for item in self.directories)
+
+    @property
+    def replaces(self) -> bool:
+        """Whether a file is replaced, or may be."""
+        return bool(self.open_ended) or any(target.content for target in self.targets)
 
     @property
     def decided(self) -> bool:
@@ -103,14 +108,13 @@ class Plan:
         """
         before: list[str] = []
         after: list[str] = []
-        for folder in self.folders:
-            spec = folder.spec
-            if folder.before.kind == "absent" or folder.attributes:
-                after.append(f"{spec.path}/ {spec.mode:04o} {owner_of(spec.uid, spec.gid)}")
-                if folder.before.kind != "absent":
-                    found = folder.before
-                    before.append(f"{spec.path}/ {found.mode:04o} {owner_of(found.uid, found.gid)}")
-            before.extend(folder.purge)
+        for directory in self.directories:
+            wanted, found = directory.spec, directory.before
+            if found.kind == "absent" or directory.attributes:
+                after.append(f"{wanted.path}/ {wanted.mode:04o} {owner_of(wanted.uid, wanted.gid)}")
+                if found.kind != "absent":
+                    before.append(f"{wanted.path}/ {found.mode:04o} {owner_of(found.uid, found.gid)}")
+            before.extend(directory.purge)
         for target in sorted(self.targets, key=lambda item: item.dest):
             if not target.changed:
                 continue
@@ -121,9 +125,9 @@ class Plan:
                 before.append(f"{target.dest} {digest} {found.mode:04o} {owner_of(found.uid, found.gid)}")
             elif found.kind != "absent":
                 before.append(f"{target.dest} ({found.kind})")
-            wanted = str(target.expected) if target.expected else f"{algorithm}:{UNKNOWN}"
+            digest = str(target.expected) if target.expected else f"{algorithm}:{UNKNOWN}"
             after.append(
-                f"{target.dest} {wanted} {target.mode:04o} {owner_of(target.spec.uid, target.spec.gid)}"
+                f"{target.dest} {digest} {target.mode:04o} {owner_of(target.spec.uid, target.spec.gid)}"
             )
         after.extend(
             f"{spec.unpack_to}/* from {spec.checksum} {spec.mode:04o} {owner_of(spec.uid, spec.gid)}"
@@ -208,16 +212,16 @@ def plan_files(
     found: t.Mapping[str, Found],
     known: t.Mapping[str, Contents],
     have: t.Collection[str] = (),
-    folders: t.Sequence[Folder] = (),
+    directories: t.Sequence[DirectoryTarget] = (),
 ) -> Plan:
     """Plan a call.
 
-    Called again after the downloads with what the archives turned out to hold, so the same rules decide twice.
+    Once from the record and, where that does not tell what an archive holds, once more after the download.
 
     :param found: path -> what is there; a path that is missing here is absent.
     :param known: checksum of an archive -> its regular files, from the record or from this run.
     :param have: checksums that are already downloaded and verified.
-    :param folders: the folders of the call, as they were found.
+    :param directories: the directories of the call, as they were found.
     :raises ArtifactError: when two files share a path, a member is missing, or a directory is in the way.
     """
     targets: list[Target] = []
@@ -241,19 +245,31 @@ def plan_files(
         if missing and (unknown or any(target.content for target in own)):
             fetch.append(spec)
         targets.extend(own)
-    for folder in folders:
-        if folder.before.kind not in ("absent", "directory"):
+    for directory in directories:
+        path, kind = directory.spec.path, directory.before.kind
+        if kind not in ("absent", "directory"):
             raise ArtifactError(
-                f"{folder.spec.path} is a {folder.before.kind}, expected a directory or nothing.",
+                f"{path} is a {kind}, expected a directory or nothing.",
                 "Move it away, or choose another path.",
             )
-        if folder.spec.path in owners:
+        if path in owners:
             raise ArtifactError(
-                f"{folder.spec.path} is asked for as a directory and by {owners[folder.spec.path]}.",
+                f"{path} is asked for as a directory and by {owners[path]}.",
                 "Give every path once.",
             )
     kept = tuple(
-        replace(folder, purge=tuple(path for path in folder.purge if path not in owners))
-        for folder in folders
+        replace(item, purge=tuple(path for path in item.purge if path not in owners)) for item in directories
     )
     return Plan(tuple(targets), tuple(fetch), tuple(open_ended), kept)
+
+
+def needed_to_decide(plan: Plan, occupied: t.Collection[str]) -> tuple[FileSpec, ...]:
+    """The downloads without which check mode could not tell the truth: archives of unknown content, partly in place.
+
+    :param occupied: directories with something in them.
+    """
+    undecided = {
+        target.spec for target in plan.targets if target.expected is None and target.before.kind == "file"
+    }
+    undecided |= {spec for spec in plan.open_ended if spec.unpack_to in occupied}
+    return tuple(spec for spec in plan.fetch if spec in undecided)

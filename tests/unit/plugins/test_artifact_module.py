@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import io
+import json
 import os
 import pwd
 import socket
@@ -569,6 +570,74 @@ def test_a_failed_download_places_no_small_file_and_makes_no_folder(
     assert "500" in result["msg"]
     assert not (tmp_path / "etc").exists()
     assert not (tmp_path / "new").exists()
+
+
+def recorded(tmp_path: Path) -> dict[str, t.Any]:
+    document: dict[str, t.Any] = json.loads((tmp_path / "state/record.json").read_text())
+    return document
+
+
+def test_what_a_component_places_is_recorded(server: Server, tmp_path: Path, run_module: RunModule) -> None:
+    data = tarball({"bin/ctr": b"client"})
+    entry = {"name": "c", "url": server.put("/c.tgz", data), "checksum": f"sha256:{sha256(data)}", **OWNER}
+    members = [{"source": "bin/ctr", "dest": str(tmp_path / "bin/ctr")}]
+    etc = tmp_path / "etc"
+    etc.mkdir(mode=0o750)
+    args = options(
+        tmp_path,
+        {**entry, "members": members},
+        small(etc / "sub/config", "a\n"),
+        directories=[folder(etc), folder(tmp_path / "lib")],
+    )
+    run_module("artifact", args, check=True)
+    assert not (tmp_path / "state").exists()
+    assert run_module("artifact", args)["changed"]
+    assert recorded(tmp_path)["files"] == {}, "without a component, only the archive"
+    # What is in place already is recorded, too.
+    again = run_module("artifact", {**args, "component": "runtime"})
+    assert not again["changed"]
+    now = recorded(tmp_path)
+    assert now["files"] == {
+        str(tmp_path / "bin/ctr"): {"component": "runtime", "sha256": sha256(b"client"), "release": True},
+        str(etc / "sub/config"): {"component": "runtime", "sha256": sha256(b"a\n")},
+    }
+    assert now["directories"] == {}, "they were there before"
+    assert now["temporary"] == []
+    written = (tmp_path / "state/record.json").stat().st_mtime_ns
+    run_module("artifact", {**args, "component": "runtime"})
+    assert (tmp_path / "state/record.json").stat().st_mtime_ns == written
+
+
+def test_created_directories_are_recorded(tmp_path: Path, run_module: RunModule) -> None:
+    etc = tmp_path / "etc"
+    args = options(
+        tmp_path,
+        small(etc / "sub/config", "a\n"),
+        component="runtime",
+        directories=[folder(tmp_path / "lib/deep")],
+    )
+    assert run_module("artifact", args)["changed"]
+    assert list(recorded(tmp_path)["directories"]) == [
+        str(path) for path in (tmp_path / "lib", etc, etc / "sub", tmp_path / "lib/deep")
+    ]
+
+
+def test_a_failed_call_leaves_no_trace_in_the_record(
+    server: Server, tmp_path: Path, run_module: RunModule
+) -> None:
+    server.status["/p"] = [500] * 5
+    wrong = plain("program", server.put("/p", b"x"), b"x", tmp_path / "bin/p")
+    args = options(tmp_path, small(tmp_path / "etc/config", "x"), wrong, component="runtime")
+    assert run_module("artifact", args)["failed"]
+    assert not (tmp_path / "state").exists()
+    first, blocker = tmp_path / "first", tmp_path / "blocker"
+    assert run_module("artifact", options(tmp_path, small(first, "old"), component="runtime"))["changed"]
+    before = recorded(tmp_path)
+    blocker.write_bytes(b"in the way of a directory")
+    args = options(tmp_path, small(first, "new"), small(blocker / "second", "x"), component="runtime")
+    assert run_module("artifact", args)["failed"]
+    assert first.read_text() == "old"
+    assert recorded(tmp_path) == before
 
 
 def test_sensitive_content_is_not_in_the_diff(tmp_path: Path, run_module: RunModule) -> None:

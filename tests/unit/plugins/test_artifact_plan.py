@@ -12,7 +12,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact import record
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact import journal, record
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.archive import read_archive
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.download import (
     SPACE_MARGIN,
@@ -222,18 +222,92 @@ def test_archive_that_unpacks_to_too_much(tmp_path: Path) -> None:
         read_archive(str(path), "x", lambda name, size: None, limit=1000)
 
 
+def archives(**files: MemberFacts) -> record.Record:
+    return record.Record(archives={name: {name: facts} for name, facts in files.items()})
+
+
 def test_record_keeps_what_it_knows(tmp_path: Path) -> None:
     path = str(tmp_path / "deep/record.json")
-    assert record.save(path, {"one": {"a": MemberFacts(A, 1)}})
-    assert record.save(path, {"two": {"b": MemberFacts(B, 2)}})
-    assert not record.save(path, {"two": {"b": MemberFacts(B, 2)}})
-    assert record.load(path) == {"one": {"a": MemberFacts(A, 1)}, "two": {"b": MemberFacts(B, 2)}}
+    nothing = record.Placement("", {})
+    one, two = {"one": {"one": MemberFacts(A, 1)}}, {"two": {"two": MemberFacts(B, 2)}}
+    assert journal.update(path, lambda now: record.complete(now, nothing, one))
+    assert journal.update(path, lambda now: record.complete(now, nothing, two))
+    assert not journal.update(path, lambda now: record.complete(now, nothing, two))
+    assert journal.load(path) == archives(one=MemberFacts(A, 1), two=MemberFacts(B, 2))
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"format": 9}', '{"format": 1, "archives": {"x": {"a": 1}}}']
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"format": 9}',
+        '{"format": 2, "archives": {"x": {"a": 1}}}',
+        '{"format": 2, "files": []}',
+    ],
 )
 def test_damaged_record_counts_as_empty(tmp_path: Path, text: str) -> None:
     path = tmp_path / "record.json"
     path.write_text(text)
-    assert record.load(str(path)) == {}
+    assert journal.load(str(path)) == record.Record(damaged=True)
+    assert journal.update(str(path), lambda now: now)
+    assert journal.load(str(path)) == record.Record()
+
+
+PLACEMENT = record.Placement(
+    component="kubelet",
+    files={"/x/new": A, "/x/old": B, "/x/same": C},
+    changing=frozenset({"/x/new", "/x/old"}),
+    releases=frozenset({"/x/old"}),
+    created=("/x", "/x/d"),
+    removed=("/x/gone",),
+)
+BEFORE = record.Record(
+    files={
+        "/x/old": record.PlacedFile("kubelet", A, release=True),
+        "/x/gone": record.PlacedFile("kubelet", A),
+    }
+)
+
+
+def test_what_is_about_to_be_placed_is_announced() -> None:
+    now = record.announce(BEFORE, PLACEMENT)
+    assert now.files == {
+        "/x/old": record.PlacedFile("kubelet", A, B, release=True),
+        "/x/gone": record.PlacedFile("kubelet", A),
+        "/x/new": record.PlacedFile("kubelet", "", A),
+    }
+    assert now.files["/x/old"].digests == (A, B)
+    assert now.files["/x/new"].digests == (A,)
+    assert now.directories == {"/x": "kubelet", "/x/d": "kubelet"}
+    assert record.parse(record.render(now)) == now
+
+
+def test_what_was_placed_is_recorded_whether_it_changed_or_not() -> None:
+    now = record.complete(record.announce(BEFORE, PLACEMENT), PLACEMENT, {})
+    assert now.files == {
+        "/x/old": record.PlacedFile("kubelet", B, release=True),
+        "/x/new": record.PlacedFile("kubelet", A),
+        "/x/same": record.PlacedFile("kubelet", C),
+    }
+    assert record.complete(now, record.Placement("kubelet", {"/x/new": A}), {}) == now
+
+
+@pytest.mark.parametrize(
+    ("digests", "files"),
+    [
+        ({}, BEFORE.files),
+        ({"/x/old": A}, BEFORE.files),
+        ({"/x/old": B}, {**BEFORE.files, "/x/old": record.PlacedFile("kubelet", B, release=True)}),
+        ({"/x/new": A}, {**BEFORE.files, "/x/new": record.PlacedFile("kubelet", A)}),
+        ({"/x/new": C}, BEFORE.files),
+    ],
+)
+def test_after_a_failure_the_record_says_what_is_there(
+    digests: dict[str, str], files: dict[str, record.PlacedFile]
+) -> None:
+    announced = record.announce(BEFORE, PLACEMENT)
+    now = record.reconcile(announced, BEFORE, PLACEMENT, digests, {"/x"})
+    assert now.files == files
+    assert now.directories == {"/x": "kubelet"}
