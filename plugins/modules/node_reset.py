@@ -6,20 +6,22 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: node_reset
-short_description: Take away from a host what the collection made on it
+short_description: Remove from a host what the collection created on it
 version_added: 0.1.0
 author:
   - baremetal.kubernetes contributors (@baremetal-kubernetes)
 description:
   - Stops the kubelet, containerd and all pods, and removes services, programs, data, network interfaces, chains of the
-    packet filter and settings that the collection, kubeadm, the kubelet, containerd and Cilium made. Everything else
-    stays as it is.
+    packet filter and settings that the collection, kubeadm, the kubelet, containerd and Cilium created. Everything
+    else stays as it is.
   - Works whatever state the host is in, also when its daemons are dead or an earlier reset was interrupted. It asks
     neither containerd nor an API server.
-  - What is ours is told by its content and name. The daemons' folders count as ours only on a host on which the
-    collection has left its record, a service of its own or a program of its own.
-  - An error of one step does not stop the others. The module fails at the end when something of ours is left, and
-    names it.
+  - What the collection placed is in the record of M(baremetal.kubernetes.artifact) and
+    M(baremetal.kubernetes.kernel_settings). A recorded file that has other bytes now, and does not carry the
+    collection's mark either, stays.
+  - The directories of kubeadm, the kubelet, containerd and Cilium are removed only on a host on which a service of the
+    collection is recorded, or one that carries its mark is found.
+  - An error of one step does not stop the others. The module fails at the end when something is left, and names it.
 extends_documentation_fragment:
   - baremetal.kubernetes._attributes
 attributes:
@@ -30,30 +32,23 @@ attributes:
   idempotent:
     support: full
 options:
-  checksums:
-    description:
-      - Checksums of release files, as C(sha256:...). A program counts as ours when it has one of them, or is one of an
-        archive that M(baremetal.kubernetes.artifact) unpacked here.
-    type: list
-    elements: str
-    default: []
   grace:
     description: Seconds that containers get to end by themselves after SIGTERM.
     type: int
     default: 10
   timeout:
-    description: Seconds to wait for another run that is at work on this host.
+    description: Seconds to wait for another run on this host.
     type: int
     default: 120
   root:
     description:
-      - Folder that stands for C(/). For tests; with any other value than C(/) only files are looked at and removed.
+      - Directory that stands for C(/). For tests; with any other value than C(/) only files are looked at and removed.
     type: path
     default: /
 notes:
-  - Data on volumes that pods used is kept; they are unmounted. What is still mounted in a folder is not touched.
+  - Data on volumes that pods used is kept; they are unmounted. What is still mounted in a directory is not touched.
   - Packages that were installed, kernel parameters in force and loaded kernel modules stay.
-  - Removing a control plane's etcd member and the Node object is the work of M(baremetal.kubernetes.node_removal).
+  - M(baremetal.kubernetes.node_removal) removes a control plane's etcd member and the Node object.
 seealso:
   - module: baremetal.kubernetes.node_removal
   - module: baremetal.kubernetes.node_info
@@ -75,12 +70,12 @@ removed:
   returned: always
   type: list
   elements: str
-  sample: [service kubelet, processes of pods, interface cilium_host, folder /etc/kubernetes]
+  sample: [service kubelet, processes of pods, interface cilium_host, directory /etc/kubernetes]
 summary:
   description: The same in one line.
   returned: always
   type: str
-  sample: service kubelet, containerd; processes of kubelet, containerd, pods; folder /etc/kubernetes
+  sample: service kubelet, containerd; processes of kubelet, containerd, pods; directory /etc/kubernetes
 pods:
   description: Pods of the host, by namespace and name, as far as their logs tell.
   returned: always
@@ -88,7 +83,7 @@ pods:
   elements: str
   sample: [kube-system/cilium-wk4sg]
 left:
-  description: What of ours is still there, and why. Empty in check mode.
+  description: What could not be removed, and why. Empty in check mode.
   returned: always
   type: list
   elements: dict
@@ -122,44 +117,40 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.apply import Hands
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.apply import Remover
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.model import Plan
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.observe import Eyes
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.observe import Observer
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
-    "checksums": {"type": "list", "elements": "str", "default": []},
     "grace": {"type": "int", "default": 10},
     "timeout": {"type": "int", "default": 120},
     "root": {"type": "path", "default": "/"},
 }
 
 
-def apply(hands: Hands, seconds: int) -> Plan:
-    """Do it, and return what is left to do.
+def apply(remover: Remover, seconds: int) -> Plan:
+    """Remove everything, and return what is left.
 
-    :raises OperatorError: when another run keeps the host.
+    :raises OperatorError: when another run does not end.
     """
-    with hands.exclusive(seconds):
-        return hands.run()
+    with remover.exclusive(seconds):
+        return remover.run()
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Observe, plan, apply, look again."""
     params = module.params
-    algorithms = {checksum.partition(":")[0] for checksum in params["checksums"]} & {"sha256", "sha512"}
-    hands = Hands(
-        Eyes(module.run_command, params["root"], algorithms), frozenset(params["checksums"]), params["grace"]
-    )
-    seen, plan = hands.look()
-    if plan.foreign and not module.check_mode:
-        raise OperatorError(f"{socket.gethostname()}: {'; '.join(plan.foreign)}.", "Nothing was changed.")
+    remover = Remover(Observer(module.run_command, params["root"]), params["grace"])
+    seen, plan = remover.look()
+    if plan.refused and not module.check_mode:
+        raise OperatorError(f"{socket.gethostname()}: {'; '.join(plan.refused)}.", "Nothing was changed.")
     removed = [str(item) for item in plan.items]
     rest = Plan()
     if plan.items and not module.check_mode:
-        rest = apply(hands, params["timeout"])
-        removed = [str(item) for item in hands.done.values()]
+        rest = apply(remover, params["timeout"])
+        removed = [str(item) for item in remover.done.values()]
     left = [
-        {"what": str(item), "reason": hands.errors.get(item.key, "it came back after it was removed")}
+        {"what": str(item), "reason": remover.errors.get(item.key, "it came back after it was removed")}
         for item in rest.items
     ]
     result: dict[str, t.Any] = {
@@ -169,7 +160,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         "pods": list(seen.pods),
         "left": left,
         "kept": list(plan.kept),
-        "refused": list(plan.foreign),
+        "refused": list(plan.refused),
     }
     if module._diff:
         lines = [f"{item}\n" for item in plan.items]
@@ -182,7 +173,9 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     root = module.params["root"]
     if not os.path.isdir(root):
-        module.fail_json(msg=f"root {root} is not a directory. Give the folder that the host is mounted on.")
+        module.fail_json(
+            msg=f"root {root} is not a directory. Give the directory that the host is mounted on."
+        )
     try:
         result = run(module)
     except OperatorError as exc:
@@ -190,7 +183,7 @@ def main() -> None:
     if result["left"]:
         names = "; ".join(f"{entry['what']} ({entry['reason']})" for entry in result["left"])
         module.fail_json(
-            msg=f"{socket.gethostname()}: {len(result['left'])} thing(s) of the collection are left: {names}."
+            msg=f"{socket.gethostname()}: {len(result['left'])} thing(s) could not be removed: {names}."
             " Remove what holds them, and run again.",
             **result,
         )

@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Take things away, one after the other. An error of one does not keep the others from being tried."""
+"""Remove one thing after the other. An error of one does not stop the others."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors impor
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runner import running_kubeadm
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import read_text, under
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files import write_atomic
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset import network, plan
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset import network, ownership, plan
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.model import (
     LOCK,
     Item,
@@ -29,45 +29,46 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.model 
     Plan,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.observe import (
-    Eyes,
+    Observer,
     contents,
     parse_mounts,
+)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.processes import (
+    processes_of,
+    shims,
 )
 
 _ROUNDS = 4
 _DAEMON_SECONDS = 10.0
 _POLL_SECONDS = 0.2
-_KUBEADM = "/usr/local/bin/kubeadm"
 
 
 class StepError(Exception):
-    """One thing could not be taken away; the message is the reason."""
+    """One thing could not be removed; the message is the reason."""
 
 
-class Hands:
+class Remover:
     """Changes a host.
 
-    :param eyes: looks at the same host. :param checksums: of the release files that the collection knows.
-    :param grace: seconds that containers get to end by themselves.
+    :param observer: looks at the same host. :param grace: seconds that containers get to end by themselves.
     """
 
-    def __init__(self, eyes: Eyes, checksums: t.Collection[str] = (), grace: float = 10) -> None:
-        self.eyes = eyes
-        self.root = eyes.root
-        self._checksums = checksums
+    def __init__(self, observer: Observer, grace: float = 10) -> None:
+        self.observer = observer
+        self.root = observer.root
         self._grace = grace
         self.errors: dict[tuple[str, str], str] = {}
         self.done: dict[tuple[str, str], Item] = {}
 
     def look(self) -> tuple[Observation, Plan]:
-        """What there is, and what is to be done about it."""
-        seen = self.eyes.observe()
-        return seen, plan.plan_reset(seen, self._checksums)
+        """What there is, and what has to be removed of it."""
+        seen = self.observer.observe()
+        return seen, plan.plan_reset(seen)
 
     def run(self) -> Plan:
-        """Take everything away.
+        """Remove everything.
 
-        Some things appear, or can be taken away, only when others are gone, so it looks again after each round.
+        Some things appear, or can be removed, only when others are gone, so it looks again after each round.
 
         :returns: what is left to do then.
         """
@@ -119,7 +120,7 @@ class Hands:
             "control groups": self._control_groups,
             "original name of": lambda it: os.rename(self._path(it.args[0]), self._path(it.name)),
             "swap entries of": self._swap,
-            "empty folder": lambda it: self._prune(self._path(it.name)),
+            "empty directory": lambda it: self._prune(self._path(it.name)),
             "contents of": lambda it: self._empty(self._path(it.name)),
         }
         actions.get(item.kind, lambda it: self._remove(self._path(it.name)))(item)
@@ -128,7 +129,7 @@ class Hands:
         return under(self.root, path)
 
     def _call(self, *argv: str, data: str | None = None) -> None:
-        code, out, err = self.eyes.command(*argv, data=data)
+        code, out, err = self.observer.command(*argv, data=data)
         if code:
             said = " ".join((err or out).split())[:300] or f"exit code {code}"
             raise StepError(f"{' '.join(argv[:2])}: {said}")
@@ -137,37 +138,36 @@ class Hands:
 
     def _service(self, item: Item) -> None:
         path, links = item.args[0], item.args[1:]
-        if self.eyes.live and self.eyes.manager == "systemd":
-            self.eyes.command("systemctl", "stop", f"{item.name}.service")
-        elif self.eyes.live and os.path.exists(path):
-            self.eyes.command("rc-service", "--nodeps", item.name, "stop")
-            # What does not stop is ended with the other processes; OpenRC must not believe that it runs.
-            self.eyes.command("rc-service", item.name, "zap")
+        if self.observer.live and self.observer.manager == "systemd":
+            self.observer.command("systemctl", "stop", f"{item.name}.service")
+        elif self.observer.live and os.path.exists(path):
+            self.observer.command("rc-service", "--nodeps", item.name, "stop")
+            # What does not stop is killed with the other processes; OpenRC must not take it for running.
+            self.observer.command("rc-service", item.name, "zap")
         for name in (*links, path):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._path(name))
-        if self.eyes.live and self.eyes.manager == "systemd":
+        if self.observer.live and self.observer.manager == "systemd":
             self._call("systemctl", "daemon-reload")
-            self.eyes.command("systemctl", "reset-failed", f"{item.name}.service")
-        elif self.eyes.live:
+            self.observer.command("systemctl", "reset-failed", f"{item.name}.service")
+        elif self.observer.live:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(f"/run/openrc/started/{item.name}")
 
     def _pids(self, name: str) -> list[int]:
-        seen = Observation(processes=tuple(self.eyes.processes()), recorded=frozenset())
-        found = plan.plan_reset(seen).items
-        return [int(pid) for item in found if item.key == ("processes of", name) for pid in item.args]
+        return list(processes_of(self._running()).get(name, ()))
+
+    def _running(self) -> Observation:
+        return Observation(processes=tuple(self.observer.processes()), record=self.observer.record)
 
     def _processes(self, item: Item) -> None:
-        """Ask them to end, then end them. They are looked for anew each time, as numbers are used again."""
+        """Ask them to end, then kill them. They are looked up each time, as process ids are reused."""
         pids = self._pids(item.name)
         if item.name == "pods":
             # The shims are not asked: what they hold would stay behind.
-            shims = {
-                process.pid for process in plan.shims(Observation(processes=tuple(self.eyes.processes())))
-            }
-            _signal([pid for pid in pids if pid not in shims], signal.SIGTERM)
-            self._wait(lambda: not set(self._pids("pods")) - shims, self._grace)
+            holders = {process.pid for process in shims(self._running())}
+            _signal([pid for pid in pids if pid not in holders], signal.SIGTERM)
+            self._wait(lambda: not set(self._pids("pods")) - holders, self._grace)
         else:
             _signal(pids, signal.SIGTERM)
             self._wait(lambda: not self._pids(item.name), _DAEMON_SECONDS)
@@ -186,11 +186,11 @@ class Hands:
             time.sleep(_POLL_SECONDS)
 
     def _control_groups(self, item: Item) -> None:
-        if item.name.endswith(".slice") and self.eyes.manager == "systemd":
-            self.eyes.command("systemctl", "stop", os.path.basename(item.name))
+        if item.name.endswith(".slice") and self.observer.manager == "systemd":
+            self.observer.command("systemctl", "stop", os.path.basename(item.name))
         if os.path.isdir(item.name):
-            for folder, _folders, _files in os.walk(item.name, topdown=False):
-                os.rmdir(folder)
+            for directory, _directories, _files in os.walk(item.name, topdown=False):
+                os.rmdir(directory)
 
     # Mounts and network
 
@@ -201,7 +201,7 @@ class Hands:
         if item.name not in self._mounted():
             return
         for options in ([], [], ["-l"]):
-            code, _out, err = self.eyes.command("umount", *options, item.name)
+            code, _out, err = self.observer.command("umount", *options, item.name)
             if item.name not in self._mounted():
                 if item.name.startswith(plan.POD_NETWORK):
                     with contextlib.suppress(OSError):
@@ -220,7 +220,7 @@ class Hands:
     def _routing_rule(self, item: Item) -> None:
         family, what = item.args[:2]
         if what == "local":
-            rules = network.parse_rules(family, self.eyes.command("ip", family, "rule", "show")[1])
+            rules = network.parse_rules(family, self.observer.command("ip", family, "rule", "show")[1])
             if not any(rule.priority == 0 for rule in rules):
                 self._call("ip", family, "rule", "add", "pref", "0", "lookup", "local")
             self._call("ip", family, "rule", "del", "pref", "100", "lookup", "local")
@@ -232,13 +232,13 @@ class Hands:
     def _interface(self, item: Item) -> None:
         # One end of a pair goes with the other.
         if os.path.exists(f"/sys/class/net/{item.name}"):
-            code, _out, err = self.eyes.command("ip", "link", "delete", item.name)
+            code, _out, err = self.observer.command("ip", "link", "delete", item.name)
             if code and os.path.exists(f"/sys/class/net/{item.name}"):
                 raise StepError(" ".join(err.split()))
 
     def _packet_filter(self, item: Item) -> None:
         program, table = item.args
-        saved = self.eyes.command(f"{program}-save", "-t", table)[1]
+        saved = self.observer.command(f"{program}-save", "-t", table)[1]
         for edit in network.plan_tables(saved):
             self._call(f"{program}-restore", "-w", "10", "--noflush", data=edit.render())
 
@@ -249,7 +249,7 @@ class Hands:
             self._remove(path)
 
     def _remove(self, path: str) -> None:
-        """Take a file or a folder away, with everything in it but what is mounted there."""
+        """Remove a file or a directory, with everything in it but what is mounted there."""
         if not os.path.lexists(path):
             return
         if os.path.islink(path) or not os.path.isdir(path):
@@ -259,19 +259,19 @@ class Hands:
         os.rmdir(path)
 
     def _empty(self, path: str) -> None:
-        """Empty a folder. It never follows a link and never enters another file system."""
-        points = self._mounted() if self.eyes.live else set()
+        """Empty a directory. It never follows a link and never enters another file system."""
+        points = self._mounted() if self.observer.live else set()
         errors = list(self._empty_below(os.path.realpath(path), points, top=True))
         if errors:
             raise StepError("; ".join(errors[:3]))
 
-    def _empty_below(self, folder: str, points: t.Collection[str], top: bool = False) -> t.Iterator[str]:
-        device = os.lstat(folder).st_dev
-        for name in contents(folder) if top else sorted(os.listdir(folder)):
-            path = os.path.join(folder, name)
+    def _empty_below(self, directory: str, points: t.Collection[str], top: bool = False) -> t.Iterator[str]:
+        device = os.lstat(directory).st_dev
+        for name in contents(directory) if top else sorted(os.listdir(directory)):
+            path = os.path.join(directory, name)
             try:
                 info = os.lstat(path)
-                # Of files the number tells nothing: on an overlay it is that of the layer.
+                # The device of a file tells nothing: on an overlay it is that of the layer.
                 other = stat.S_ISDIR(info.st_mode) and info.st_dev != device
                 if path in points or other:
                     yield f"{path} is still mounted, so nothing in it was touched"
@@ -287,9 +287,9 @@ class Hands:
 
     @staticmethod
     def _prune(path: str) -> None:
-        """Take a folder away that holds nothing but empty folders; a file in it is an error."""
-        for folder, _folders, _files in os.walk(path, topdown=False):
-            os.rmdir(folder)
+        """Remove a directory that holds nothing but empty directories; a file in it is an error."""
+        for directory, _directories, _files in os.walk(path, topdown=False):
+            os.rmdir(directory)
 
     def _swap(self, item: Item) -> None:
         path = self._path(item.name)
@@ -305,9 +305,9 @@ class Hands:
 
     @contextlib.contextmanager
     def exclusive(self, seconds: float) -> t.Iterator[None]:
-        """Let nobody else of the collection change the host meanwhile.
+        """Let no other run of the collection change the host meanwhile.
 
-        A kubeadm that an interrupted run left at work is ended; another reset is waited for.
+        A kubeadm that an interrupted run left running is terminated; another reset is waited for.
 
         :raises OperatorError: when it does not end.
         """
@@ -315,8 +315,9 @@ class Hands:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         deadline = time.monotonic() + seconds
         while True:
-            if self.eyes.live:
-                _signal(running_kubeadm(_KUBEADM), signal.SIGTERM)
+            if self.observer.live:
+                for program in ownership.programs_of(self.observer.record, "kubeadm"):
+                    _signal(running_kubeadm(program), signal.SIGTERM)
             lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 if _locked(lock, path):
@@ -326,14 +327,14 @@ class Hands:
                 os.close(lock)
             if time.monotonic() >= deadline:
                 raise OperatorError(
-                    f"another run is still at work on this host after {seconds:.0f} s; expected to be the only one.",
+                    f"another run is still at work on this host after {seconds:.0f} s; expected this one alone.",
                     "Wait until it ends, and run again.",
                 )
             time.sleep(1)
 
 
 def _locked(lock: int, path: str) -> bool:
-    """Take the lock, unless another run has it or took the file away, so that nobody else would see this one."""
+    """Take the lock, unless another run has it or has removed the file, so that nobody else would see this one."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return os.path.samestat(os.fstat(lock), os.stat(path))

@@ -5,11 +5,13 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""What a reset looks at and what it takes away. Values only."""
+"""What a reset looks at and what it removes. Values only."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.record import Record
 
 NAME = "baremetal-kubernetes"
 STATE = f"/var/lib/{NAME}"
@@ -22,11 +24,11 @@ _NAMED = 8
 
 @dataclass(frozen=True)
 class Item:
-    """One thing that is taken away, or put back as it was.
+    """One thing that is removed, or restored.
 
     :param kind: what it is, as it reads before its name in a report.
-    :param name: what it is called.
-    :param args: what the host's side needs to know besides.
+    :param name: its name or path.
+    :param args: what else is needed to remove it.
     """
 
     kind: str
@@ -45,9 +47,9 @@ class Item:
 class Service:
     """A daemon of the node and how it is started.
 
-    :param path: its unit or init script, C(text) what is in it (C(None): there is none).
-    :param links: links of the init system that start C(path) at boot.
-    :param active: whether the init system says that it runs.
+    :param path: its unit or init script. :param text: content of that, C(None) without one.
+    :param links: links by which the service manager starts it at boot.
+    :param active: whether the service manager says that it runs.
     """
 
     name: str
@@ -71,6 +73,11 @@ class Process:
     argv: tuple[str, ...] = ()
     own_namespace: bool = True
     pod: bool = False
+
+    def option(self, name: str) -> str:
+        """The argument that follows a name on the command line, empty without one."""
+        words = list(self.argv)
+        return words[words.index(name) + 1] if name in words[:-1] else ""
 
 
 @dataclass(frozen=True)
@@ -128,16 +135,16 @@ class Ruleset:
 class Entry:
     """Something in the file system.
 
-    :param kind: C(file), C(folder), C(link) or C(other).
-    :param head: the first bytes of a file where these tell who wrote it. :param digests: of a program.
-    :param keep: whether the folder itself is the operator's: a mount point, or a link to elsewhere.
-    :param empty: whether nothing is in the folder. :param below: the files in it, where these decide whether it goes.
+    :param kind: C(file), C(directory), C(link) or C(other).
+    :param head: the first bytes of a recorded file. :param sha256: of a recorded file.
+    :param keep: whether the directory itself is the operator's: a mount point, or a link to elsewhere.
+    :param empty: whether nothing is in the directory. :param below: the files in it, where these decide about it.
     """
 
     path: str
     kind: str
     head: str = ""
-    digests: tuple[str, ...] = ()
+    sha256: str = ""
     keep: bool = False
     empty: bool = False
     below: tuple[str, ...] = ()
@@ -147,7 +154,7 @@ class Entry:
 class Observation:
     """The host, as far as a reset is concerned.
 
-    :param recorded: base name and SHA-256 of the files that `artifact` unpacked here; C(None) without its record.
+    :param record: what the collection has placed here.
     :param mounts: mount points in the order in which they were mounted, without those of fstab.
     :param fstab: lines of fstab.
     """
@@ -163,7 +170,7 @@ class Observation:
     ipsets: tuple[str, ...] = ()
     cgroups: tuple[str, ...] = ()
     entries: tuple[Entry, ...] = ()
-    recorded: frozenset[tuple[str, str]] | None = None
+    record: Record = field(default_factory=Record)
     fstab: tuple[str, ...] = ()
     pods: tuple[str, ...] = ()
 
@@ -177,12 +184,12 @@ class Plan:
     """What a reset does, in this order, and what it leaves alone.
 
     :param kept: what stays by intention, as sentences.
-    :param foreign: why nothing may be done at all, as sentences.
+    :param refused: why nothing may be removed at all, as sentences.
     """
 
     items: tuple[Item, ...] = ()
     kept: tuple[str, ...] = ()
-    foreign: tuple[str, ...] = field(default=())
+    refused: tuple[str, ...] = ()
 
     def summary(self) -> str:
         """The items in one line: names of what is few, numbers of what is many."""

@@ -18,10 +18,14 @@ import shutil
 import stat
 import typing as t
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact import record
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact import journal
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.record import (
+    DEFAULT_PATH,
+    Record,
+)
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.facts import service_manager
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import read_text, under
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset import network, plan
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset import network, ownership, plan
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.model import (
     LOCK,
     STATE,
@@ -47,7 +51,7 @@ _BLOCK = 1 << 20
 
 
 def find(name: str) -> str | None:
-    """Path of a program, also where the module's own PATH lacks the folders of root."""
+    """Path of a program, also where the module's own PATH lacks the directories of root."""
     return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{SEARCH_PATH}")
 
 
@@ -67,21 +71,20 @@ def cgroup_paths(text: str) -> list[str]:
     return list(dict.fromkeys(line.split(":", 2)[2] for line in text.splitlines() if line.count(":") >= 2))
 
 
-class Eyes:
+class Observer:
     """Looks at a host.
 
     :param run: C(AnsibleModule.run_command).
-    :param root: folder that stands for C(/). With another than C(/) only files are looked at.
-    :param algorithms: of the checksums that programs are compared with.
+    :param root: directory that stands for C(/). With another than C(/) only files are looked at.
     """
 
-    def __init__(self, run: Run, root: str = "/", algorithms: t.Collection[str] = ("sha256",)) -> None:
+    def __init__(self, run: Run, root: str = "/") -> None:
         self.run = run
         self.root = root
         self.live = root == "/"
         self.manager = service_manager(root)
-        self._algorithms = sorted({"sha256", *algorithms})
-        self._digests: dict[tuple[str, int, int, int], tuple[str, ...]] = {}
+        self.record = Record()
+        self._digests: dict[tuple[str, int, int, int], str] = {}
 
     def command(self, *argv: str, data: str | None = None) -> tuple[int, str, str]:
         """Run a program that must not hang.
@@ -102,12 +105,7 @@ class Eyes:
         permanent = {
             words[1] for words in (line.split() for line in fstab) if len(words) > 1 and words[0][0] != "#"
         }
-        archives = record.load(under(self.root, f"{STATE}/artifacts.json"))
-        recorded = frozenset(
-            (os.path.basename(name), facts.sha256)
-            for files in archives.values()
-            for name, facts in files.items()
-        )
+        self.record = journal.load(under(self.root, DEFAULT_PATH))
         links = self.links()
         return Observation(
             services=tuple(self.services()),
@@ -121,7 +119,7 @@ class Eyes:
             ipsets=self.ipsets(),
             cgroups=tuple(self.cgroups(points)),
             entries=tuple(self.entries({point for point, _kind in points})),
-            recorded=recorded if os.path.isdir(under(self.root, STATE)) else None,
+            record=self.record,
             fstab=tuple(fstab),
             pods=self.pods(),
         )
@@ -131,19 +129,27 @@ class Eyes:
         return parse_mounts(read_text("/", "/proc/self/mountinfo") or "") if self.live else []
 
     def pods(self) -> tuple[str, ...]:
-        """Names of the pods that ran here, by the folders of their logs (namespace_name_uid)."""
+        """Names of the pods that ran here, by the directories of their logs (namespace_name_uid)."""
         with contextlib.suppress(OSError):
             names = (entry.split("_") for entry in os.listdir(under(self.root, "/var/log/pods")))
             return tuple(sorted(f"{parts[0]}/{parts[1]}" for parts in names if len(parts) == 3))
         return ()
 
     def services(self) -> t.Iterator[Service]:
-        """The node's services, as the init system has them."""
+        """The services that the record knows, and those whose unit or init script carries the collection's mark."""
         pattern = SERVICE_PATHS.get(self.manager)
-        for name in plan.SERVICES if pattern else ():
-            path = str(pattern).format(name=name)
+        if pattern is None:
+            return
+        for name in dict.fromkeys((*ownership.services_of(self.record), *self._marked(pattern))):
+            path = pattern.format(name=name)
             links = [link for link in self._start_links(name) if self._leads_to(link, path)]
             yield Service(name, path, read_text(self.root, path), tuple(links), self._active(name, path))
+
+    def _marked(self, pattern: str) -> t.Iterator[str]:
+        for path in self._names(os.path.dirname(pattern)):
+            name = ownership.service_of(path)
+            if name and ownership.marked(self._head(under(self.root, path))):
+                yield name
 
     def _start_links(self, name: str) -> list[str]:
         patterns = {
@@ -272,18 +278,18 @@ class Eyes:
         return tuple(self.command("ipset", "list", "-name")[1].split()) if self.live and find("ipset") else ()
 
     def entries(self, points: t.Collection[str]) -> t.Iterator[Entry]:
-        """The files and folders that a reset may concern."""
-        paths = [*plan.DATA, *plan.PROGRAMS, *plan.KERNEL_FILES, *plan.SHARED]
-        paths += [plan.CRICTL, plan.SETTINGS, plan.LIBRARY, STATE, LOCK]
+        """The files and directories that a reset may concern."""
+        seen = Observation(record=self.record)
+        paths = [*plan.DATA, *plan.logs_of(seen), *plan.SHARED, *self.record.files, *self.record.directories]
+        paths += ["/etc/containerd", plan.SETTINGS, STATE, LOCK, plan.CILIUM_CNI]
         if self.live:
             paths.append(f"{plan.BPF}/cilium")
             paths += sorted(glob.glob(f"{plan.BPF}/tc/globals/cilium_*"))
-        for folder in (plan.CNI_BIN, plan.CNI_CONF, plan.CNI_CACHE):
-            paths += self._names(folder)
-        for folder in plan.STAGES:
-            paths += [
-                path for path in self._names(folder) if os.path.basename(path).startswith(plan.STAGE_PREFIXES)
-            ]
+        for directory in (plan.CNI_CONF, plan.CNI_CACHE):
+            paths += self._names(directory)
+        beside = {os.path.dirname(path) for path in (*self.record.files, *self.record.directories)}
+        for directory in sorted(beside.union(self.record.temporary)):
+            paths += [path for path in self._names(directory) if plan.is_temporary(self.record, path)]
         paths += [
             path for path in self._names("/run") if os.path.basename(path).startswith(plan.SECRET_PREFIXES)
         ]
@@ -292,9 +298,9 @@ class Eyes:
             if entry is not None:
                 yield entry
 
-    def _names(self, folder: str) -> list[str]:
+    def _names(self, directory: str) -> list[str]:
         with contextlib.suppress(OSError):
-            return [os.path.join(folder, name) for name in sorted(os.listdir(under(self.root, folder)))]
+            return [os.path.join(directory, name) for name in sorted(os.listdir(under(self.root, directory)))]
         return []
 
     def entry(self, path: str, points: t.Collection[str]) -> Entry | None:
@@ -305,25 +311,27 @@ class Eyes:
         except OSError:
             return None
         if stat.S_ISREG(info.st_mode):
-            digests = self._digest(real, info) if path in plan.PROGRAMS or self._is_cni(path) else ()
-            head = self._head(real) if path in (*plan.KERNEL_FILES, plan.CRICTL) else ""
-            return Entry(path, "file", head, digests)
+            recorded = path in self.record.files
+            return Entry(
+                path,
+                "file",
+                self._head(real) if recorded else "",
+                self._digest(real, info) if recorded else "",
+            )
         if stat.S_ISLNK(info.st_mode) and not (path in plan.DATA and os.path.isdir(real)):
             return Entry(path, "link")
         if stat.S_ISDIR(info.st_mode) or os.path.isdir(real):
             keep = stat.S_ISLNK(info.st_mode) or path in points
-            below = tuple(self._below(path)) if path in plan.SHARED else ()
-            return Entry(path, "folder", keep=keep, empty=not contents(real), below=below)
+            listed = path in (*plan.SHARED, *self.record.directories) and not plan.goes_whole(path)
+            below = tuple(self._below(path)) if listed else ()
+            return Entry(path, "directory", keep=keep, empty=not contents(real), below=below)
         return Entry(path, "other")
-
-    @staticmethod
-    def _is_cni(path: str) -> bool:
-        return os.path.dirname(path) == plan.CNI_BIN and path != plan.CILIUM_CNI
 
     def _below(self, path: str) -> t.Iterator[str]:
         prefix = len(self.root.rstrip("/"))
-        for folder, _folders, files in os.walk(under(self.root, path)):
-            yield from (os.path.join(folder, name)[prefix:] for name in files)
+        for parent, directories, files in os.walk(under(self.root, path)):
+            links = [name for name in directories if os.path.islink(os.path.join(parent, name))]
+            yield from (os.path.join(parent, name)[prefix:] for name in (*files, *links))
 
     @staticmethod
     def _head(path: str) -> str:
@@ -331,20 +339,22 @@ class Eyes:
             return stream.read(_HEAD)
         return ""
 
-    def _digest(self, path: str, info: os.stat_result) -> tuple[str, ...]:
+    def _digest(self, path: str, info: os.stat_result) -> str:
         key = (path, info.st_ino, info.st_mtime_ns, info.st_size)
         if key not in self._digests:
-            sums = [hashlib.new(name) for name in self._algorithms]
-            with contextlib.suppress(OSError), open(path, "rb") as stream:
-                while block := stream.read(_BLOCK):
-                    for one in sums:
-                        one.update(block)
-            self._digests[key] = tuple(f"{one.name}:{one.hexdigest()}" for one in sums)
+            digest = hashlib.sha256()
+            try:
+                with open(path, "rb") as stream:
+                    while block := stream.read(_BLOCK):
+                        digest.update(block)
+            except OSError:
+                return ""
+            self._digests[key] = digest.hexdigest()
         return self._digests[key]
 
 
 def contents(path: str) -> list[str]:
-    """Names in a folder, without what the file system itself put there."""
+    """Names in a directory, without what the file system itself put there."""
     with contextlib.suppress(OSError):
         return sorted(name for name in os.listdir(path) if name != "lost+found")
     return []

@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Decide what of a host is ours and in which order it goes. Pure: an observation in, a plan out."""
+"""Decide what a reset removes from a host, and in which order. Pure: an observation in, a plan out."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import os
 import re
 import typing as t
 
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.record import Record
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset import network
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.model import (
-    CONTAINERD_SOCKET,
     LOCK,
     NAME,
     NAMESPACE,
@@ -24,44 +24,29 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.model 
     Item,
     Observation,
     Plan,
-    Process,
-    Service,
+)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.ownership import (
+    claimed,
+    own_file,
+    own_service,
+    service_of,
+    services_of,
+)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.processes import (
+    processes_of,
+    shims,
 )
 
-# Folder of what the collection itself runs on hosts.
-LIBRARY = f"/usr/local/lib/{NAME}"
-APPROVER = f"{LIBRARY}/kubelet-csr-approver"
-# What the services' templates say, and nobody else's units with such a header: program and description.
-SERVICES = {
-    "kubelet-csr-approver": (APPROVER, "Approver of serving certificates of kubelets"),
-    "kubelet": ("/usr/local/bin/kubelet", "Kubernetes node agent"),
-    "containerd": ("/usr/local/bin/containerd", "containerd container runtime"),
-}
-PROGRAMS = (
-    "/usr/local/bin/kubelet",
-    "/usr/local/bin/kubeadm",
-    "/usr/local/bin/kubectl",
-    "/usr/local/bin/containerd",
-    "/usr/local/bin/containerd-shim-runc-v2",
-    "/usr/local/bin/ctr",
-    "/usr/local/bin/crictl",
-    "/usr/local/sbin/runc",
-)
-BPF = "/sys/fs/bpf"
-CNI_BIN = "/opt/cni/bin"
-CNI_CONF = "/etc/cni/net.d"
-# Cilium installs its own program and configuration, and moves others' out of the way under this suffix.
-CILIUM_CNI = f"{CNI_BIN}/cilium-cni"
-CILIUM_CONF = re.compile(r"^\d\d-cilium(?:-cni)?\.conf(?:list)?$")
-BACKUP = ".cilium_bak"
-# Folders of daemons: taken away with all that is in them, once it is clear that the daemons were ours.
+# What the collection placed is in its record. Only what daemons, kubeadm and Cilium create themselves is listed here.
+
+# Directories and files of daemons: removed with everything in them where the daemons are the collection's.
 DATA = (
+    # kubeadm, and the modules that write beside it: encryption_config and kubeadm.
     "/etc/kubernetes",
     "/var/lib/kubelet",
     "/var/lib/etcd",
     "/var/lib/containerd",
     "/var/lib/cilium",
-    "/etc/containerd",
     "/run/containerd",
     "/run/cilium",
     "/run/kubernetes",
@@ -72,11 +57,11 @@ DATA = (
     "/var/log/containers",
     # The audit log.
     "/var/log/kubernetes",
-    "/var/log/kubelet.log",
-    "/var/log/containerd.log",
-    "/var/log/kubelet-csr-approver.log",
 )
-# Folders that daemons make and others may use, too: taken away when nothing of others is in them.
+BPF = "/sys/fs/bpf"
+CNI_BIN = "/opt/cni/bin"
+CNI_CONF = "/etc/cni/net.d"
+# Directories that daemons create and others may use, too: removed when nothing of others is in them.
 SHARED = (
     "/usr/libexec/kubernetes",
     "/opt/containerd",
@@ -87,128 +72,38 @@ SHARED = (
     "/var/lib/cni",
     f"{BPF}/tc",
 )
-# libcni remembers there what it gave to each pod: Cilium's answer, and containerd's loopback.
+# Cilium installs its own program and configuration, and renames the configurations of others with this suffix.
+CILIUM_CNI = f"{CNI_BIN}/cilium-cni"
+CILIUM_CONF = re.compile(r"^\d\d-cilium(?:-cni)?\.conf(?:list)?$")
+BACKUP = ".cilium_bak"
+# libcni stores there what each pod was given: Cilium's answer, and containerd's loopback.
 CNI_CACHE = "/var/lib/cni/results"
 _CACHED = re.compile(r"^(?:cilium|cni-loopback)-[0-9a-f]{64}-")
-# Where unfinished files of a run that was killed lie.
-STAGES = (
-    "/usr/local/bin",
-    "/usr/local/sbin",
-    CNI_BIN,
-    "/etc",
-    "/etc/init.d",
-    "/etc/modules-load.d",
-    "/etc/sysctl.d",
-    "/etc/systemd/system",
-)
-STAGE_PREFIXES = (".bmk-artifact-", f".{NAME}.conf.")
-SECRET_PREFIXES = ("bmk-kubeadm-", "bmk-api-", "bmk-etcd-")
-KERNEL_FILES = (f"/etc/modules-load.d/{NAME}.conf", f"/etc/sysctl.d/{NAME}.conf")
-KERNEL_HEADER = "# Written by baremetal.kubernetes."
-CRICTL = "/etc/crictl.yaml"
+# The collection's own: credentials of the approver, the mirror's CA.
 SETTINGS = f"/etc/{NAME}"
+# Temporary files and directories of a run that was killed: of artifact, and of modules that hold secrets in memory.
+STAGE_PREFIX = ".bmk-artifact-"
+SECRET_PREFIXES = ("bmk-kubeadm-", "bmk-api-", "bmk-etcd-")
 FSTAB = "/etc/fstab"
 SWAP_PREFIX = f"# {NAME.replace('-', '.')}: "
 # Mounts below these are made by the kubelet, containerd or Cilium.
 MOUNT_PARENTS = ("/var/lib/kubelet", "/var/lib/containerd", "/run/containerd", "/run/cilium")
 POD_NETWORK = "/run/netns/cni-"
-_MANAGED = re.compile(r"^[#;].*(?:ansible managed|baremetal[.-]kubernetes)", re.IGNORECASE | re.MULTILINE)
-_DELETED = " (deleted)"
+# On a host where the collection was not at work, these are named in the report, but for logs and what is in memory.
+_KUBERNETES = (*DATA, "/etc/containerd")
 
 
-def managed(text: str) -> bool:
-    """Whether a file says at its beginning that Ansible wrote it."""
-    return bool(_MANAGED.search("\n".join(text.splitlines()[:4])))
-
-
-def own_service(service: Service) -> bool:
-    """Whether the collection wrote a service's unit or init script."""
-    program, description = SERVICES[service.name]
-    text = service.text or ""
-    return managed(text) and program in text and description in text
-
-
-def claimed(seen: Observation, checksums: t.Collection[str] = ()) -> bool:
-    """Whether the collection has been at work here: only then are the daemons' folders its own.
-
-    Its record is the last thing that a reset takes away, so this holds also after one that was interrupted.
-    """
-    return (
-        seen.recorded is not None
-        or any(own_service(service) for service in seen.services)
-        or any(own_program(seen, entry, checksums) for entry in seen.entries if entry.path in PROGRAMS)
-    )
-
-
-def own_program(seen: Observation, entry: Entry, checksums: t.Collection[str]) -> bool:
-    """Whether a program's bytes are those of a release file that the collection places."""
-    name = os.path.basename(entry.path)
-    return entry.kind == "file" and any(
-        digest in checksums or (name, digest.partition(":")[2]) in (seen.recorded or ())
-        for digest in entry.digests
-    )
-
-
-def _runs(process: Process, program: str) -> bool:
-    exe = process.exe.replace(_DELETED, "")
-    if program == APPROVER:
-        # A folder that Python runs.
-        return (
-            process.own_namespace and os.path.basename(exe).startswith("python") and program in process.argv
+def _refused(seen: Observation) -> t.Iterator[str]:
+    if seen.record.damaged:
+        yield (
+            f"its record in {STATE} cannot be read, so what the collection placed is unknown. Run the playbook"
+            " prepare_nodes on this host, which writes it again"
         )
-    return process.own_namespace and exe == program
-
-
-def _supervises(process: Process, program: str) -> bool:
-    name = os.path.basename(process.exe.replace(_DELETED, ""))
-    return process.own_namespace and name == "supervise-daemon" and program in process.argv
-
-
-def _option(process: Process, name: str) -> str:
-    words = list(process.argv)
-    return words[words.index(name) + 1] if name in words[:-1] else ""
-
-
-def shims(seen: Observation) -> list[Process]:
-    """The processes that hold our containerd's containers.
-
-    A cluster inside a container (kind, for example) has such processes too, but in its own process namespace.
-    """
-    return [
-        process
-        for process in seen.processes
-        if process.own_namespace
-        and os.path.basename(process.exe.replace(_DELETED, "")).startswith("containerd-shim")
-        and _option(process, "-address") == CONTAINERD_SOCKET
-    ]
-
-
-def containers(seen: Observation) -> tuple[int, ...]:
-    """Processes of pods, the innermost first, and the shims that hold them last."""
-    holders = [process.pid for process in shims(seen) if _option(process, "-namespace") == NAMESPACE]
-    children: dict[int, list[int]] = {}
-    for process in seen.processes:
-        children.setdefault(process.ppid, []).append(process.pid)
-    found: list[int] = []
-    waiting = list(holders)
-    while waiting:
-        pid = waiting.pop(0)
-        below = [child for child in children.get(pid, ()) if child not in found and child not in holders]
-        found += below
-        waiting += below
-    found += [
-        process.pid for process in seen.processes if process.pod and process.pid not in (*found, *holders)
-    ]
-    return (*reversed(found), *holders)
-
-
-def _foreign(seen: Observation) -> tuple[str, ...]:
-    others = sorted({_option(process, "-namespace") for process in shims(seen)} - {NAMESPACE, ""})
-    return tuple(
-        f"containerd also runs containers of the namespace {name!r}, which are not Kubernetes'; they would go"
-        " with it. Stop and delete them, or move them to another runtime"
-        for name in others
-    )
+    for name in sorted({shim.option("-namespace") for shim in shims(seen)} - {NAMESPACE, ""}):
+        yield (
+            f"containerd also runs containers of the namespace {name!r}, which are not Kubernetes'; they would be"
+            " removed with it. Stop and delete them, or move them to another runtime"
+        )
 
 
 def _services(seen: Observation) -> t.Iterator[Item]:
@@ -219,18 +114,8 @@ def _services(seen: Observation) -> t.Iterator[Item]:
 
 
 def _processes(seen: Observation) -> t.Iterator[Item]:
-    for name, program in (
-        ("kubeadm", "/usr/local/bin/kubeadm"),
-        *((name, program) for name, (program, _description) in SERVICES.items()),
-    ):
-        # The supervisor first: it would start the daemon again.
-        pids = [p.pid for p in seen.processes if _supervises(p, program)]
-        pids += [p.pid for p in seen.processes if _runs(p, program)]
-        if pids:
-            yield Item("processes of", name, tuple(map(str, pids)))
-    pods = containers(seen)
-    if pods:
-        yield Item("processes of", "pods", tuple(map(str, pods)))
+    for name, pids in processes_of(seen).items():
+        yield Item("processes of", name, tuple(map(str, pids)))
 
 
 def _mounts(seen: Observation) -> t.Iterator[Item]:
@@ -301,67 +186,85 @@ def _bpf(seen: Observation) -> t.Iterator[Item]:
         yield Item("eBPF objects", f"{BPF}/tc/globals/cilium_* ({len(maps)})", tuple(maps))
 
 
-def _own_cni(seen: Observation, entry: Entry) -> bool:
-    """Whether a file of CNI is from our archive, or Cilium's."""
-    folder, name = os.path.split(entry.path)
-    if folder == CNI_BIN:
-        recorded = seen.recorded or ()
-        unpacked = any((name, digest.partition(":")[2]) in recorded for digest in entry.digests)
-        return unpacked or entry.path == CILIUM_CNI
-    return bool(
-        (folder == CNI_CONF and CILIUM_CONF.match(name)) or (folder == CNI_CACHE and _CACHED.match(name))
+def _own_cni(entry: Entry) -> bool:
+    """Whether a file of CNI is Cilium's."""
+    directory, name = os.path.split(entry.path)
+    return entry.path == CILIUM_CNI or bool(
+        (directory == CNI_CONF and CILIUM_CONF.match(name))
+        or (directory == CNI_CACHE and _CACHED.match(name))
     )
 
 
 def _cni(seen: Observation) -> t.Iterator[Item]:
     for entry in seen.entries:
-        if _own_cni(seen, entry):
+        if _own_cni(entry):
             yield Item("file", entry.path)
         elif _is_backup(seen, entry):
             yield Item("original name of", entry.path[: -len(BACKUP)], (entry.path,))
 
 
 def _is_backup(seen: Observation, entry: Entry) -> bool:
-    """Whether Cilium has put a configuration of others out of the way, and nobody has written a new one since."""
-    folder, name = os.path.split(entry.path)
-    backup = folder == CNI_CONF and name.endswith(BACKUP) and entry.kind == "file"
+    """Whether Cilium has renamed a configuration of others, and nobody has written a new one since."""
+    directory, name = os.path.split(entry.path)
+    backup = directory == CNI_CONF and name.endswith(BACKUP) and entry.kind == "file"
     return backup and seen.entry(entry.path[: -len(BACKUP)]) is None
 
 
 def _data(seen: Observation) -> t.Iterator[Item]:
-    for path in DATA:
+    for path in (*DATA, *logs_of(seen)):
         entry = seen.entry(path)
         if entry is not None and not (entry.keep and entry.empty):
             yield Item("contents of" if entry.keep else entry.kind, path)
 
 
-def _programs(seen: Observation, checksums: t.Collection[str]) -> t.Iterator[Item]:
-    for path in PROGRAMS:
+def logs_of(seen: Observation) -> tuple[str, ...]:
+    """Logs that OpenRC's scripts write."""
+    return tuple(f"/var/log/{name}.log" for name in services_of(seen.record))
+
+
+def goes_whole(path: str) -> bool:
+    """Whether a path is in a directory that is removed with everything in it."""
+    return any(path == top or path.startswith(f"{top}/") for top in (*DATA, SETTINGS, STATE))
+
+
+def _placed(seen: Observation) -> t.Iterator[Item]:
+    """What the record says that the collection has placed: files, and directories in which nothing else is."""
+    files = [path for path in reversed(list(seen.record.files)) if not (goes_whole(path) or service_of(path))]
+    own = {path for path in files if own_file(seen, seen.entry(path))}
+    whole: list[str] = []
+    for path in sorted(seen.record.directories):
         entry = seen.entry(path)
-        if entry is not None and own_program(seen, entry, checksums):
-            yield Item("program", path)
+        if entry is None or entry.kind != "directory" or entry.keep or goes_whole(path) or path in SHARED:
+            continue
+        if not any(path.startswith(f"{top}/") for top in whole) and own.issuperset(entry.below):
+            whole.append(path)
+    for path in files:
+        if path in own and not any(path.startswith(f"{top}/") for top in whole):
+            yield Item("program" if seen.record.files[path].release else "file", path)
+    for path in whole:
+        yield Item("directory", path)
 
 
-def _marked(seen: Observation) -> t.Iterator[Item]:
+def _leftovers(seen: Observation) -> t.Iterator[Item]:
     """What says by itself that the collection wrote it."""
-    for path in KERNEL_FILES:
-        entry = seen.entry(path)
-        if entry is not None and entry.head.startswith(KERNEL_HEADER):
-            yield Item("file", path)
-    crictl = seen.entry(CRICTL)
-    if crictl is not None and managed(crictl.head) and CONTAINERD_SOCKET in crictl.head:
-        yield Item("file", CRICTL)
     for entry in seen.entries:
-        folder, name = os.path.split(entry.path)
-        if name.startswith(STAGE_PREFIXES) or (folder == "/run" and name.startswith(SECRET_PREFIXES)):
-            yield Item("unfinished", entry.path)
-    for path in (SETTINGS, LIBRARY):
-        if seen.entry(path) is not None:
-            yield Item("folder", path)
+        directory, name = os.path.split(entry.path)
+        secret = directory == "/run" and name.startswith(SECRET_PREFIXES)
+        if secret or is_temporary(seen.record, entry.path):
+            yield Item("temporary", entry.path)
+    if seen.entry(SETTINGS) is not None:
+        yield Item("directory", SETTINGS)
     if any(line.startswith(SWAP_PREFIX) for line in seen.fstab):
         yield Item("swap entries of", FSTAB)
     if seen.entry(LOCK) is not None:
         yield Item("file", LOCK)
+
+
+def is_temporary(record: Record, path: str) -> bool:
+    """Whether something is unfinished: of artifact, or of a small file that was about to replace a recorded one."""
+    directory, name = os.path.split(path)
+    partial = re.fullmatch(r"\.(.+)\.[a-z0-9_]{8}", name)
+    return name.startswith(STAGE_PREFIX) or bool(partial and f"{directory}/{partial[1]}" in record.files)
 
 
 def _shared(seen: Observation, going: t.Sequence[Item]) -> t.Iterator[Item]:
@@ -370,22 +273,23 @@ def _shared(seen: Observation, going: t.Sequence[Item]) -> t.Iterator[Item]:
     paths = {path for item in going for path in (item.name, *item.args)}
     for path in SHARED:
         entry = seen.entry(path)
-        if entry is None or entry.kind != "folder" or entry.keep:
+        if entry is None or entry.kind != "directory" or entry.keep:
             continue
         if all(file in paths for file in entry.below):
-            yield Item("empty folder", path)
+            yield Item("empty directory", path)
 
 
-def _kept(seen: Observation, checksums: t.Collection[str], items: t.Sequence[Item]) -> t.Iterator[str]:
+def _kept(seen: Observation, items: t.Sequence[Item]) -> t.Iterator[str]:
     paths = {item.name for item in items}
-    for path in PROGRAMS:
+    for path, file in seen.record.files.items():
         entry = seen.entry(path)
-        if entry is not None and path not in paths:
-            yield f"{path} is no release file that the collection knows; it stays"
-    if KERNEL_FILES[1] in paths:
-        yield "kernel parameters stay in force and kernel modules loaded until the host is started again"
+        own = own_file(seen, entry) or any(item.kind == "service" and path in item.args for item in items)
+        if entry is not None and not own and not goes_whole(path):
+            yield f"{path} is not what the role {file.component} placed there; it stays"
+    if any(path.startswith("/etc/sysctl.d/") and path in seen.record.files for path in paths):
+        yield "kernel parameters stay in force and kernel modules loaded until the host is rebooted"
     if FSTAB in paths:
-        yield f"swap is in {FSTAB} again, and is used from the next start of the host on"
+        yield f"swap is in {FSTAB} again, and is used after the next boot"
     if any(item.kind == "contents of" for item in items):
         names = ", ".join(item.name for item in items if item.kind == "contents of")
         yield f"{names}: mounted or linked by you, so emptied and left in place"
@@ -393,38 +297,36 @@ def _kept(seen: Observation, checksums: t.Collection[str], items: t.Sequence[Ite
         yield "packages that the role host installed stay"
 
 
-def _strangers(seen: Observation) -> t.Iterator[str]:
+def _not_ours(seen: Observation) -> t.Iterator[str]:
     """What looks like Kubernetes on a host where the collection has not been at work."""
-    entries = [seen.entry(path) for path in DATA if not path.startswith(("/run/", "/var/log/"))]
+    entries = [seen.entry(path) for path in _KUBERNETES if not path.startswith(("/run/", "/var/log/"))]
     found = [entry.path for entry in entries if entry is not None and not entry.empty]
     if found:
-        yield f"not made by this collection, so left alone: {', '.join(found)}"
+        yield f"not created by this collection, so left alone: {', '.join(found)}"
 
 
-def plan_reset(seen: Observation, checksums: t.Collection[str] = ()) -> Plan:
-    """What goes, in the order in which it goes.
-
-    :param checksums: of all release files that the collection knows, as C(sha256:...).
-    """
-    if not claimed(seen, checksums):
-        items = list(_marked(seen))
-        return Plan(tuple(items), (*_kept(seen, checksums, items), *_strangers(seen)))
-    items = [
-        *_services(seen),
-        *_processes(seen),
-        *_mounts(seen),
-        *_attached(seen),
-        *_routing(seen),
-        *_packet_filter(seen),
-        *_bpf(seen),
-        *(Item("control groups", path) for path in seen.cgroups),
-        *_data(seen),
-        *_cni(seen),
-        *_programs(seen, checksums),
-        *_marked(seen),
-    ]
-    items += _shared(seen, items)
-    # What proves that all of this was ours goes last, so that an interrupted reset can be taken up.
+def plan_reset(seen: Observation) -> Plan:
+    """What is removed, in this order."""
+    ours = claimed(seen)
+    items: list[Item] = []
+    if ours:
+        items += [
+            *_services(seen),
+            *_processes(seen),
+            *_mounts(seen),
+            *_attached(seen),
+            *_routing(seen),
+            *_packet_filter(seen),
+            *_bpf(seen),
+            *(Item("control groups", path) for path in seen.cgroups),
+            *_data(seen),
+            *_cni(seen),
+        ]
+    items += [*_placed(seen), *_leftovers(seen)]
+    if ours:
+        items += _shared(seen, items)
+    # What proves that all of this is the collection's goes last, so that an interrupted reset can be repeated.
     if seen.entry(STATE) is not None:
         items.append(Item("record", STATE))
-    return Plan(tuple(items), tuple(_kept(seen, checksums, items)), _foreign(seen))
+    kept = [*_kept(seen, items), *([] if ours else _not_ours(seen))]
+    return Plan(tuple(items), tuple(kept), tuple(_refused(seen)))

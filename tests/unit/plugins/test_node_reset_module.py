@@ -2,21 +2,23 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""node_reset on a tree of files, and its hands on a host that is played."""
+"""node_reset on a tree of files, and its steps on a simulated host."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-import json
 import os
 import signal
 import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact import record
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.record import PlacedFile
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset import apply, observe
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.apply import Hands, StepError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.apply import Remover, StepError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.model import (
     LOCK,
     STATE,
@@ -24,7 +26,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.model 
     Observation,
     Plan,
 )
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.observe import Eyes
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.observe import Observer
 
 RunModule = t.Callable[..., dict[str, t.Any]]
 CONTAINERD = b"containerd, as released"
@@ -46,7 +48,7 @@ def sha256(data: bytes) -> str:
 def root(tmp_path: Path) -> Path:
     """A systemd host with a node on it, and with things of its own."""
     (tmp_path / "run/systemd/system").mkdir(parents=True)
-    unit = "# Ansible managed\n[Unit]\nDescription={}\n[Service]\nExecStart=/usr/local/bin/{}\n"
+    unit = "# Managed by baremetal.kubernetes: x\n[Unit]\nDescription={}\n[Service]\nExecStart=/usr/local/bin/{}\n"
     write(tmp_path, "/etc/systemd/system/kubelet.service", unit.format("Kubernetes node agent", "kubelet"))
     write(
         tmp_path,
@@ -74,14 +76,25 @@ def root(tmp_path: Path) -> Path:
     write(tmp_path, "/etc/sysctl.d/90-site.conf")
     write(tmp_path, "/etc/fstab", FSTAB).chmod(0o640)
     write(tmp_path, "/usr/libexec/kubernetes/kubelet-plugins/volume/exec/site/driver")
-    members = {"bin/containerd": {"sha256": sha256(CONTAINERD), "size": 1}}
-    members["./bridge"] = {"sha256": sha256(b"bridge"), "size": 1}
-    write(tmp_path, f"{STATE}/artifacts.json", json.dumps({"format": 1, "archives": {"sha256:1": members}}))
+    files = {
+        "/usr/local/bin/containerd": CONTAINERD,
+        "/opt/cni/bin/bridge": b"bridge",
+        "/usr/local/bin/kubelet": b"kubelet, as released",
+        "/usr/local/bin/kubectl": b"kubectl, as released",
+        "/etc/sysctl.d/baremetal-kubernetes.conf": b"before somebody edited it",
+        "/etc/systemd/system/containerd.service": b"unit",
+        "/etc/systemd/system/kubelet.service": b"unit",
+    }
+    placed = {
+        path: PlacedFile("kubelet", sha256(data), release=not path.startswith("/etc/"))
+        for path, data in files.items()
+    }
+    write(tmp_path, record.DEFAULT_PATH, record.render(record.Record(files=placed)))
     return tmp_path
 
 
 def arguments(root: Path) -> dict[str, t.Any]:
-    return {"root": str(root), "checksums": ["sha256:" + sha256(b"kubelet, as released")]}
+    return {"root": str(root)}
 
 
 def tree(root: Path) -> set[str]:
@@ -102,7 +115,7 @@ KEPT = {
 }
 
 
-def test_takes_away_what_is_ours_and_only_that(run_module: RunModule, root: Path) -> None:
+def test_removes_what_is_ours_and_only_that(run_module: RunModule, root: Path) -> None:
     before = tree(root)
     shown = run_module("node_reset", arguments(root), check=True)
     assert shown["changed"]
@@ -115,13 +128,17 @@ def test_takes_away_what_is_ours_and_only_that(run_module: RunModule, root: Path
     assert set(done["removed"]) == {*shown["removed"], f"file {LOCK}"}
     assert done["left"] == []
     assert "packages that the role host installed stay" in done["kept"]
-    assert any(text.startswith("/usr/local/bin/kubectl is no release file") for text in done["kept"])
+    assert any(
+        text.startswith("/usr/local/bin/kubectl is not what the role kubelet placed") for text in done["kept"]
+    )
     again = run_module("node_reset", arguments(root))
     assert (again["changed"], again["removed"], again["left"]) == (False, [], [])
     assert tree(root) == KEPT
 
 
-def test_empty_folders_are_ours_only_when_nothing_else_is_in_them(run_module: RunModule, root: Path) -> None:
+def test_empty_directories_are_ours_only_when_nothing_else_is_in_them(
+    run_module: RunModule, root: Path
+) -> None:
     run_module("node_reset", arguments(root))
     assert not (root / "etc/kubernetes").exists()
     assert not (root / "etc/containerd").exists()
@@ -138,7 +155,7 @@ def test_swap_is_put_back_with_mode_and_other_lines(run_module: RunModule, root:
 
 def test_diff_lists_what_goes(run_module: RunModule, root: Path) -> None:
     shown = run_module("node_reset", arguments(root), check=True)
-    assert "folder /etc/kubernetes\n" in shown["diff"]["before"]
+    assert "directory /etc/kubernetes\n" in shown["diff"]["before"]
     assert shown["diff"]["after"] == ""
 
 
@@ -152,7 +169,7 @@ def test_a_fresh_host_is_left_alone(run_module: RunModule, tmp_path: Path) -> No
     assert tree(tmp_path) == before
 
 
-def test_an_interrupted_reset_is_taken_up(run_module: RunModule, root: Path) -> None:
+def test_an_interrupted_reset_is_completed(run_module: RunModule, root: Path) -> None:
     for path in (
         "etc/systemd/system/kubelet.service",
         "usr/local/bin/containerd",
@@ -161,6 +178,29 @@ def test_an_interrupted_reset_is_taken_up(run_module: RunModule, root: Path) -> 
         (root / path).unlink()
     done = run_module("node_reset", arguments(root))
     assert done["rc"] == 0
+    assert tree(root) == KEPT
+
+
+def test_a_reset_without_a_readable_record_is_refused(run_module: RunModule, root: Path) -> None:
+    write(root, record.DEFAULT_PATH, "{")
+    before = tree(root)
+    shown = run_module("node_reset", arguments(root), check=True)
+    assert "cannot be read" in shown["refused"][0]
+    done = run_module("node_reset", arguments(root))
+    assert done["failed"]
+    assert "Nothing was changed" in done["msg"]
+    assert tree(root) == before
+
+
+def test_what_an_interrupted_call_left_goes(run_module: RunModule, root: Path) -> None:
+    """A call of artifact was killed: the record names what it was about to place, and where."""
+    known = record.parse((root / record.DEFAULT_PATH.lstrip("/")).read_text())
+    files = {**known.files, "/usr/local/sbin/runc": PlacedFile("kubelet", "", sha256(b"runc"), release=True)}
+    now = dataclasses.replace(known, files=files, temporary=("/opt",))
+    write(root, record.DEFAULT_PATH, record.render(now))
+    write(root, "/usr/local/sbin/runc", "runc")
+    write(root, "/opt/.bmk-artifact-x1/1", "part")
+    assert run_module("node_reset", arguments(root))["rc"] == 0
     assert tree(root) == KEPT
 
 
@@ -179,7 +219,7 @@ def test_a_root_that_is_none(run_module: RunModule, tmp_path: Path) -> None:
     assert "is not a directory" in result["msg"]
 
 
-# The hands
+# The steps
 
 
 class Programs:
@@ -207,16 +247,16 @@ def programs(monkeypatch: pytest.MonkeyPatch) -> Programs:
     return Programs()
 
 
-def hands(programs: Programs, root: Path, live: bool = False) -> Hands:
-    eyes = Eyes(programs, str(root))
-    eyes.live = live
-    return Hands(eyes)
+def remover(programs: Programs, root: Path, live: bool = False) -> Remover:
+    observer = Observer(programs, str(root))
+    observer.live = live
+    return Remover(observer)
 
 
 def test_the_packet_filter_is_edited_and_never_flushed(programs: Programs, tmp_path: Path) -> None:
     saved = "*nat\n:POSTROUTING ACCEPT [0:0]\n:CILIUM_POST_nat - [0:0]\n-A POSTROUTING -j CILIUM_POST_nat\nCOMMIT\n"
     programs.answers["iptables-nft-save"] = (0, saved, "")
-    hands(programs, tmp_path)._perform(Item("packet filter", "x", ("iptables-nft", "nat")))
+    remover(programs, tmp_path)._perform(Item("packet filter", "x", ("iptables-nft", "nat")))
     assert programs.calls == [
         ["iptables-nft-save", "-t", "nat"],
         ["iptables-nft-restore", "-w", "10", "--noflush"],
@@ -234,7 +274,7 @@ def test_the_rule_for_local_addresses_is_back_before_the_other_goes(
         "9:\tfrom all fwmark 0x200/0xf00 lookup 2004\n100:\tfrom all lookup local\n",
         "",
     )
-    hands(programs, tmp_path)._perform(Item("routing rule", "x", ("-4", "local")))
+    remover(programs, tmp_path)._perform(Item("routing rule", "x", ("-4", "local")))
     assert programs.calls[1:] == [
         ["ip", "-4", "rule", "add", "pref", "0", "lookup", "local"],
         ["ip", "-4", "rule", "del", "pref", "100", "lookup", "local"],
@@ -243,12 +283,12 @@ def test_the_rule_for_local_addresses_is_back_before_the_other_goes(
 
 def test_an_own_routing_rule_is_deleted_without_its_protocol(programs: Programs, tmp_path: Path) -> None:
     words = ["from", "all", "fwmark", "0x200/0xf00", "lookup", "2004", "proto", "kernel"]
-    hands(programs, tmp_path)._perform(Item("routing rule", "x", ("-6", "own", "9", *words)))
+    remover(programs, tmp_path)._perform(Item("routing rule", "x", ("-6", "own", "9", *words)))
     assert programs.calls == [["ip", "-6", "rule", "del", "pref", "9", *words[:-2]]]
 
 
 def test_tc_xdp_route_ipset(programs: Programs, tmp_path: Path) -> None:
-    mine = hands(programs, tmp_path)
+    mine = remover(programs, tmp_path)
     mine._perform(Item("tc filter", "x", ("eth0", "ingress", "all", "1", "0x1")))
     mine._perform(Item("XDP program", "x", ("eth0", "xdpdrv")))
     mine._perform(Item("route", "x", ("-4", "2004", "local", "default", "dev", "lo")))
@@ -264,27 +304,27 @@ def test_tc_xdp_route_ipset(programs: Programs, tmp_path: Path) -> None:
 def test_a_program_that_fails_gives_the_reason(programs: Programs, tmp_path: Path) -> None:
     programs.answers["ipset destroy"] = (1, "", "ipset v7: Set cannot be destroyed: it is in use\n")
     with pytest.raises(StepError, match="ipset destroy: ipset v7: Set cannot be destroyed"):
-        hands(programs, tmp_path)._perform(Item("ipset", "cilium_a"))
+        remover(programs, tmp_path)._perform(Item("ipset", "cilium_a"))
 
 
 def test_what_is_mounted_is_not_touched(
     programs: Programs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "kubelet"
-    write(folder, "/pods/1/volumes/nfs/precious")
-    write(folder, "/pods/1/volumes/other")
-    mine = hands(programs, Path("/"), live=True)
-    monkeypatch.setattr(mine, "_mounted", lambda: {str(folder / "pods/1/volumes/nfs")})
+    data = tmp_path / "kubelet"
+    write(data, "/pods/1/volumes/nfs/precious")
+    write(data, "/pods/1/volumes/other")
+    mine = remover(programs, Path("/"), live=True)
+    monkeypatch.setattr(mine, "_mounted", lambda: {str(data / "pods/1/volumes/nfs")})
     with pytest.raises(StepError, match="volumes/nfs is still mounted"):
-        mine._remove(str(folder))
-    assert (folder / "pods/1/volumes/nfs/precious").exists()
-    assert not (folder / "pods/1/volumes/other").exists()
+        mine._remove(str(data))
+    assert (data / "pods/1/volumes/nfs/precious").exists()
+    assert not (data / "pods/1/volumes/other").exists()
 
 
 def test_unmounting_tries_again_and_then_detaches(
     programs: Programs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mine = hands(programs, Path("/"), live=True)
+    mine = remover(programs, Path("/"), live=True)
     mounted = ["/run/containerd/x"]
 
     def umount(argv: list[str], data: str | None = None) -> tuple[int, str, str]:
@@ -294,7 +334,7 @@ def test_unmounting_tries_again_and_then_detaches(
             return 0, "", ""
         return 32, "", "target is busy"
 
-    mine.eyes.run = umount
+    mine.observer.run = umount
     monkeypatch.setattr(mine, "_mounted", lambda: set(mounted))
     monkeypatch.setattr(apply, "_POLL_SECONDS", 0)
     mine._perform(Item("mount", "/run/containerd/x"))
@@ -305,11 +345,11 @@ def test_unmounting_tries_again_and_then_detaches(
     ]
 
 
-class Rounds(Hands):
+class Rounds(Remover):
     """Plans given in advance; items called "bad" fail."""
 
     def __init__(self, *plans: tuple[Item, ...]) -> None:
-        super().__init__(Eyes(Programs(), "/nowhere"))
+        super().__init__(Observer(Programs(), "/nowhere"))
         self.plans = list(plans)
         self.performed: list[str] = []
 
@@ -333,19 +373,19 @@ def test_an_error_stops_nothing_and_is_kept_with_its_reason() -> None:
 
 
 def test_what_appears_later_goes_too() -> None:
-    first, second = Item("processes of", "pods"), Item("empty folder", "/opt/cni")
+    first, second = Item("processes of", "pods"), Item("empty directory", "/opt/cni")
     mine = Rounds((first,), (second,), ())
     assert mine.run().items == ()
     assert list(mine.done.values()) == [first, second]
 
 
 def test_the_record_stays_while_something_is_left() -> None:
-    bad, record = Item("mount", "bad"), Item("record", STATE)
-    mine = Rounds((bad, record), (bad, record), (bad, record), (bad, record))
+    bad, last = Item("mount", "bad"), Item("record", STATE)
+    mine = Rounds((bad, last), (bad, last), (bad, last), (bad, last))
     rest = mine.run()
     assert mine.performed == ["bad"]
-    assert record in rest.items
-    assert mine.errors[record.key] == "kept until the rest is gone: mount bad"
+    assert last in rest.items
+    assert mine.errors[last.key] == "kept until the rest is gone: mount bad"
 
 
 def test_it_gives_up_after_some_rounds() -> None:
@@ -356,7 +396,7 @@ def test_it_gives_up_after_some_rounds() -> None:
 
 
 def test_two_resets_wait_for_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second = hands(Programs(), tmp_path), hands(Programs(), tmp_path)
+    first, second = remover(Programs(), tmp_path), remover(Programs(), tmp_path)
     naps: list[float] = []
     monkeypatch.setattr(apply.time, "sleep", naps.append)
     with (
@@ -364,8 +404,8 @@ def test_two_resets_wait_for_each_other(tmp_path: Path, monkeypatch: pytest.Monk
         pytest.raises(OperatorError, match="another run is still at work"),
         second.exclusive(0),
     ):
-        pytest.fail("both were let in")
-    # The lock is taken away with the rest, and the next one makes its own.
+        pytest.fail("both have the lock")
+    # The lock is removed with the rest, and the next one makes its own.
     with first.exclusive(5):
         (tmp_path / LOCK.lstrip("/")).unlink()
         with second.exclusive(0):
@@ -373,14 +413,14 @@ def test_two_resets_wait_for_each_other(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_an_error_inside_the_lock_is_not_swallowed(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="inside"), hands(Programs(), tmp_path).exclusive(5):
+    with pytest.raises(OSError, match="inside"), remover(Programs(), tmp_path).exclusive(5):
         raise OSError("inside")
 
 
 def test_processes_are_asked_before_they_are_killed(
     programs: Programs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mine = hands(programs, tmp_path)
+    mine = remover(programs, tmp_path)
     sent: list[tuple[list[int], signal.Signals]] = []
     alive = [10, 11]
 
