@@ -29,8 +29,13 @@ options:
     description: Kernel parameters by their dotted names, and their values.
     type: dict
     default: {}
+  component:
+    description:
+      - What the files belong to, for example V(host). With it, the record of M(baremetal.kubernetes.artifact) has them,
+        and M(baremetal.kubernetes.node_reset) removes them.
+    type: str
   root:
-    description: Folder that stands for C(/). For tests; nothing is loaded with any other value than C(/).
+    description: Directory that stands for C(/). For tests; nothing is loaded with any other value than C(/).
     type: path
     default: /
 extends_documentation_fragment: [baremetal.kubernetes._attributes]
@@ -49,7 +54,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Let bridged packets meet the packet filter
+- name: Pass bridged packets to the packet filter
   baremetal.kubernetes.kernel_settings:
     name: kubernetes
     modules: [br_netfilter]
@@ -79,11 +84,17 @@ files:
   sample: [/etc/sysctl.d/kubernetes.conf]
 """
 
+import hashlib
 import os
 import platform
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.journal import Journal
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.record import (
+    DEFAULT_PATH,
+    Placement,
+)
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files import write_atomic
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.kernel_settings import (
@@ -96,6 +107,8 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.kernel_se
     Plan,
     normalise,
     plan_settings,
+    render_modules,
+    render_sysctls,
     sysctl_path,
 )
 
@@ -103,16 +116,18 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.kernel_se
 def read_desired(params: dict[str, t.Any]) -> Desired:
     """Check the options and put them in a fixed order.
 
-    :raises OperatorError: a name that is none, or a parameter without a value.
+    :raises OperatorError: for a name that cannot be one, or a parameter without a value.
     """
     for name in (params["name"], *params["modules"]):
         if not NAME.match(name):
             raise OperatorError(
-                f"{name!r} is no name of a file or a kernel module", "Use letters, digits, - and _."
+                f"{name!r} is not the name of a file or a kernel module", "Use letters, digits, - and _."
             )
     for key, value in params["sysctls"].items():
         if not KEY.match(str(key)) or ".." in str(key):
-            raise OperatorError(f"{key!r} is no kernel parameter", "Name it as `sysctl -a` does.")
+            raise OperatorError(
+                f"{key!r} is not the name of a kernel parameter", "Name it as `sysctl -a` does."
+            )
         if value is None or isinstance(value, (dict, list)) or not normalise(value):
             raise OperatorError(f"kernel parameter {key} has the value {value!r}", "Give a text or a number.")
     # YAML's booleans are how people write 0 and 1 here.
@@ -121,14 +136,14 @@ def read_desired(params: dict[str, t.Any]) -> Desired:
 
 
 def load_modules(module: AnsibleModule, host: Host, plan: Plan) -> None:
-    """Load what the plan names.
+    """Load the plan's modules.
 
-    :raises OperatorError: names the kernel's configuration symbol when a module is not to be had.
+    :raises OperatorError: with the kernel's configuration symbol, when a module is not available.
     """
     for name in plan.load:
         if host.root != "/":
             raise OperatorError(
-                f"kernel module {name} is absent from {host.root}", "Modules load only where root is /."
+                f"kernel module {name} is missing in {host.root}", "Modules load only where root is /."
             )
         symbol = SYMBOLS.get(name.replace("-", "_"), "the symbol of this module")
         modprobe = module.get_bin_path("modprobe")
@@ -145,7 +160,7 @@ def load_modules(module: AnsibleModule, host: Host, plan: Plan) -> None:
 
 
 def write_sysctls(host: Host, plan: Plan) -> None:
-    """Put the plan's parameters in force.
+    """Set the plan's parameters.
 
     :raises OperatorError: the kernel does not know a parameter (then none is set) or refuses the value.
     """
@@ -153,7 +168,7 @@ def write_sysctls(host: Host, plan: Plan) -> None:
     if unknown:
         raise OperatorError(
             f"kernel {platform.release()} has no parameter {', '.join(unknown)}",
-            "Take it out of the list, or use a kernel that has it.",
+            "Remove it from the list, or use a kernel that has it.",
         )
     for key, value in plan.write:
         path = host.path("proc/sys", sysctl_path(key))
@@ -166,7 +181,7 @@ def write_sysctls(host: Host, plan: Plan) -> None:
         except OSError as error:
             raise OperatorError(
                 f"kernel parameter {key} is {found}, expected {value}; setting it failed: {error.strerror}",
-                "Take it out of the list, or let this host set it.",
+                "Remove it from the list, or let this host set it.",
             ) from error
         if host.sysctl(key) != value:
             raise OperatorError(
@@ -196,6 +211,24 @@ def diff_of(observed: Observed, plan: Plan, name: str) -> list[dict[str, str]]:
     return [{"before_header": r[0], "after_header": r[0], "before": r[1], "after": r[2]} for r in rows]
 
 
+def placement_of(desired: Desired, name: str, component: str, changing: t.Collection[str]) -> Placement:
+    """Both files, for the record."""
+    files = {
+        f"/etc/modules-load.d/{name}.conf": render_modules(desired),
+        f"/etc/sysctl.d/{name}.conf": render_sysctls(desired),
+    }
+    digests = {path: hashlib.sha256(text.encode()).hexdigest() for path, text in files.items()}
+    return Placement(component, digests, frozenset(changing))
+
+
+def write_files(host: Host, files: t.Mapping[str, str]) -> None:
+    """Write what is kept for the next boot."""
+    for path, text in files.items():
+        target = host.path(path.lstrip("/"))
+        os.makedirs(os.path.dirname(target), mode=0o755, exist_ok=True)
+        write_atomic(target, text.encode(), 0o644)
+
+
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Observe, plan and, outside check mode, apply."""
     desired = read_desired(module.params)
@@ -205,13 +238,15 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     )
     plan = plan_settings(desired, observed)
     files = changed_files(plan, name)
-    if plan.changed and not module.check_mode:
+    if not module.check_mode:
         load_modules(module, host, plan)
         write_sysctls(host, plan)
-        for path, text in files.items():
-            target = host.path(path.lstrip("/"))
-            os.makedirs(os.path.dirname(target), mode=0o755, exist_ok=True)
-            write_atomic(target, text.encode(), 0o644)
+        component = module.params["component"] or ""
+        placement = placement_of(desired, name, component, files)
+        with Journal(host.path(DEFAULT_PATH.lstrip("/")), component, host.root) as journal:
+            journal.announce(placement)
+            write_files(host, files)
+            journal.complete(placement)
     return {
         "changed": plan.changed,
         "loaded": list(plan.load),
@@ -228,6 +263,7 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "modules": {"type": "list", "elements": "str", "default": []},
             "sysctls": {"type": "dict", "default": {}},
+            "component": {"type": "str"},
             "root": {"type": "path", "default": "/"},
         },
         supports_check_mode=True,

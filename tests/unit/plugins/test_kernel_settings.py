@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -135,17 +136,30 @@ def test_check_tells_what_a_run_then_does_and_a_second_run_changes_nothing(tmp_p
     assert not again["changed"] and again["diff"] == []
 
 
+def test_the_files_of_a_component_are_recorded(tmp_path: Path) -> None:
+    make_tree(tmp_path)
+    params: dict[str, t.Any] = {"modules": ["overlay"], "sysctls": {"net.ipv4.ip_forward": 1}}
+    path = tmp_path / "var/lib/baremetal-kubernetes/artifacts.json"
+    call(tmp_path, **params)
+    assert not path.exists()
+    assert not call(tmp_path, component="host", **params)["changed"]
+    files = json.loads(path.read_text())["files"]
+    for name in ("/etc/modules-load.d/site.conf", "/etc/sysctl.d/site.conf"):
+        written = (tmp_path / name.lstrip("/")).read_bytes()
+        assert files[name] == {"component": "host", "sha256": hashlib.sha256(written).hexdigest()}
+
+
 @pytest.mark.parametrize(
     ("params", "words"),
     [
-        ({"modules": ["ip_vs"]}, ["ip_vs", "absent"]),
+        ({"modules": ["ip_vs"]}, ["ip_vs", "is missing"]),
         (
             {"sysctls": {"net.ipv4.nothing": "1", "net.ipv4.ip_forward": "1"}},
             ["net.ipv4.nothing", "has no parameter"],
         ),
         ({"sysctls": {"net.ipv4.ip_forward": ""}}, ["net.ipv4.ip_forward", "value"]),
-        ({"sysctls": {"../../etc/passwd": "1"}}, ["no kernel parameter"]),
-        ({"modules": ["-r overlay"]}, ["no name"]),
+        ({"sysctls": {"../../etc/passwd": "1"}}, ["not the name of a kernel parameter"]),
+        ({"modules": ["-r overlay"]}, ["not the name of a file"]),
     ],
 )
 def test_bad_input_is_refused_before_anything_changes(
