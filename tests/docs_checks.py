@@ -40,11 +40,11 @@ def _modules() -> tuple[ModuleType, ModuleType, ModuleType]:
     tree = REPO / ".venv" / "collections"
     if str(tree) not in sys.path:
         sys.path.insert(0, str(tree))
-    from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis import (
+    from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.benchmark import (
         catalogue,
         profiles,
-        shipped,
     )
+    from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.report import shipped
 
     return catalogue, profiles, shipped
 

@@ -68,13 +68,15 @@ def lines() -> Iterator[str]:
     tree = REPO / ".venv" / "collections"
     if str(tree) not in sys.path:
         sys.path.insert(0, str(tree))
-    from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis import catalogue, remedies
+    from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.benchmark import (
+        catalogue,
+    )
 
     yield "| checks | class | what is done |"
     yield "|---|---|---|"
     rows = []
     for check in catalogue.CHECKS.values():
-        remedy = remedies.REMEDIES[check.id]
+        remedy = check.remedy
         rows.append((check.id, "you" if remedy.kind == "none" else f"`{check.risk}`", _what(remedy)))
     for (shown, what), group in itertools.groupby(rows, lambda row: row[1:]):
         yield f"| {_ranges([row[0] for row in group])} | {shown} | {what} |"

@@ -18,21 +18,23 @@ import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis import exemptions, profiles, shipped
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.report import (
-    as_json,
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.benchmark import profiles
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.report import (
     drift,
+    exemptions,
     files,
     merge,
+    shipped,
 )
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.report.model import (
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.report import json as as_json
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.report.model import (
     STATUSES,
     Drift,
     Report,
     Row,
     summary,
 )
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.report.policy import (
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.report.policy import (
     Policy,
     accepted,
     message,

@@ -10,8 +10,9 @@ import typing as t
 
 import yaml
 from ansible.errors import AnsibleFilterError
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis import profiles, remediation
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.benchmark import profiles
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.remediation import plan as remediation
 
 _PLACED = "# Placed by baremetal.kubernetes.cis.\n"
 

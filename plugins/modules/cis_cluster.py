@@ -174,20 +174,17 @@ import datetime
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.cluster_checks import (
-    CHECKS,
-    judge_all,
-)
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.snapshot import (
-    Snapshot,
-    read_snapshot,
-)
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cluster.rest import (
     KUBERNETES_ERROR,
     KubeconfigError,
     RefusedError,
     UnansweredError,
     connect,
+)
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.audit import CHECKS, judge_all
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.snapshot import (
+    Snapshot,
+    read_snapshot,
 )
 
 ARGUMENT_SPEC: dict[str, t.Any] = {

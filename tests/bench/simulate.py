@@ -10,9 +10,9 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis import catalogue
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.catalogue import Check
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model import Evidence, Result
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.benchmark import catalogue
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.benchmark.check import Check
 
 TIME = "2026-11-21T20:00:00Z"
 COMPONENTS = ("control_plane", "etcd", "node")

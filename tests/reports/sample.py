@@ -13,9 +13,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / ".venv" / "collections"))
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis import exemptions, profiles
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.report import (
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.benchmark import profiles
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.report import (
     drift,
+    exemptions,
     files,
     merge,
     model,

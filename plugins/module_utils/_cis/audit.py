@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis import (
-    facts,
-    kubelet,
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.checks import (
     section_1_1,
     section_1_2,
     section_1_3,
@@ -21,10 +19,10 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis import (
     section_3_2,
     section_4,
 )
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.arguments import Arguments
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host import Host
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model import ERROR, Result, sort_key
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.reader import (
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host import facts, kubelet
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.arguments import Arguments
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.local import Host
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.reader import (
     API_SERVER,
     CONTROLLER_MANAGER,
     ETCD,
@@ -32,6 +30,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.reader i
     SCHEDULER,
     Reader,
 )
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model import ERROR, Result, sort_key
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 
 __all__ = (

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.snapshot import Snapshot
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.snapshot import Snapshot
 
 from tests.unit.plugins.cis.fakes import Case
 
@@ -94,6 +94,11 @@ def facts(
         "certificates": [],
         **changes,
     }
+
+
+def client_certificate(path: str, name: str, *groups: str) -> Object:
+    """A client certificate in a kubeconfig, as cis_node finds it on a host."""
+    return {"path": path, "common_name": name, "organizations": list(groups), "subject_kind": "kubeconfig"}
 
 
 def defaults(level: str, *exempt: str) -> Object:

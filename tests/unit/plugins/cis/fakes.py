@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.reader import FileFact, Process
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.reader import FileFact, Process
 
 #: What is wanted of every check: one case of each kind at least.
 KINDS = ("pass", "fail", "odd")

@@ -16,20 +16,17 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.cluster_checks import (
-    CHECKS,
-    judge_all,
-)
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model import Result
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.snapshot import (
-    RESOURCES,
-    Snapshot,
-    read_snapshot,
-)
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cluster.rest import (
     KubeconfigError,
     UnansweredError,
     connect,
+)
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.audit import CHECKS, judge_all
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.snapshot import (
+    RESOURCES,
+    Snapshot,
+    read_snapshot,
 )
 
 from tests.unit.plugins.cis.clusters import STOCK, Object, binding, facts, namespace, pod, role, rule, thing

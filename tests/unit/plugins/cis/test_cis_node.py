@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis import audit, catalogue
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis import audit
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model import Result, sort_key
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.benchmark import catalogue
 
 from tests.unit.plugins.cis.certs import make
 from tests.unit.plugins.cis.fakes import FakeReader, File, process

@@ -1,0 +1,455 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release.
+# Do not import it from other collections, playbook-local plugins or scripts.
+
+"""Section 1.1: modes and owners of the files of a control plane."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host import etcd, kubelet
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.arguments import Arguments
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.files import (
+    Target,
+    judge_modes,
+    judge_owners,
+    target,
+)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.reader import (
+    API_SERVER,
+    CONTROLLER_MANAGER,
+    ETCD,
+    SCHEDULER,
+    FileFact,
+    Process,
+    Reader,
+)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model import (
+    ERROR,
+    FAIL,
+    NOT_APPLICABLE,
+    PASS,
+    Evidence,
+    FileFix,
+    Result,
+    worst,
+)
+
+Judge = t.Callable[[Reader], Result]
+#: Either the files that a check is about, or the verdict that it has without any.
+Found = t.Union[list[Target], Result]
+
+_PKI = "/etc/kubernetes/pki"
+# Folders that hold more than certificates: of these only the files that a program names are looked at.
+_SHARED = (
+    "/",
+    "/etc",
+    "/etc/kubernetes",
+    "/etc/ssl",
+    "/etc/ssl/certs",
+    "/var/lib/kubelet",
+    "/var/lib",
+    "/opt",
+    "/root",
+)
+_CNI = "/etc/cni/net.d"
+_CONF_DIR = re.compile(r"""^\s*(?:cni\.)?conf_dir\s*=\s*["']([^"']+)["']""", re.MULTILINE)
+_NETWORK_DIR = re.compile(r"""^\s*network_dir\s*=\s*["']([^"']+)["']""", re.MULTILINE)
+_IMPORTS = re.compile(r"^\s*imports\s*=\s*\[([^\]]*)\]", re.MULTILINE)
+_PRIVATE_KEY = b"PRIVATE KEY-----"
+_PKI_FLAGS = {
+    API_SERVER: (
+        "client-ca-file",
+        "etcd-cafile",
+        "etcd-certfile",
+        "etcd-keyfile",
+        "kubelet-certificate-authority",
+        "kubelet-client-certificate",
+        "kubelet-client-key",
+        "proxy-client-cert-file",
+        "proxy-client-key-file",
+        "requestheader-client-ca-file",
+        "service-account-key-file",
+        "service-account-signing-key-file",
+        "tls-cert-file",
+        "tls-private-key-file",
+    ),
+    CONTROLLER_MANAGER: (
+        "cluster-signing-cert-file",
+        "cluster-signing-key-file",
+        "root-ca-file",
+        "service-account-private-key-file",
+    ),
+    ETCD: (
+        "cert-file",
+        "key-file",
+        "trusted-ca-file",
+        "peer-cert-file",
+        "peer-key-file",
+        "peer-trusted-ca-file",
+    ),
+}
+
+
+def _modes(check_id: str, find: t.Callable[[Reader, str], Found]) -> Judge:
+    def judge(reader: Reader) -> Result:
+        found = find(reader, check_id)
+        return found if isinstance(found, Result) else judge_modes(check_id, found)
+
+    return judge
+
+
+def _owners(check_id: str, find: t.Callable[[Reader, str], Found]) -> Judge:
+    def judge(reader: Reader) -> Result:
+        found = find(reader, check_id)
+        return found if isinstance(found, Result) else judge_owners(check_id, found)
+
+    return judge
+
+
+# Static Pods
+
+
+def manifests(reader: Reader, program: str) -> tuple[str, list[FileFact]]:
+    """The folder of static Pods, and the manifests in it that run a program.
+
+    The kubelet runs every file of the folder whose name has no dot at its begin, a forgotten copy as well.
+    """
+    folder = kubelet.static_pod_path(reader)
+    runs = re.compile(rf"""^\s*-?\s*["']?(?:\S*/)?{re.escape(program)}["']?,?\s*$""", re.MULTILINE)
+    found = []
+    for fact in reader.walk(folder):
+        inner = fact.path[len(folder.rstrip("/")) + 1 :]
+        if fact.error:
+            found.append(fact)
+        elif fact.kind != "file" or "/" in inner or inner.startswith("."):
+            continue
+        elif inner == f"{program}.yaml" or runs.search(_text(reader, fact.path)):
+            found.append(fact)
+    return folder, found
+
+
+def _text(reader: Reader, path: str, process: Process | None = None) -> str:
+    try:
+        return reader.read(path, process).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def _manifest(program: str) -> t.Callable[[Reader, str], Found]:
+    def find(reader: Reader, check_id: str) -> Found:
+        folder, facts = manifests(reader, program)
+        if facts:
+            return [Target(fact) for fact in facts]
+        if reader.processes(program):
+            return Result(
+                check_id,
+                NOT_APPLICABLE,
+                f"{program} runs, but from no manifest in {folder}: there is no such file.",
+                (Evidence(folder, program, "no manifest", "a manifest, if it is a static Pod"),),
+            )
+        if program == ETCD and reader.processes(API_SERVER):
+            return _external(reader, check_id)
+        return Result(
+            check_id,
+            ERROR,
+            f"{program} does not run, and {folder} has no manifest of it. Start it, or audit this host without the"
+            " component.",
+        )
+
+    return find
+
+
+def _external(reader: Reader, check_id: str) -> Result:
+    servers = [
+        Evidence(
+            f"process {API_SERVER}", "--etcd-servers", ",".join(Arguments(process.argv).words("etcd-servers"))
+        )
+        for process in reader.processes(API_SERVER)
+    ]
+    return Result(
+        check_id,
+        NOT_APPLICABLE,
+        "etcd does not run on this host; it is looked at on the hosts where it does.",
+        tuple(servers),
+    )
+
+
+# etcd's data
+
+
+def _data_dir(reader: Reader, check_id: str) -> Found:
+    running = reader.processes(ETCD)
+    if not running:
+        _folder, facts = manifests(reader, ETCD)
+        if reader.processes(API_SERVER) and not facts:
+            return _external(reader, check_id)
+        return Result(
+            check_id, ERROR, "etcd does not run, so its data folder is not known. Start it and audit again."
+        )
+    found = []
+    for process in running:
+        settings = etcd.read(reader, process)
+        if settings.problem:
+            return Result(check_id, ERROR, f"{settings.problem}. Correct it, as etcd reads it, too.")
+        # Without one, etcd makes a folder of its name where it was started.
+        path = settings.text("data-dir")[0] or f"{settings.text('name')[0] or 'default'}.etcd"
+        found.append(target(reader, path, process, allowed=0o700))
+    return found
+
+
+def _account(reader: Reader, path: str, name: str) -> int | None:
+    """Number of a user or a group by the host's own table; a container's may have another.
+
+    :raises OSError: when the table cannot be read.
+    """
+    for line in reader.read(path).decode("utf-8", "replace").splitlines():
+        fields = line.split(":")
+        if len(fields) > 2 and fields[0] == name and fields[2].isdigit():
+            return int(fields[2])
+    return None
+
+
+def _data_owner(reader: Reader) -> Result:
+    check_id = "1.1.12"
+    found = _data_dir(reader, check_id)
+    if isinstance(found, Result):
+        return found
+    try:
+        uid, gid = _account(reader, "/etc/passwd", "etcd"), _account(reader, "/etc/group", "etcd")
+    except OSError as exc:
+        return Result(
+            check_id, ERROR, f"The users of the host are not known: {exc}. See why root cannot read that."
+        )
+    broken = [item.fact for item in found if item.fact.error or item.fact.kind == "missing"]
+    if broken:
+        return Result(
+            check_id,
+            ERROR,
+            f"{broken[0].path} could not be looked at: {broken[0].error or 'no such folder'}.",
+        )
+    expected = "owner etcd:etcd" + (f" ({uid}:{'?' if gid is None else gid})" if uid is not None else "")
+    evidences, statuses, literals = [], [], []
+    for item in found:
+        # The user is what keeps others out: the folder's mode gives the group nothing (1.1.11).
+        status = PASS if uid is not None and item.fact.uid == uid else FAIL
+        statuses.append(status)
+        literals.append(PASS if status == PASS and item.fact.gid == gid else FAIL)
+        observed = f"{item.fact.uid}:{item.fact.gid}"
+        evidences.append(Evidence(item.fact.path, "owner", observed, expected, status))
+    fixes = [
+        FileFix(item.fact.path, uid=uid, gid=gid)
+        for item in found
+        if uid is not None and item.fixable and (item.fact.uid, item.fact.gid) != (uid, gid)
+    ]
+    status, literal = worst(statuses), worst(literals)
+    if uid is None:
+        message = (
+            "This host has no user etcd; make one, a system user without a shell, and give it the folder."
+        )
+    else:
+        message = f"The data of etcd is {evidences[0].observed} (user:group); user etcd is {uid}."
+    return Result(
+        check_id, status, message, tuple(evidences), "" if literal == status else literal, tuple(fixes)
+    )
+
+
+# Kubeconfigs
+
+
+def _admin(reader: Reader, check_id: str) -> Found:
+    paths = ("/etc/kubernetes/admin.conf", "/etc/kubernetes/super-admin.conf")
+    facts = [reader.stat(path) for path in paths]
+    found = [Target(fact) for fact in facts if fact.error or fact.kind != "missing"]
+    return found or Result(check_id, NOT_APPLICABLE, "No kubeconfig of an administrator is on this host.")
+
+
+def _kubeconfig(program: str, default: str) -> t.Callable[[Reader, str], Found]:
+    def find(reader: Reader, check_id: str) -> Found:
+        found = []
+        for process in reader.processes(program):
+            path, problem = _named_kubeconfig(reader, process)
+            if problem:
+                return Result(check_id, ERROR, f"{problem}. Correct it, as {program} reads it, too.")
+            if path:
+                found.append(target(reader, path, process))
+        if found:
+            return found
+        fact = reader.stat(default)
+        if fact.error or fact.kind != "missing":
+            return [Target(fact)]
+        if reader.processes(program):
+            return Result(check_id, NOT_APPLICABLE, f"{program} runs without a kubeconfig.")
+        return Result(
+            check_id,
+            ERROR,
+            f"{program} does not run, and there is no {default}. Start it, or audit this host without the component.",
+        )
+
+    return find
+
+
+def _named_kubeconfig(reader: Reader, process: Process) -> tuple[str, str]:
+    """The kubeconfig that a program uses, and why that is not known."""
+    arguments = Arguments(process.argv)
+    config = arguments.last("config")
+    if not config:
+        return arguments.last("kubeconfig") or "", ""
+    # The scheduler's file stands for its flags.
+    try:
+        values = kubelet.document(reader, config, process)
+    except (OSError, ValueError) as exc:
+        return "", f"{config} could not be read: {exc}"
+    return str(kubelet.lookup(values, ("clientConnection", "kubeconfig"))[1] or ""), ""
+
+
+# Certificates and keys
+
+
+def _named_files(reader: Reader) -> dict[str, Process]:
+    """Certificates and keys that the programs of a control plane name, with the program that sees them so."""
+    found: dict[str, Process] = {}
+    for program, flags in _PKI_FLAGS.items():
+        for process in reader.processes(program):
+            settings = etcd.read(reader, process) if program == ETCD else None
+            arguments = Arguments(process.argv)
+            for flag in flags:
+                values = (settings.text(flag)[0],) if settings else arguments.all(flag)
+                found.update({value: process for value in values if value.startswith("/")})
+    return found
+
+
+def _folders(named: t.Iterable[str]) -> list[str]:
+    """Folders of certificates: kubeadm's, and those of what programs name; none that is inside another."""
+    wanted = sorted({_PKI, *(path.rpartition("/")[0] or "/" for path in named)} - set(_SHARED))
+    return [path for path in wanted if not any(path.startswith(f"{other}/") for other in wanted)]
+
+
+def _pki(reader: Reader) -> list[Target]:
+    """All that is in the folders of certificates, and what programs name elsewhere."""
+    named = {path: target(reader, path, process) for path, process in _named_files(reader).items()}
+    # A path that is another file on the host, or none, says nothing about a folder of the host.
+    folders = _folders(path for path, item in named.items() if item.fixable)
+    found = {fact.path: Target(fact) for folder in folders for fact in reader.walk(folder)}
+    for path, item in named.items():
+        found.setdefault(path, item)
+    return [item for item in found.values() if item.fact.error or item.fact.kind != "missing"]
+
+
+def _no_pki(reader: Reader, check_id: str) -> Result:
+    if any(reader.processes(program) for program in _PKI_FLAGS):
+        return Result(
+            check_id, NOT_APPLICABLE, f"No such file is in {_PKI}, and no program names one elsewhere."
+        )
+    return Result(
+        check_id,
+        ERROR,
+        f"No such file is in {_PKI}, and what would name one elsewhere does not run. Start the control plane or etcd.",
+    )
+
+
+def _pki_all(reader: Reader, check_id: str) -> Found:
+    return _pki(reader) or _no_pki(reader, check_id)
+
+
+def _is_pki(fact: FileFact) -> bool:
+    return fact.kind == "file" and fact.path.endswith((".crt", ".key", ".pem", ".pub"))
+
+
+def _holds_key(reader: Reader, path: str) -> bool:
+    if path.endswith(".key"):
+        return True
+    try:
+        return _PRIVATE_KEY in reader.read(path)
+    except OSError:
+        return False
+
+
+def _pki_files(keys: bool, allowed: int) -> t.Callable[[Reader, str], Found]:
+    def find(reader: Reader, check_id: str) -> Found:
+        found = [
+            Target(item.fact, allowed, fixable=item.fixable)
+            for item in _pki(reader)
+            if item.fact.error or (_is_pki(item.fact) and _holds_key(reader, item.fact.path) == keys)
+        ]
+        return found or _no_pki(reader, check_id)
+
+    return find
+
+
+# Container network
+
+
+def _cni_folders(reader: Reader) -> list[str]:
+    """Where the container runtimes take the configuration of the network from; the kubelet has no flag for it."""
+    found: list[str] = []
+    for process in reader.processes("containerd"):
+        arguments = Arguments(process.argv)
+        path = arguments.last("config") or arguments.last("c") or "/etc/containerd/config.toml"
+        found += _conf_dirs(reader, process, path) or [_CNI]
+    for process in reader.processes("crio"):
+        given = Arguments(process.argv).last("cni-config-dir")
+        texts = [_text(reader, "/etc/crio/crio.conf", process)]
+        texts += [_text(reader, fact.path, process) for fact in reader.walk("/etc/crio/crio.conf.d", process)]
+        named = [path for text in texts for path in _NETWORK_DIR.findall(text)]
+        # Files of the folder come after the file, and the last one counts.
+        found.append(given or (named[-1] if named else _CNI))
+    return sorted({path.rstrip("/") for path in found}) or [_CNI]
+
+
+def _conf_dirs(reader: Reader, process: Process, path: str) -> list[str]:
+    """What containerd's file sets, and the files that it imports."""
+    text = _text(reader, path, process)
+    found = _CONF_DIR.findall(text)
+    for imports in _IMPORTS.findall(text):
+        for pattern in re.findall(r"""["']([^"']+)["']""", imports):
+            folder, _slash, name = pattern.rpartition("/")
+            matcher = re.compile(re.escape(name).replace(r"\*", "[^/]*") + r"\Z")
+            for fact in reader.walk(folder, process):
+                if matcher.match(fact.path.rpartition("/")[2]):
+                    found += _CONF_DIR.findall(_text(reader, fact.path, process))
+    return found[-1:]
+
+
+def _cni(reader: Reader, check_id: str) -> Found:
+    folders = _cni_folders(reader)
+    found = [
+        Target(fact)
+        for folder in folders
+        for fact in reader.walk(folder)
+        if fact.error or fact.kind == "file"
+    ]
+    return found or Result(
+        check_id,
+        NOT_APPLICABLE,
+        f"No configuration of a container network is in {', '.join(folders)}.",
+        tuple(Evidence(folder, "files", "none") for folder in folders),
+    )
+
+
+_PAIRS: tuple[tuple[str, str, t.Callable[[Reader, str], Found]], ...] = (
+    ("1.1.1", "1.1.2", _manifest(API_SERVER)),
+    ("1.1.3", "1.1.4", _manifest(CONTROLLER_MANAGER)),
+    ("1.1.5", "1.1.6", _manifest(SCHEDULER)),
+    ("1.1.7", "1.1.8", _manifest(ETCD)),
+    ("1.1.9", "1.1.10", _cni),
+    ("1.1.13", "1.1.14", _admin),
+    ("1.1.15", "1.1.16", _kubeconfig(SCHEDULER, "/etc/kubernetes/scheduler.conf")),
+    ("1.1.17", "1.1.18", _kubeconfig(CONTROLLER_MANAGER, "/etc/kubernetes/controller-manager.conf")),
+)
+CHECKS: t.Mapping[str, Judge] = {
+    **{mode: _modes(mode, find) for mode, _owner, find in _PAIRS},
+    **{owner: _owners(owner, find) for _mode, owner, find in _PAIRS},
+    "1.1.11": _modes("1.1.11", _data_dir),
+    "1.1.12": _data_owner,
+    "1.1.19": _owners("1.1.19", _pki_all),
+    "1.1.20": _modes("1.1.20", _pki_files(keys=False, allowed=0o644)),
+    "1.1.21": _modes("1.1.21", _pki_files(keys=True, allowed=0o600)),
+}
+#: Those that an etcd on a host of its own has, too.
+OF_ETCD = ("1.1.7", "1.1.8", "1.1.11", "1.1.12", "1.1.19", "1.1.20", "1.1.21")

@@ -1,0 +1,61 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release.
+# Do not import it from other collections, playbook-local plugins or scripts.
+
+"""All checks of a cluster."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model import ERROR, Result, sort_key
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster import (
+    section_3_1,
+    section_5_1,
+    section_5_2,
+    section_5_3,
+    section_5_4,
+    section_5_5,
+    section_5_6,
+)
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.evaluate import Judge
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.snapshot import Snapshot
+
+_SECTIONS = (
+    section_3_1,
+    section_5_1,
+    section_5_2,
+    section_5_3,
+    section_5_4,
+    section_5_5,
+    section_5_6,
+)
+
+#: Judges by id, in the order of a report.
+CHECKS: t.Mapping[str, Judge] = {
+    check_id: section.CHECKS[check_id]
+    for section in _SECTIONS
+    for check_id in sorted(section.CHECKS, key=sort_key)
+}
+
+
+def judge_all(
+    snapshot: Snapshot, wanted: t.Collection[str], checks: t.Mapping[str, Judge] = CHECKS
+) -> list[Result]:
+    """The verdicts on a cluster. A judge that breaks costs its own check and no other.
+
+    :param wanted: ids, all when there are none.
+    """
+    results = []
+    for check_id, judge in checks.items():
+        if wanted and check_id not in wanted:
+            continue
+        try:
+            results.append(judge(snapshot))
+        except Exception as exc:  # noqa: BLE001 - it is told, as the verdict on this check
+            message = f"The check broke: {type(exc).__name__}: {exc}. This is a mistake of the collection: report it."
+            results.append(Result(check_id, ERROR, message))
+    return results

@@ -1,0 +1,81 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release.
+# Do not import it from other collections, playbook-local plugins or scripts.
+
+"""What the judges of a cluster have in common."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model import (
+    ERROR,
+    FAIL,
+    PASS,
+    Evidence,
+    Result,
+)
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.snapshot import (
+    Snapshot,
+    UnseenError,
+)
+
+Judge = t.Callable[[Snapshot], Result]
+
+#: Namespaces that every cluster has for itself.
+SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease"})
+
+#: More findings of one check than a person reads.
+MOST_FINDINGS = 100
+
+ASK_HOSTS = "Run cis_node on every host of the cluster and give the facts of all of them as nodes"
+
+
+def guarded(check_id: str, judge: Judge) -> Judge:
+    """A judge that says C(error) when something that it needs could not be read."""
+
+    def judged(snapshot: Snapshot) -> Result:
+        try:
+            return judge(snapshot)
+        except UnseenError as exc:
+            return Result(check_id, ERROR, f"{exc}.")
+
+    return judged
+
+
+def guarded_checks(judges: t.Mapping[str, Judge]) -> dict[str, Judge]:
+    """The judges of a section, each guarded for itself."""
+    return {check_id: guarded(check_id, judge) for check_id, judge in judges.items()}
+
+
+def limited(evidence: t.Iterable[Evidence]) -> tuple[Evidence, ...]:
+    """Evidence in the order of a report, findings first, with a line for those that are too many."""
+    found = list(evidence)
+    failed = [item for item in found if item.status == FAIL]
+    told = [item for item in found if item.status != FAIL]
+    kept = [*failed[:MOST_FINDINGS], *told[:MOST_FINDINGS]]
+    for kind, items in (("findings", failed), ("observations", told)):
+        if len(items) > MOST_FINDINGS:
+            status = FAIL if items is failed else ""
+            left = len(items) - MOST_FINDINGS
+            kept.append(Evidence("this report", "left out", f"{left} more {kind}", "", status))
+    return tuple(kept)
+
+
+def failures(evidence: t.Iterable[Evidence]) -> int:
+    """How many of them fail."""
+    return sum(item.status == FAIL for item in evidence)
+
+
+def conclude(check_id: str, evidence: t.Sequence[Evidence], good: str, bad: str, literal: str = "") -> Result:
+    """C(fail) when any evidence does, C(pass) otherwise.
+
+    :param good: the reason of a pass. :param bad: that of a failure; C({}) stands for the number of findings.
+    :param literal: verdict by the benchmark's words; it is told only where it differs.
+    """
+    count = failures(evidence)
+    status, message = (FAIL, bad.format(count)) if count else (PASS, good)
+    return Result(check_id, status, message, limited(evidence), literal if literal != status else "")

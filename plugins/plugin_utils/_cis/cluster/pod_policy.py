@@ -1,0 +1,186 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release.
+# Do not import it from other collections, playbook-local plugins or scripts.
+
+"""What a cluster lets Pods do: Pod Security by namespace, and what else decides about Pods."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.snapshot import (
+    Object,
+    Snapshot,
+    labels_of,
+    name_of,
+)
+
+PRIVILEGED, BASELINE, RESTRICTED = "privileged", "baseline", "restricted"
+_LEVELS = (PRIVILEGED, BASELINE, RESTRICTED)
+LABEL = "pod-security.kubernetes.io/enforce"
+_PLUGIN = "PodSecurity"
+_CONSTRAINTS = ".constraints.gatekeeper.sh"
+
+
+@dataclass(frozen=True)
+class Enforced:
+    """What Pod Security does about the Pods of a namespace.
+
+    :param level: that is enforced, C(privileged) when nothing is.
+    :param origin: where that comes from.
+    :param known: whether it is certain; without the facts of the hosts it is not.
+    """
+
+    level: str
+    origin: str
+    known: bool = True
+
+    def forbids(self, level: str) -> bool:
+        """Whether what a level forbids is forbidden."""
+        return _LEVELS.index(self.level) >= _LEVELS.index(level)
+
+
+@dataclass(frozen=True)
+class Mechanism:
+    """Something else that decides about Pods.
+
+    :param subject: the object that says so. :param about: what it does, in a few words.
+    """
+
+    subject: str
+    about: str
+
+
+def _level(text: t.Any) -> str:
+    # The admission plugin takes what it does not know for the strictest level.
+    return str(text) if text in _LEVELS else RESTRICTED
+
+
+def _by_server(server: Object, namespace: Object) -> Enforced:
+    """What one API server does about a namespace."""
+    if _PLUGIN not in (server.get("admission_plugins") or ()):
+        return Enforced(PRIVILEGED, f"the admission plugin {_PLUGIN} is off")
+    config = server.get("pod_security") or {}
+    known = bool(config) or not server.get("errors")
+    if name_of(namespace) in ((config.get("exemptions") or {}).get("namespaces") or ()):
+        return Enforced(PRIVILEGED, "the configuration of the API server exempts the namespace")
+    label = labels_of(namespace).get(LABEL)
+    if label is not None:
+        return Enforced(_level(label), f"label {LABEL}={label}", known)
+    default = (config.get("defaults") or {}).get("enforce") or PRIVILEGED
+    return Enforced(_level(default), "no label; by default of the API server", known)
+
+
+def enforced(snapshot: Snapshot, namespace: Object) -> Enforced:
+    """What Pod Security does about a namespace; of several API servers, the weakest counts."""
+    servers = snapshot.api_servers
+    if not servers:
+        label = labels_of(namespace).get(LABEL)
+        if label is None:
+            return Enforced(
+                PRIVILEGED, "no label, and the default of the API server is not known", known=False
+            )
+        # A level that lets everything pass does so whatever the hosts say.
+        level = _level(label)
+        return Enforced(level, f"label {LABEL}={label}", known=level == PRIVILEGED)
+    found = [_by_server(server, namespace) for server in servers]
+    weakest = min(found, key=lambda one: (_LEVELS.index(one.level), one.known))
+    if weakest.level != PRIVILEGED and not snapshot.all_servers_known:
+        # Another API server may let more pass.
+        return Enforced(weakest.level, f"{weakest.origin}, on the control planes that are known", known=False)
+    return weakest
+
+
+def _webhook(snapshot: Snapshot, word: str) -> bool:
+    """Whether a program that decides about requests is asked at all."""
+    return any(
+        word in name_of(item) and item.get("webhooks")
+        for item in snapshot.all("validatingwebhookconfigurations")
+    )
+
+
+_WORKLOADS = frozenset({"pods", "*", "*/*", "pods/*", "deployments", "daemonsets", "statefulsets", "jobs"})
+
+
+def _validating_policies(snapshot: Snapshot) -> t.Iterator[Mechanism]:
+    denying = {
+        str((binding.get("spec") or {}).get("policyName"))
+        for binding in snapshot.all("validatingadmissionpolicybindings")
+        if "Deny" in ((binding.get("spec") or {}).get("validationActions") or ())
+    }
+    for policy in snapshot.all("validatingadmissionpolicies"):
+        rules = ((policy.get("spec") or {}).get("matchConstraints") or {}).get("resourceRules") or ()
+        about = {resource for rule in rules for resource in rule.get("resources") or ()}
+        if name_of(policy) in denying and about & _WORKLOADS:
+            yield Mechanism(f"ValidatingAdmissionPolicy/{name_of(policy)}", "denies Pods that break it")
+
+
+def _kinds(value: t.Any) -> t.Iterator[str]:
+    """Whatever stands under C(kinds), at any depth, without group and version."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key == "kinds" and isinstance(inner, list):
+                for one in inner:
+                    yield from [one.rpartition("/")[2]] if isinstance(one, str) else _kinds(one)
+            else:
+                yield from _kinds(inner)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _kinds(one)
+
+
+_POD_KINDS = frozenset({"Pod", "*", "Deployment", "DaemonSet", "StatefulSet", "Job"})
+
+
+def _enforces(spec: Object, rule: Object) -> bool:
+    own = (rule.get("validate") or {}).get("failureAction")
+    return str(own or spec.get("validationFailureAction") or "Audit").lower() == "enforce"
+
+
+def _kyverno(snapshot: Snapshot) -> t.Iterator[Mechanism]:
+    for resource, kind in (
+        ("clusterpolicies.kyverno.io", "ClusterPolicy"),
+        ("policies.kyverno.io", "Policy"),
+    ):
+        for policy in snapshot.custom(resource):
+            spec = policy.get("spec") or {}
+            for rule in spec.get("rules") or ():
+                about_pods = _POD_KINDS & set(_kinds(rule.get("match") or {}))
+                if "validate" in rule and about_pods and _enforces(spec, rule):
+                    yield Mechanism(f"{kind}/{name_of(policy)}", f"Kyverno enforces {rule.get('name')}")
+                    break
+    for policy in snapshot.custom("validatingpolicies.policies.kyverno.io"):
+        spec = policy.get("spec") or {}
+        rules = (spec.get("matchConstraints") or {}).get("resourceRules") or ()
+        about = {resource for rule in rules for resource in rule.get("resources") or ()}
+        if "Deny" in (spec.get("validationActions") or ()) and about & _WORKLOADS:
+            yield Mechanism(f"ValidatingPolicy/{name_of(policy)}", "Kyverno denies Pods that break it")
+
+
+def _gatekeeper(snapshot: Snapshot) -> t.Iterator[Mechanism]:
+    for definition in snapshot.all("customresourcedefinitions"):
+        if not name_of(definition).endswith(_CONSTRAINTS):
+            continue
+        for constraint in snapshot.custom(name_of(definition)):
+            spec = constraint.get("spec") or {}
+            kinds = set(_kinds(spec.get("match") or {}))
+            if spec.get("enforcementAction", "deny") == "deny" and (not kinds or kinds & _POD_KINDS):
+                kind = constraint.get("kind") or name_of(definition).partition(".")[0]
+                yield Mechanism(f"{kind}/{name_of(constraint)}", "Gatekeeper denies Pods that break it")
+
+
+def mechanisms(snapshot: Snapshot) -> list[Mechanism]:
+    """What else decides about Pods and turns some away. What exactly it forbids is not told by that.
+
+    :raises UnseenError: when it could not be read.
+    """
+    found = list(_validating_policies(snapshot))
+    for word, policies in (("kyverno", _kyverno), ("gatekeeper", _gatekeeper)):
+        # Without a webhook, the policies are there and nobody asks them.
+        if _webhook(snapshot, word):
+            found.extend(policies(snapshot))
+    return found

@@ -1,0 +1,192 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Section 3.1: how people log in."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import pytest
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.section_3_1 import CHECKS
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.snapshot import Snapshot
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.unit.plugins.cis.clusters import binding, client_certificate, cluster, facts, judge, thing
+from tests.unit.plugins.cis.fakes import Case
+
+NOW = datetime.datetime(2026, 11, 21, 12, 0, tzinfo=datetime.UTC)
+CLIENT = "kubernetes.io/kube-apiserver-client"
+
+
+@cache
+def certificate(name: str, *groups: str) -> str:
+    """Base64 of the PEM of a certificate, as the status of a request has it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    names = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups]
+    subject = x509.Name([*names, x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kubernetes")]))
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(NOW)
+        .not_valid_after(NOW + datetime.timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    return base64.b64encode(made.public_bytes(serialization.Encoding.PEM)).decode()
+
+
+def request(name: str, text: str, signer: str = CLIENT) -> dict[str, Any]:
+    return thing(
+        "CertificateSigningRequest",
+        name,
+        spec={"signerName": signer, "username": "kubernetes-admin"},
+        status={"certificate": text} if text else {},
+    )
+
+
+ADMIN = client_certificate("/etc/kubernetes/admin.conf", "kubernetes-admin", "kubeadm:cluster-admins")
+
+
+def account_token(**metadata: Any) -> Snapshot:
+    secret = thing("Secret", "ci-token", "shop", metadata=metadata)
+    return cluster(more={"secrets:service-account-token": (secret,)})
+
+
+def token(hours: float, fields: tuple[str, ...] = ("expiration", "token-id")) -> Snapshot:
+    created = (NOW - datetime.timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    secret = thing(
+        "Secret",
+        "bootstrap-token-abcdef",
+        "kube-system",
+        metadata={"creationTimestamp": created, "dataFields": list(fields)},
+    )
+    return replace(cluster(more={"secrets:bootstrap-token": (secret,)}), time=NOW)
+
+
+JOINERS = "Group/system:bootstrappers:kubeadm:default-node-token"
+
+CASES: list[Case] = [
+    Case(
+        "3.1.1",
+        "pass",
+        "nothing found, which proves nothing",
+        lambda: cluster(nodes=(facts(certificates=[ADMIN]),)),
+        "manual",
+        says=("admin.conf", "identity provider", "kubernetes-admin"),
+    ),
+    Case(
+        "3.1.1",
+        "fail",
+        "certificate of a person issued by the API",
+        lambda: cluster(request("jane", certificate("jane", "developers")), nodes=(facts(),)),
+        "fail",
+        says=("User/jane", "developers", "certificatesigningrequests/jane"),
+    ),
+    Case(
+        "3.1.1",
+        "fail",
+        "certificate of a person in a file on a host",
+        lambda: cluster(nodes=(facts(certificates=[client_certificate("/root/.kube/joe.conf", "joe")]),)),
+        "fail",
+        says=("User/joe", "/root/.kube/joe.conf"),
+    ),
+    Case(
+        "3.1.1",
+        "odd",
+        "requests of kubelets, and one that nobody approved",
+        lambda: cluster(
+            request("csr-1", certificate("system:node:w1", "system:nodes"), "kubernetes.io/kubelet-serving"),
+            request("csr-2", ""),
+            request("csr-3", certificate("system:node:w1", "system:nodes")),
+            nodes=(facts(),),
+        ),
+        "manual",
+    ),
+    Case(
+        "3.1.1",
+        "odd",
+        "a user in a binding may have any way to log in",
+        lambda: cluster(binding("devs", "view", "User/jane"), nodes=(facts(),)),
+        "manual",
+        says=("User/jane has ClusterRole/view",),
+    ),
+    Case(
+        "3.1.1",
+        "odd",
+        "a certificate that cannot be read",
+        lambda: cluster(request("strange", base64.b64encode(b"no PEM").decode()), nodes=(facts(),)),
+        "fail",
+        says=("somebody (unreadable, asked for by kubernetes-admin)",),
+    ),
+    Case(
+        "3.1.1", "odd", "no facts of hosts", lambda: cluster(), "manual", says=("Run cis_node on every host",)
+    ),
+    Case("3.1.2", "pass", "no token that lasts", lambda: cluster(), "pass", says=("5.1.13",)),
+    Case(
+        "3.1.2",
+        "fail",
+        "a token of an account",
+        lambda: account_token(annotations={"kubernetes.io/service-account.name": "ci"}),
+        "fail",
+        says=("ServiceAccount/shop/ci", "never, as far as"),
+    ),
+    Case(
+        "3.1.2",
+        "odd",
+        "a token that is used, of an account that is not named",
+        lambda: account_token(labels={"kubernetes.io/legacy-token-last-used": "2026-11-20"}),
+        "fail",
+        says=("2026-11-20", "ServiceAccount/shop/unknown"),
+    ),
+    Case("3.1.3", "pass", "no token", lambda: cluster(), "pass"),
+    Case("3.1.3", "pass", "a young token", lambda: token(1), "pass", says=("younger than a day",)),
+    Case(
+        "3.1.3",
+        "fail",
+        "a token that never expires",
+        lambda: token(1, ("token-id",)),
+        "fail",
+        says=("never",),
+    ),
+    Case(
+        "3.1.3",
+        "fail",
+        "joining gives the right to see everything",
+        lambda: cluster(binding("oops", "view", "Group/system:bootstrappers")),
+        "fail",
+        says=("ClusterRoleBinding/oops gives Group/system:bootstrappers ClusterRole/view",),
+    ),
+    Case("3.1.3", "odd", "a token that lasts for days", lambda: token(80), "fail", says=("for 80 hours",)),
+    Case(
+        "3.1.3",
+        "odd",
+        "without a record of the fields, age alone decides",
+        lambda: token(1, ()),
+        "pass",
+    ),
+    Case(
+        "3.1.3",
+        "odd",
+        "a binding of kubeadm with another role",
+        lambda: cluster(
+            binding("kubeadm:get-nodes", "cluster-admin", JOINERS),
+        ),
+        "fail",
+        says=("ClusterRole/cluster-admin",),
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_check(case: Case) -> None:
+    judge(case, CHECKS)
