@@ -25,7 +25,7 @@ NAME = "kube_bench"
 class KubeBench:
     """Where it is.
 
-    :param binary: the program, static. :param definitions: the folder for its ``--config-dir``.
+    :param binary: the program, static. :param definitions: the directory for its ``--config-dir``.
     """
 
     version: str
@@ -41,24 +41,24 @@ def ensure(paths: Paths, console: Console) -> KubeBench:
     artifact = catalogue.load().files[NAME]
     made = artifacts.ensure(paths, console, only=[NAME])
     archive = made.files_root / artifact.path
-    folder = paths.cache / "tools" / f"kube-bench-{artifact.version}"
-    found = KubeBench(artifact.version, folder / "kube-bench", folder / "cfg")
+    directory = paths.cache / "tools" / f"kube-bench-{artifact.version}"
+    found = KubeBench(artifact.version, directory / "kube-bench", directory / "cfg")
     # Whole or not there: it is unpacked elsewhere and renamed.
-    if not folder.is_dir() or folder.stat().st_mtime < archive.stat().st_mtime:
-        _unpack(archive, folder)
+    if not directory.is_dir() or directory.stat().st_mtime < archive.stat().st_mtime:
+        _unpack(archive, directory)
     return found
 
 
-def _unpack(archive: Path, folder: Path) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch, tarfile.open(archive) as source:
+def _unpack(archive: Path, directory: Path) -> None:
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=directory.parent) as scratch, tarfile.open(archive) as source:
         source.extractall(scratch, filter="data")
         whole = Path(scratch) / "whole"
         whole.mkdir()
         for name in ("kube-bench", "cfg"):
             (Path(scratch) / name).rename(whole / name)
-        shutil.rmtree(folder, ignore_errors=True)
-        whole.rename(folder)
+        shutil.rmtree(directory, ignore_errors=True)
+        whole.rename(directory)
 
 
 def main() -> int:

@@ -257,7 +257,7 @@ class ActionModule(ActionBase):
                 return {
                     "failed": True,
                     "msg": f"{exc.filename or dest} cannot be written: {exc.strerror}."
-                    " Choose a folder on the controller that belongs to you.",
+                    " Choose a directory on the controller that belongs to you.",
                 }
         policy = Policy(
             tuple(params["fail_on"]["levels"]),

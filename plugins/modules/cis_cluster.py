@@ -181,7 +181,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cluster.rest
     UnansweredError,
     connect,
 )
-from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.audit import CHECKS, judge_all
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.audit import CHECKS, evaluate_all
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.snapshot import (
     Snapshot,
     read_snapshot,
@@ -242,7 +242,7 @@ def main() -> None:
         changed=False,
         time=time,
         kubernetes_version=snapshot.version,
-        results=[result.to_dict() for result in judge_all(snapshot, wanted)],
+        results=[result.to_dict() for result in evaluate_all(snapshot, wanted)],
         objects={name: len(items) for name, items in snapshot.objects.items()},
         missing_permissions=[dict(item) for item in snapshot.missing_permissions],
     )

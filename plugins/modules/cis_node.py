@@ -43,7 +43,7 @@ options:
     elements: str
     default: []
   root:
-    description: Folder that the host is mounted on.
+    description: Directory that the host is mounted on.
     type: path
     default: /
 seealso:
@@ -212,7 +212,7 @@ def main() -> None:
         )
     if not os.path.isdir(os.path.join(params["root"], "proc")):
         module.fail_json(
-            msg=f"root {params['root']} has no /proc. Give the folder that the host is mounted on."
+            msg=f"root {params['root']} has no /proc. Give the directory that the host is mounted on."
         )
     try:
         wanted = audit.select(params["sections"], params["checks"])

@@ -173,7 +173,7 @@ options:
         default: []
   dest:
     description:
-      - Folder on the controller for the files. It is made for its owner alone when it is missing.
+      - Directory on the controller for the files. It is made for its owner alone when it is missing.
       - The files are C(cis.json), C(cis.junit.xml), C(cis.sarif), C(cis.html), C(cis.oscal.json) and
         C(cis.prom). Each replaces the one before by a rename; they have mode 0600, but for C(cis.prom), which
         has 0644.

@@ -40,13 +40,13 @@ PLAYBOOK = """
   gather_facts: false
   tasks:
     - audited:
-        folder: "{{ playbook_dir }}"
+        directory: "{{ playbook_dir }}"
       register: __cis_node
 - hosts: localhost
   gather_facts: false
   tasks:
     - audited:
-        folder: "{{ playbook_dir }}"
+        directory: "{{ playbook_dir }}"
         name: cluster
       register: __cis_cluster
     - measured_report:
@@ -65,7 +65,7 @@ from ansible.plugins.action import ActionBase
 class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
         name = self._task.args.get("name") or task_vars["inventory_hostname"]
-        with open(os.path.join(self._task.args["folder"], "results", name + ".json")) as stream:
+        with open(os.path.join(self._task.args["directory"], "results", name + ".json")) as stream:
             return json.load(stream)
 """
 # The same class, measured where Ansible runs it: in a process that it forks for the task.
@@ -112,26 +112,26 @@ class Measured:
     sizes: dict[str, int]
 
 
-def prepare(folder: Path, hosts: int) -> None:
+def prepare(directory: Path, hosts: int) -> None:
     """A playbook with its inventory, its two actions and the results."""
     names = simulate.names(hosts)
-    (folder / "results").mkdir()
-    (folder / "action_plugins").mkdir()
-    (folder / "inventory").write_text("[audited]\n" + "\n".join(names) + "\n")
-    (folder / "play.yml").write_text(PLAYBOOK.replace("hosts: all", "hosts: audited"))
-    (folder / "action_plugins" / "audited.py").write_text(AUDITED)
-    (folder / "action_plugins" / "measured_report.py").write_text(MEASURED)
-    (folder / "results" / "cluster.json").write_text(json.dumps(simulate.cluster_result()))
+    (directory / "results").mkdir()
+    (directory / "action_plugins").mkdir()
+    (directory / "inventory").write_text("[audited]\n" + "\n".join(names) + "\n")
+    (directory / "play.yml").write_text(PLAYBOOK.replace("hosts: all", "hosts: audited"))
+    (directory / "action_plugins" / "audited.py").write_text(AUDITED)
+    (directory / "action_plugins" / "measured_report.py").write_text(MEASURED)
+    (directory / "results" / "cluster.json").write_text(json.dumps(simulate.cluster_result()))
 
 
-def fill(folder: Path, hosts: int, seed: int) -> None:
+def fill(directory: Path, hosts: int, seed: int) -> None:
     """What the hosts say in this round."""
     for name in simulate.names(hosts):
         result = simulate.host_result(name, seed=seed)
-        (folder / "results" / f"{name}.json").write_text(json.dumps(result))
+        (directory / "results" / f"{name}.json").write_text(json.dumps(result))
 
 
-def run(folder: Path, hosts: int) -> Measured:
+def run(directory: Path, hosts: int) -> Measured:
     """Run the playbook once.
 
     :raises RuntimeError: when it fails.
@@ -139,7 +139,7 @@ def run(folder: Path, hosts: int) -> Measured:
     started = time.monotonic()
     done = subprocess.run(
         ["ansible-playbook", "-i", "inventory", "play.yml"],
-        cwd=folder,
+        cwd=directory,
         env={
             **os.environ,
             "ANSIBLE_CONFIG": str(REPO / "ansible.cfg"),
@@ -155,7 +155,7 @@ def run(folder: Path, hosts: int) -> Measured:
         text=True,
         check=False,
     )
-    path = folder / "numbers.json"
+    path = directory / "numbers.json"
     if done.returncode != 0 or not path.exists():
         raise RuntimeError(f"ansible-playbook ended with code {done.returncode}:\n{done.stdout[-3000:]}")
     found = json.loads(path.read_text())
@@ -168,7 +168,7 @@ def run(folder: Path, hosts: int) -> Measured:
         before=found["before_mib"],
         peak=found["peak_mib"],
         play=time.monotonic() - started,
-        sizes={path.name: path.stat().st_size for path in sorted((folder / "out").iterdir())},
+        sizes={path.name: path.stat().st_size for path in sorted((directory / "out").iterdir())},
     )
 
 
@@ -180,11 +180,11 @@ def main(arguments: Sequence[str]) -> int:
     wanted = parser.parse_args(arguments)
     bad = False
     with tempfile.TemporaryDirectory(prefix="bmk-bench-cis-") as work:
-        folder = Path(work)
-        prepare(folder, wanted.hosts)
+        directory = Path(work)
+        prepare(directory, wanted.hosts)
         for number in range(wanted.rounds):
-            fill(folder, wanted.hosts, number)
-            found = run(folder, wanted.hosts)
+            fill(directory, wanted.hosts, number)
+            found = run(directory, wanted.hosts)
             bad = bad or found.seconds > SECONDS or found.peak > MEBIBYTES
             print(
                 f"round {number + 1}: {found.hosts} hosts, {found.results} results: {found.seconds:.1f} s"

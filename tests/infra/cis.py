@@ -33,13 +33,13 @@ T = TypeVar("T")
 class Audit:
     """One run of the playbook.
 
-    :param report: its JSON. :param folder: with all its forms, until the next run.
+    :param report: its JSON. :param directory: with all its forms, until the next run.
     :param seconds: how long the run took.
     """
 
     run: Run
     report: dict[str, Any]
-    folder: Path
+    directory: Path
     seconds: float
 
     def of(self, host: str) -> dict[str, dict[str, Any]]:
@@ -59,17 +59,17 @@ class Audit:
         }
 
 
-def audit(playbook: Playbook, folder: Path, *arguments: str, **variables: Any) -> Audit:
+def audit(playbook: Playbook, directory: Path, *arguments: str, **variables: Any) -> Audit:
     """Run the audit.
 
-    :param folder: for its reports. :param variables: of the role.
+    :param directory: for its reports. :param variables: of the role.
     """
-    values = json.dumps({"cis_directory": str(folder), **variables})
+    values = json.dumps({"cis_directory": str(directory), **variables})
     started = time.monotonic()
     run = playbook.run("-e", values, *arguments, log=f"audit-{time.monotonic_ns()}.log")
     seconds = time.monotonic() - started
-    reports = list(folder.glob("*/cis.json"))
-    assert len(reports) == 1, f"{len(reports)} reports in {folder}: ...{run.text[-4000:]}"
+    reports = list(directory.glob("*/cis.json"))
+    assert len(reports) == 1, f"{len(reports)} reports in {directory}: ...{run.text[-4000:]}"
     return Audit(run, json.loads(reports[0].read_text(encoding="utf-8")), reports[0].parent, seconds)
 
 
@@ -94,13 +94,13 @@ def place(cluster: str, host: Host) -> str:
 
 
 def kube_bench_on_hosts(
-    inventory: Path, folder: Path, made: kubebench.KubeBench
+    inventory: Path, directory: Path, made: kubebench.KubeBench
 ) -> dict[str, dict[str, str]]:
     """What kube-bench says on each host, of the sections that a host of its group has.
 
-    :param folder: for what it prints. :param made: the program.
+    :param directory: for what it prints. :param made: the program.
     """
-    archive = folder / "kube-bench.tar.gz"
+    archive = directory / "kube-bench.tar.gz"
     subprocess.run(
         [
             *("tar", "-C", str(made.binary.parent), "-czf", str(archive), made.binary.name),
@@ -110,14 +110,14 @@ def kube_bench_on_hosts(
     )
     variables = {
         "kube_bench_archive": str(archive),
-        "kube_bench_folder": str(folder),
+        "kube_bench_directory": str(directory),
         "kube_bench_profile": PROFILE,
     }
-    playbook = Playbook(inventory, folder, name=str(SCENARIO / "kube_bench.yml"))
+    playbook = Playbook(inventory, directory, name=str(SCENARIO / "kube_bench.yml"))
     playbook.run("-e", json.dumps(variables), log="kube-bench.log").expect()
     return {
         path.stem: differences.kube_bench_verdicts(path.read_text(encoding="utf-8"))
-        for path in folder.glob("*.json")
+        for path in directory.glob("*.json")
     }
 
 

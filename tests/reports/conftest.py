@@ -40,8 +40,8 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Folder with all files of a report by its kind; each is made once."""
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Directory with all files of a report by its kind; each is made once."""
     made: dict[str, Path] = {}
 
     def get(kind: str) -> Path:

@@ -58,6 +58,6 @@ def mistakes(name: str, text: str) -> list[str]:
     return [f"{error.json_path}: {error.message}" for error in _json(schema).iter_errors(json.loads(text))]
 
 
-def mistakes_of_folder(folder: Path) -> dict[str, list[str]]:
+def mistakes_of_directory(directory: Path) -> dict[str, list[str]]:
     """The same of all files of a report, by name of the file; none is missing."""
-    return {name: mistakes(name, (folder / name).read_text(encoding="utf-8")) for name in FORMS}
+    return {name: mistakes(name, (directory / name).read_text(encoding="utf-8")) for name in FORMS}

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reports to look at, also by hand: python -m tests.reports.sample KIND FOLDER"""
+"""Reports to look at, also by hand: python -m tests.reports.sample KIND DIRECTORY"""
 
 from __future__ import annotations
 
@@ -90,11 +90,11 @@ def report(kind: str, seed: int = 0) -> model.Report:
     )
 
 
-def write(kind: str, folder: Path) -> None:
+def write(kind: str, directory: Path) -> None:
     """All files, compared with a report of the day before."""
     before = drift.read("".join(files.FORMATS["json"].render(report(kind))))
     now = report(kind, 1)
-    files.write(dataclasses.replace(now, drift=drift.compare(before, now)), str(folder), list(files.FORMATS))
+    files.write(dataclasses.replace(now, drift=drift.compare(before, now)), str(directory), list(files.FORMATS))
 
 
 if __name__ == "__main__":

@@ -25,16 +25,16 @@ CHECKS = 131
 class Page:
     """The report in the browser."""
 
-    def __init__(self, browser: Browser, folder: Callable[[str], Path]) -> None:
+    def __init__(self, browser: Browser, directory: Callable[[str], Path]) -> None:
         self.browser = browser
-        self._folder = folder
+        self._directory = directory
 
     def open(self, kind: str, fragment: str = "") -> None:
         """Load a report anew."""
         self.browser.get("about:blank")
         for name in ("browser", "performance"):
             self.browser.get_log(name)
-        self.browser.get(f"file://{self._folder(kind)}/cis.html{fragment}")
+        self.browser.get(f"file://{self._directory(kind)}/cis.html{fragment}")
         WebDriverWait(self.browser, 60).until(
             lambda driver: driver.execute_script("return document.readyState") == "complete"
         )
@@ -87,11 +87,11 @@ class Page:
 
 
 @pytest.fixture
-def page(browser: Browser, folder: Callable[[str], Path]) -> Page:
+def page(browser: Browser, directory: Callable[[str], Path]) -> Page:
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
     browser.set_window_size(1280, 1000)
-    return Page(browser, folder)
+    return Page(browser, directory)
 
 
 def statuses(page: Page, check: str, host: int | None = None) -> set[str]:

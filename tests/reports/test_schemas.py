@@ -19,8 +19,8 @@ RESULTS = "assessment-results"
 
 
 @pytest.mark.parametrize("kind", ["small", "hostile"])
-def test_report_is_valid(folder: Callable[[str], Path], kind: str) -> None:
-    assert published.mistakes_of_folder(folder(kind)) == {name: [] for name in published.FORMS}
+def test_report_is_valid(directory: Callable[[str], Path], kind: str) -> None:
+    assert published.mistakes_of_directory(directory(kind)) == {name: [] for name in published.FORMS}
 
 
 @pytest.mark.parametrize(
@@ -31,8 +31,8 @@ def test_report_is_valid(folder: Callable[[str], Path], kind: str) -> None:
         ('<testsuite name="', '<testsuite x="'),
     ],
 )
-def test_xml_schema_finds_mistakes(folder: Callable[[str], Path], right: str, wrong: str) -> None:
-    text = (folder("small") / JUNIT).read_text(encoding="utf-8")
+def test_xml_schema_finds_mistakes(directory: Callable[[str], Path], right: str, wrong: str) -> None:
+    text = (directory("small") / JUNIT).read_text(encoding="utf-8")
     assert right in text
     changed = text.replace(right, wrong).replace(
         "</failure>", "</broken>" if "broken" in wrong else "</failure>"
@@ -58,9 +58,9 @@ def test_xml_schema_finds_mistakes(folder: Callable[[str], Path], right: str, wr
     ],
 )
 def test_json_schemas_find_mistakes(
-    folder: Callable[[str], Path], name: str, path: tuple[str | int, ...], wrong: object, complaint: str
+    directory: Callable[[str], Path], name: str, path: tuple[str | int, ...], wrong: object, complaint: str
 ) -> None:
-    document: Any = json.loads((folder("small") / name).read_text(encoding="utf-8"))
+    document: Any = json.loads((directory("small") / name).read_text(encoding="utf-8"))
     place = document
     for step in path[:-1]:
         place = place[step]

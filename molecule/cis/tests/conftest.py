@@ -26,7 +26,7 @@ def auditing(inventory: Path, tmp_path_factory: pytest.TempPathFactory) -> Playb
 
 @pytest.fixture(scope="session")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of the reports that follow each other."""
+    """Directory of the reports that follow each other."""
     return tmp_path_factory.mktemp("reports")
 
 

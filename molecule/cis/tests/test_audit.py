@@ -43,7 +43,7 @@ def test_every_host_has_all_checks_of_its_role(first: Audit, hosts: dict[str, Ho
 
 
 def test_report_is_valid_by_published_schemas(first: Audit) -> None:
-    assert published.mistakes_of_folder(first.folder) == {name: [] for name in published.FORMS}
+    assert published.mistakes_of_directory(first.directory) == {name: [] for name in published.FORMS}
 
 
 def test_failure_is_told_as_drift_and_so_is_its_repair(

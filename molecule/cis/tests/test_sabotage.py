@@ -187,17 +187,17 @@ class Seen:
 @pytest.fixture(scope="module")
 def seen(inventory: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Seen]:
     """All faults, one at a time on each host."""
-    folder = tmp_path_factory.mktemp("sabotage")
+    directory = tmp_path_factory.mktemp("sabotage")
     by_host: dict[str, list[dict[str, Any]]] = {}
     for fault in FAULTS:
         by_host.setdefault(fault.host, []).append(asdict(fault))
-    given = folder / "faults.yml"
+    given = directory / "faults.yml"
     given.write_text(
-        json.dumps({"sabotage_faults": by_host, "sabotage_folder": str(folder)}), encoding="utf-8"
+        json.dumps({"sabotage_faults": by_host, "sabotage_directory": str(directory)}), encoding="utf-8"
     )
-    playbook = Playbook(inventory, folder, name=str(SCENARIO / "sabotage.yml"))
+    playbook = Playbook(inventory, directory, name=str(SCENARIO / "sabotage.yml"))
     playbook.run("-e", f"@{given}", log="sabotage.log").expect()
-    return {path.stem: Seen(**json.loads(path.read_text(encoding="utf-8"))) for path in folder.glob("*.json")}
+    return {path.stem: Seen(**json.loads(path.read_text(encoding="utf-8"))) for path in directory.glob("*.json")}
 
 
 def test_enough_checks_are_broken() -> None:

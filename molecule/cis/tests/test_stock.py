@@ -64,8 +64,8 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stock]:
             run_lab("down")
 
 
-def _made(inventory: Path, folder: Path) -> Stock:
-    Playbook(inventory, folder, name=str(SCENARIO / "stock.yml")).run(log="stock.log").expect()
+def _made(inventory: Path, directory: Path) -> Stock:
+    Playbook(inventory, directory, name=str(SCENARIO / "stock.yml")).run(log="stock.log").expect()
     hosts = {name: Host(name, inventory, control_plane=name == "k1") for name in KNOWN}
     for host in hosts.values():
         wait_for(
@@ -74,7 +74,7 @@ def _made(inventory: Path, folder: Path) -> Stock:
             seconds=60,
             evidence=host.logs,
         )
-    audited = cis.audit(Playbook(inventory, folder, name=cis.AUDIT), folder / "reports")
+    audited = cis.audit(Playbook(inventory, directory, name=cis.AUDIT), directory / "reports")
     return Stock(inventory, hosts, inventory / ".credentials" / "kubernetes.kubeconfig", audited)
 
 

@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""All checks of a host: which there are, which it has, and their verdicts."""
+"""Audit a host: select the checks of its components, and evaluate them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.checks i
     section_1_3,
     section_2,
     section_3_2,
-    section_4,
+    section_4_1,
+    section_4_2,
+    section_4_3,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host import facts, kubelet
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.arguments import Arguments
@@ -52,7 +54,9 @@ CHECKS: t.Mapping[str, t.Callable[[Reader], Result]] = {
     **section_1_3.CHECKS,
     **section_2.CHECKS,
     **section_3_2.CHECKS,
-    **section_4.CHECKS,
+    **section_4_1.CHECKS,
+    **section_4_2.CHECKS,
+    **section_4_3.CHECKS,
 }
 OF: t.Mapping[str, tuple[str, ...]] = {
     "control_plane": (
@@ -62,7 +66,7 @@ OF: t.Mapping[str, tuple[str, ...]] = {
         *section_3_2.CHECKS,
     ),
     "etcd": (*section_1_1.OF_ETCD, *section_2.CHECKS),
-    "node": tuple(section_4.CHECKS),
+    "node": (*section_4_1.CHECKS, *section_4_2.CHECKS, *section_4_3.CHECKS),
 }
 _PROGRAMS = {
     "control_plane": (API_SERVER, CONTROLLER_MANAGER, SCHEDULER),
@@ -77,21 +81,22 @@ def _belongs(check_id: str, section: str) -> bool:
 
 
 def select(sections: t.Sequence[str], checks: t.Sequence[str]) -> list[str]:
-    """Ids that are asked for, all of them when nothing is.
+    """Ids of the selected checks, all of them without a selection.
 
-    :raises OperatorError: when one of them is not known.
+    :raises OperatorError: for an unknown check or section.
     """
     known = sorted(CHECKS, key=sort_key)
     unknown = [check for check in checks if check not in CHECKS]
     if unknown:
         raise OperatorError(
-            f"There is no check {', '.join(unknown)} of a host (checks).", f"Choose from: {', '.join(known)}."
+            f"checks has {', '.join(unknown)}, which is no check of a host.",
+            f"Choose from: {', '.join(known)}.",
         )
     empty = [section for section in sections if not any(_belongs(check, section) for check in known)]
     if empty:
         choices = {".".join(check.split(".")[:depth]) for check in known for depth in (1, 2)} - set(known)
         raise OperatorError(
-            f"There is no section {', '.join(empty)} of a host (sections).",
+            f"sections has {', '.join(empty)}, which has no checks of hosts.",
             f"Choose from: {', '.join(sorted(choices, key=sort_key))}.",
         )
     if not checks and not sections:
@@ -102,17 +107,17 @@ def select(sections: t.Sequence[str], checks: t.Sequence[str]) -> list[str]:
 
 
 def components(reader: Reader, asked: t.Sequence[str] | None) -> list[str]:
-    """What the host is judged as.
+    """Components that the host is audited as.
 
-    :raises OperatorError: when nothing is asked for, and nothing is found.
+    :raises OperatorError: when none is given, and none is found.
     """
     if asked:
         return [name for name in COMPONENTS if name in asked]
     found = [name for name in COMPONENTS if _is_there(reader, name)]
     if not found:
         raise OperatorError(
-            "This host has no process, no static Pod and no kubelet of a cluster.",
-            "Take it out of the audit, or say with components what it should have.",
+            "This host has no process, no static Pod and no kubelet of a cluster, expected one of them.",
+            "Remove it from the audit, or set components to what it is expected to have.",
         )
     return found
 
@@ -129,32 +134,33 @@ def _is_there(reader: Reader, component: str) -> bool:
 def run(reader: Reader, names: t.Sequence[str], wanted: t.Sequence[str]) -> list[Result]:
     """Verdicts on the checks of some components, in the order of the benchmark."""
     ids = {check for name in names for check in OF[name]} & set(wanted)
-    return [judge(reader, check) for check in sorted(ids, key=sort_key)]
+    return [evaluate(reader, check) for check in sorted(ids, key=sort_key)]
 
 
-def judge(reader: Reader, check: str) -> Result:
-    """The verdict on one check. What it did not foresee is an error of this check alone."""
+def evaluate(reader: Reader, check: str) -> Result:
+    """Evaluate one check. An unexpected exception is an error of this check alone."""
     try:
         return CHECKS[check](reader)
-    except Exception as exc:  # noqa: BLE001 - one broken check must not take the others down
+    except Exception as exc:  # noqa: BLE001 - one broken check must not stop the others
         return Result(
             check,
             ERROR,
-            f"The check broke: {type(exc).__name__}: {exc}. This is a mistake of the collection; report it.",
+            f"The check failed unexpectedly: {type(exc).__name__}: {exc}. This is a bug of the collection;"
+            " report it.",
         )
 
 
 def facts_of(reader: Reader) -> dict[str, t.Any]:
-    """What the checks of the cluster need of this host."""
+    """What the checks of the cluster need to know about this host."""
     try:
         return facts.cluster_facts(reader)
-    except Exception as exc:  # noqa: BLE001 - as in judge
-        text = f"what the cluster needs of this host is not known: {type(exc).__name__}: {exc}"
+    except Exception as exc:  # noqa: BLE001 - as in evaluate
+        text = f"the facts of this host could not be read: {type(exc).__name__}: {exc}"
         return {"api_server": None, "kubelet": None, "certificates": [], "errors": [text]}
 
 
 def node_name(reader: Reader) -> str:
-    """Name of the node, empty when the host does not tell."""
+    """Name of the node, empty when it is not known."""
     for process in reader.processes(KUBELET)[:1]:
         name = Arguments(process.argv, kubelet.BOOLEANS).last("hostname-override")
         if name:

@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""What an audit says of one check, and what it says it from."""
+"""The verdict on a check, and its evidence."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ERROR = "error"
 #: Only the report gives it: a failure that an exemption covers.
 EXEMPT = "exempt"
 
-#: What a module may say of a check. From the worst to the best.
+#: Verdicts that a module may give, from the worst to the best.
 STATUSES = (ERROR, FAIL, MANUAL, NOT_APPLICABLE, PASS)
 
 _LONGEST_TEXT = 400
@@ -38,7 +38,7 @@ _BOOTSTRAP_TOKEN = re.compile(r"\b([a-z0-9]{6})\.[a-z0-9]{16}\b")
 
 
 def redact(text: str) -> str:
-    """The same text without keys and tokens."""
+    """The text without keys and tokens."""
     text = _PEM.sub(lambda match: f"({match.group(1).lower()}, not shown)", text)
     text = _BEARER.sub("(token, not shown)", text)
     text = _BOOTSTRAP_TOKEN.sub(r"\1.(not shown)", text)
@@ -46,7 +46,7 @@ def redact(text: str) -> str:
 
 
 def safe_text(value: t.Any) -> str:
-    """A value as a report may show it: without keys and tokens, and not too long."""
+    """A value as a report may show it: without keys and tokens, and shortened."""
     if isinstance(value, bool):
         return "true" if value else "false"
     text = redact("" if value is None else str(value))
@@ -55,15 +55,15 @@ def safe_text(value: t.Any) -> str:
 
 @dataclass(frozen=True)
 class Evidence:
-    """One thing that was looked at.
+    """One observation.
 
-    :param source: where: a path, C(process kube-apiserver), C(/configz of the kubelet), a path of the API.
-    :param key: what in it: a flag, a field with dots, C(mode), C(owner).
-    :param observed: what was found; secrets are taken out on the way to the report.
-    :param expected: what would pass, in a few words.
-    :param status: verdict on this one thing, C(pass) or C(fail); empty where it is only told.
-    :param subject: the object of the cluster that it is about, C(Kind/name) or C(Kind/namespace/name); a pod is
-        named by the workload that owns it. Exemptions are matched with it.
+    :param source: a path, C(process kube-apiserver), C(/configz of the kubelet), or a path of the API.
+    :param key: what was read from it: a flag, a dotted field, C(mode), C(owner).
+    :param observed: what was found; secrets are redacted before it is returned.
+    :param expected: what passes, in a few words.
+    :param status: verdict on this observation, C(pass) or C(fail); empty for mere information.
+    :param subject: the object of the cluster that it is about, C(Kind/name) or C(Kind/namespace/name); a Pod is
+        named by the workload that owns it. Exemptions match on it.
     :param namespace: namespace of that object.
     :param digest: C(sha256:<hex>) of the file that was read.
     """
@@ -95,9 +95,9 @@ class Evidence:
 
 @dataclass(frozen=True)
 class FileFix:
-    """What would mend the mode or the owner of a file on the host.
+    """A fix of the mode or the owner of a file on the host.
 
-    :param mode: permission bits. :param uid: number of the user. :param gid: number of the group. C(None) keeps each.
+    :param mode: permission bits. :param uid: numeric user. :param gid: numeric group. C(None) keeps each.
     """
 
     path: str
@@ -120,9 +120,9 @@ class Result:
     """The verdict on one check.
 
     :param id: the check, as C(1.2.5).
-    :param status: verdict on what is in force, one of C(STATUSES).
+    :param status: effective verdict, one of C(STATUSES).
     :param message: the reason in one sentence.
-    :param literal: verdict by the benchmark's own words, where these and the intent part; empty when they agree.
+    :param literal: literal verdict, by the wording of the benchmark; empty when it is the effective one.
     :param fixes: for checks of files.
     """
 
@@ -134,7 +134,7 @@ class Result:
     fixes: tuple[FileFix, ...] = field(default=())
 
     def __post_init__(self) -> None:
-        """Refuse a verdict that no report knows: a mistake of this collection."""
+        """Refuse an unknown verdict: a bug of this collection."""
         if self.status not in STATUSES or (self.literal and self.literal not in STATUSES):
             raise ValueError(f"{self.id}: unknown status {self.status!r} or {self.literal!r}")
 
@@ -151,7 +151,7 @@ class Result:
 
 
 def worst(statuses: t.Iterable[str]) -> str:
-    """The verdict on several things together: the worst of theirs, C(not_applicable) when there are none."""
+    """The worst of several verdicts, C(not_applicable) when there are none."""
     found = set(statuses)
     return next((status for status in STATUSES if status in found), NOT_APPLICABLE)
 

@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Section 1.1: modes and owners of the files of a control plane."""
+"""Section 1.1: modes and owners of control-plane files."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ import typing as t
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host import etcd, kubelet
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.arguments import Arguments
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.files import (
+    Found,
     Target,
-    judge_modes,
-    judge_owners,
+    mode_check,
+    owner_check,
     target,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.reader import (
@@ -40,12 +41,10 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model im
     worst,
 )
 
-Judge = t.Callable[[Reader], Result]
-#: Either the files that a check is about, or the verdict that it has without any.
-Found = t.Union[list[Target], Result]
+Evaluate = t.Callable[[Reader], Result]
 
 _PKI = "/etc/kubernetes/pki"
-# Folders that hold more than certificates: of these only the files that a program names are looked at.
+# Directories that have more than certificates: only the files that a program names are checked there.
 _SHARED = (
     "/",
     "/etc",
@@ -96,42 +95,26 @@ _PKI_FLAGS = {
 }
 
 
-def _modes(check_id: str, find: t.Callable[[Reader, str], Found]) -> Judge:
-    def judge(reader: Reader) -> Result:
-        found = find(reader, check_id)
-        return found if isinstance(found, Result) else judge_modes(check_id, found)
-
-    return judge
-
-
-def _owners(check_id: str, find: t.Callable[[Reader, str], Found]) -> Judge:
-    def judge(reader: Reader) -> Result:
-        found = find(reader, check_id)
-        return found if isinstance(found, Result) else judge_owners(check_id, found)
-
-    return judge
-
-
 # Static Pods
 
 
 def manifests(reader: Reader, program: str) -> tuple[str, list[FileFact]]:
-    """The folder of static Pods, and the manifests in it that run a program.
+    """The directory of static Pods, and its manifests that run a program.
 
-    The kubelet runs every file of the folder whose name has no dot at its begin, a forgotten copy as well.
+    The kubelet runs every file of the directory that is not hidden, including a forgotten copy.
     """
-    folder = kubelet.static_pod_path(reader)
+    directory = kubelet.static_pod_path(reader)
     runs = re.compile(rf"""^\s*-?\s*["']?(?:\S*/)?{re.escape(program)}["']?,?\s*$""", re.MULTILINE)
     found = []
-    for fact in reader.walk(folder):
-        inner = fact.path[len(folder.rstrip("/")) + 1 :]
+    for fact in reader.walk(directory):
+        inner = fact.path[len(directory.rstrip("/")) + 1 :]
         if fact.error:
             found.append(fact)
         elif fact.kind != "file" or "/" in inner or inner.startswith("."):
             continue
         elif inner == f"{program}.yaml" or runs.search(_text(reader, fact.path)):
             found.append(fact)
-    return folder, found
+    return directory, found
 
 
 def _text(reader: Reader, path: str, process: Process | None = None) -> str:
@@ -143,22 +126,23 @@ def _text(reader: Reader, path: str, process: Process | None = None) -> str:
 
 def _manifest(program: str) -> t.Callable[[Reader, str], Found]:
     def find(reader: Reader, check_id: str) -> Found:
-        folder, facts = manifests(reader, program)
+        directory, facts = manifests(reader, program)
         if facts:
             return [Target(fact) for fact in facts]
         if reader.processes(program):
             return Result(
                 check_id,
                 NOT_APPLICABLE,
-                f"{program} runs, but from no manifest in {folder}: there is no such file.",
-                (Evidence(folder, program, "no manifest", "a manifest, if it is a static Pod"),),
+                f"{program} does not run from a manifest in {directory}, so there is no such file.",
+                (Evidence(directory, program, "no manifest", "a manifest, if it is a static Pod"),),
             )
         if program == ETCD and reader.processes(API_SERVER):
             return _external(reader, check_id)
         return Result(
             check_id,
             ERROR,
-            f"{program} does not run, and {folder} has no manifest of it. Start it, or audit this host without the"
+            f"{program} does not run, and {directory} has no manifest for it. Start it, or audit this host"
+            " without the"
             " component.",
         )
 
@@ -175,7 +159,7 @@ def _external(reader: Reader, check_id: str) -> Result:
     return Result(
         check_id,
         NOT_APPLICABLE,
-        "etcd does not run on this host; it is looked at on the hosts where it does.",
+        "etcd does not run on this host; it is audited on the hosts where it does.",
         tuple(servers),
     )
 
@@ -186,25 +170,27 @@ def _external(reader: Reader, check_id: str) -> Result:
 def _data_dir(reader: Reader, check_id: str) -> Found:
     running = reader.processes(ETCD)
     if not running:
-        _folder, facts = manifests(reader, ETCD)
+        _directory, facts = manifests(reader, ETCD)
         if reader.processes(API_SERVER) and not facts:
             return _external(reader, check_id)
         return Result(
-            check_id, ERROR, "etcd does not run, so its data folder is not known. Start it and audit again."
+            check_id,
+            ERROR,
+            "etcd does not run, so its data directory is not known. Start it and audit again.",
         )
     found = []
     for process in running:
         settings = etcd.read(reader, process)
         if settings.problem:
-            return Result(check_id, ERROR, f"{settings.problem}. Correct it, as etcd reads it, too.")
-        # Without one, etcd makes a folder of its name where it was started.
+            return Result(check_id, ERROR, f"{settings.problem}. Correct it, as etcd reads it as well.")
+        # Without one, etcd creates a directory with its name in its working directory.
         path = settings.text("data-dir")[0] or f"{settings.text('name')[0] or 'default'}.etcd"
         found.append(target(reader, path, process, allowed=0o700))
     return found
 
 
 def _account(reader: Reader, path: str, name: str) -> int | None:
-    """Number of a user or a group by the host's own table; a container's may have another.
+    """Number of a user or a group in the host's own table; a container may have another one.
 
     :raises OSError: when the table cannot be read.
     """
@@ -224,19 +210,21 @@ def _data_owner(reader: Reader) -> Result:
         uid, gid = _account(reader, "/etc/passwd", "etcd"), _account(reader, "/etc/group", "etcd")
     except OSError as exc:
         return Result(
-            check_id, ERROR, f"The users of the host are not known: {exc}. See why root cannot read that."
+            check_id,
+            ERROR,
+            f"The users of the host could not be read: {exc}. Find out why root cannot read them.",
         )
     broken = [item.fact for item in found if item.fact.error or item.fact.kind == "missing"]
     if broken:
         return Result(
             check_id,
             ERROR,
-            f"{broken[0].path} could not be looked at: {broken[0].error or 'no such folder'}.",
+            f"{broken[0].path} could not be inspected: {broken[0].error or 'no such directory'}.",
         )
     expected = "owner etcd:etcd" + (f" ({uid}:{'?' if gid is None else gid})" if uid is not None else "")
     evidences, statuses, literals = [], [], []
     for item in found:
-        # The user is what keeps others out: the folder's mode gives the group nothing (1.1.11).
+        # The user decides who has access: the directory's mode gives the group nothing (1.1.11).
         status = PASS if uid is not None and item.fact.uid == uid else FAIL
         statuses.append(status)
         literals.append(PASS if status == PASS and item.fact.gid == gid else FAIL)
@@ -250,10 +238,11 @@ def _data_owner(reader: Reader) -> Result:
     status, literal = worst(statuses), worst(literals)
     if uid is None:
         message = (
-            "This host has no user etcd; make one, a system user without a shell, and give it the folder."
+            "This host has no user etcd; create it as a system user without a shell, and chown the"
+            " directory to it."
         )
     else:
-        message = f"The data of etcd is {evidences[0].observed} (user:group); user etcd is {uid}."
+        message = f"The data directory of etcd is owned by {evidences[0].observed} (user:group); user etcd is {uid}."
     return Result(
         check_id, status, message, tuple(evidences), "" if literal == status else literal, tuple(fixes)
     )
@@ -266,7 +255,7 @@ def _admin(reader: Reader, check_id: str) -> Found:
     paths = ("/etc/kubernetes/admin.conf", "/etc/kubernetes/super-admin.conf")
     facts = [reader.stat(path) for path in paths]
     found = [Target(fact) for fact in facts if fact.error or fact.kind != "missing"]
-    return found or Result(check_id, NOT_APPLICABLE, "No kubeconfig of an administrator is on this host.")
+    return found or Result(check_id, NOT_APPLICABLE, "This host has no administrator kubeconfig.")
 
 
 def _kubeconfig(program: str, default: str) -> t.Callable[[Reader, str], Found]:
@@ -275,7 +264,7 @@ def _kubeconfig(program: str, default: str) -> t.Callable[[Reader, str], Found]:
         for process in reader.processes(program):
             path, problem = _named_kubeconfig(reader, process)
             if problem:
-                return Result(check_id, ERROR, f"{problem}. Correct it, as {program} reads it, too.")
+                return Result(check_id, ERROR, f"{problem}. Correct it, as {program} reads it as well.")
             if path:
                 found.append(target(reader, path, process))
         if found:
@@ -288,19 +277,20 @@ def _kubeconfig(program: str, default: str) -> t.Callable[[Reader, str], Found]:
         return Result(
             check_id,
             ERROR,
-            f"{program} does not run, and there is no {default}. Start it, or audit this host without the component.",
+            f"{program} does not run, and there is no {default}. Start it, or audit this host without the"
+            " component.",
         )
 
     return find
 
 
 def _named_kubeconfig(reader: Reader, process: Process) -> tuple[str, str]:
-    """The kubeconfig that a program uses, and why that is not known."""
+    """The kubeconfig that a program uses, and why it is not known."""
     arguments = Arguments(process.argv)
     config = arguments.last("config")
     if not config:
         return arguments.last("kubeconfig") or "", ""
-    # The scheduler's file stands for its flags.
+    # The scheduler's file replaces its flags.
     try:
         values = kubelet.document(reader, config, process)
     except (OSError, ValueError) as exc:
@@ -312,7 +302,7 @@ def _named_kubeconfig(reader: Reader, process: Process) -> tuple[str, str]:
 
 
 def _named_files(reader: Reader) -> dict[str, Process]:
-    """Certificates and keys that the programs of a control plane name, with the program that sees them so."""
+    """Certificates and keys in the flags of control-plane programs, with the program."""
     found: dict[str, Process] = {}
     for program, flags in _PKI_FLAGS.items():
         for process in reader.processes(program):
@@ -324,18 +314,18 @@ def _named_files(reader: Reader) -> dict[str, Process]:
     return found
 
 
-def _folders(named: t.Iterable[str]) -> list[str]:
-    """Folders of certificates: kubeadm's, and those of what programs name; none that is inside another."""
+def _directories(named: t.Iterable[str]) -> list[str]:
+    """Directories of certificates: kubeadm's, and those of named files; none that is inside another one."""
     wanted = sorted({_PKI, *(path.rpartition("/")[0] or "/" for path in named)} - set(_SHARED))
     return [path for path in wanted if not any(path.startswith(f"{other}/") for other in wanted)]
 
 
 def _pki(reader: Reader) -> list[Target]:
-    """All that is in the folders of certificates, and what programs name elsewhere."""
+    """All files in the directories of certificates, and those that programs name elsewhere."""
     named = {path: target(reader, path, process) for path, process in _named_files(reader).items()}
-    # A path that is another file on the host, or none, says nothing about a folder of the host.
-    folders = _folders(path for path, item in named.items() if item.fixable)
-    found = {fact.path: Target(fact) for folder in folders for fact in reader.walk(folder)}
+    # A path that is another file on the host, or none, is not in a directory of the host.
+    directories = _directories(path for path, item in named.items() if item.fixable)
+    found = {fact.path: Target(fact) for directory in directories for fact in reader.walk(directory)}
     for path, item in named.items():
         found.setdefault(path, item)
     return [item for item in found.values() if item.fact.error or item.fact.kind != "missing"]
@@ -344,12 +334,13 @@ def _pki(reader: Reader) -> list[Target]:
 def _no_pki(reader: Reader, check_id: str) -> Result:
     if any(reader.processes(program) for program in _PKI_FLAGS):
         return Result(
-            check_id, NOT_APPLICABLE, f"No such file is in {_PKI}, and no program names one elsewhere."
+            check_id, NOT_APPLICABLE, f"There is no such file in {_PKI}, and no program uses one elsewhere."
         )
     return Result(
         check_id,
         ERROR,
-        f"No such file is in {_PKI}, and what would name one elsewhere does not run. Start the control plane or etcd.",
+        f"There is no such file in {_PKI}, and no program runs that could use one elsewhere. Start the"
+        " control plane or etcd.",
     )
 
 
@@ -385,8 +376,8 @@ def _pki_files(keys: bool, allowed: int) -> t.Callable[[Reader, str], Found]:
 # Container network
 
 
-def _cni_folders(reader: Reader) -> list[str]:
-    """Where the container runtimes take the configuration of the network from; the kubelet has no flag for it."""
+def _cni_directories(reader: Reader) -> list[str]:
+    """CNI configuration directories of the container runtimes; the kubelet has no flag for them."""
     found: list[str] = []
     for process in reader.processes("containerd"):
         arguments = Arguments(process.argv)
@@ -397,38 +388,38 @@ def _cni_folders(reader: Reader) -> list[str]:
         texts = [_text(reader, "/etc/crio/crio.conf", process)]
         texts += [_text(reader, fact.path, process) for fact in reader.walk("/etc/crio/crio.conf.d", process)]
         named = [path for text in texts for path in _NETWORK_DIR.findall(text)]
-        # Files of the folder come after the file, and the last one counts.
+        # Files of the directory are read after the file, and the last one counts.
         found.append(given or (named[-1] if named else _CNI))
     return sorted({path.rstrip("/") for path in found}) or [_CNI]
 
 
 def _conf_dirs(reader: Reader, process: Process, path: str) -> list[str]:
-    """What containerd's file sets, and the files that it imports."""
+    """What containerd's configuration and its imports set."""
     text = _text(reader, path, process)
     found = _CONF_DIR.findall(text)
     for imports in _IMPORTS.findall(text):
         for pattern in re.findall(r"""["']([^"']+)["']""", imports):
-            folder, _slash, name = pattern.rpartition("/")
+            directory, _slash, name = pattern.rpartition("/")
             matcher = re.compile(re.escape(name).replace(r"\*", "[^/]*") + r"\Z")
-            for fact in reader.walk(folder, process):
+            for fact in reader.walk(directory, process):
                 if matcher.match(fact.path.rpartition("/")[2]):
                     found += _CONF_DIR.findall(_text(reader, fact.path, process))
     return found[-1:]
 
 
 def _cni(reader: Reader, check_id: str) -> Found:
-    folders = _cni_folders(reader)
+    directories = _cni_directories(reader)
     found = [
         Target(fact)
-        for folder in folders
-        for fact in reader.walk(folder)
+        for directory in directories
+        for fact in reader.walk(directory)
         if fact.error or fact.kind == "file"
     ]
     return found or Result(
         check_id,
         NOT_APPLICABLE,
-        f"No configuration of a container network is in {', '.join(folders)}.",
-        tuple(Evidence(folder, "files", "none") for folder in folders),
+        f"There is no CNI configuration in {', '.join(directories)}.",
+        tuple(Evidence(directory, "files", "none") for directory in directories),
     )
 
 
@@ -442,14 +433,14 @@ _PAIRS: tuple[tuple[str, str, t.Callable[[Reader, str], Found]], ...] = (
     ("1.1.15", "1.1.16", _kubeconfig(SCHEDULER, "/etc/kubernetes/scheduler.conf")),
     ("1.1.17", "1.1.18", _kubeconfig(CONTROLLER_MANAGER, "/etc/kubernetes/controller-manager.conf")),
 )
-CHECKS: t.Mapping[str, Judge] = {
-    **{mode: _modes(mode, find) for mode, _owner, find in _PAIRS},
-    **{owner: _owners(owner, find) for _mode, owner, find in _PAIRS},
-    "1.1.11": _modes("1.1.11", _data_dir),
+CHECKS: t.Mapping[str, Evaluate] = {
+    **{mode: mode_check(mode, find) for mode, _owner, find in _PAIRS},
+    **{owner: owner_check(owner, find) for _mode, owner, find in _PAIRS},
+    "1.1.11": mode_check("1.1.11", _data_dir),
     "1.1.12": _data_owner,
-    "1.1.19": _owners("1.1.19", _pki_all),
-    "1.1.20": _modes("1.1.20", _pki_files(keys=False, allowed=0o644)),
-    "1.1.21": _modes("1.1.21", _pki_files(keys=True, allowed=0o600)),
+    "1.1.19": owner_check("1.1.19", _pki_all),
+    "1.1.20": mode_check("1.1.20", _pki_files(keys=False, allowed=0o644)),
+    "1.1.21": mode_check("1.1.21", _pki_files(keys=True, allowed=0o600)),
 }
-#: Those that an etcd on a host of its own has, too.
+#: Checks that apply to an external etcd as well.
 OF_ETCD = ("1.1.7", "1.1.8", "1.1.11", "1.1.12", "1.1.19", "1.1.20", "1.1.21")

@@ -5,9 +5,9 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Judges of section 1.2, the API server.
+"""Section 1.2: the API server.
 
-Its defaults are those of Kubernetes 1.34 to 1.37. Where these differ, the judge says so.
+Its defaults are those of Kubernetes 1.34 to 1.37; checks mention where these differ.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.pro
     Program,
     Undecided,
     Verdict,
+    check_of,
     file_flag,
-    judged,
     profiling,
     verdict_of,
 )
@@ -34,13 +34,12 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model im
     Result,
 )
 
-#: What anyone may ask for: whether the API server is well, and where a node that joins finds the cluster (KEP-4633
-#: names this object for kubeadm). The API server compares paths exactly.
+#: What anonymous requests may reach: health endpoints, and the object with which a joining node discovers the cluster
+#: (KEP-4633). The API server compares paths exactly.
 _HEALTH = ("/livez", "/readyz", "/healthz")
 _CLUSTER_INFO = "/api/v1/namespaces/kube-public/configmaps/cluster-info"
 
-#: Suites without a known weakness, in the names that the flag takes. Those without `SHA256` at the end of POLY1305
-#: are older names of the same.
+#: Strong suites, by the names that the flag takes. Those of POLY1305 without `SHA256` are older names of the same suites.
 STRONG_CIPHERS = frozenset(
     {
         "TLS_AES_128_GCM_SHA256",
@@ -57,13 +56,13 @@ STRONG_CIPHERS = frozenset(
     }
 )
 _STRONG_PROVIDERS = frozenset({"aescbc", "secretbox", "kms v1", "kms v2"})
-#: The longest time of a request that is still sensible: the benchmark's own example.
+#: The longest appropriate request timeout: the benchmark's own example.
 LONGEST_REQUEST = 300.0
 _DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-# --- who may ask ----------------------------------------------------------------------------------------------------
+# --- authentication and authorization --------------------------------------------------------------------------------
 
 
 def _harmless(path: str) -> bool:
@@ -79,12 +78,12 @@ def _anonymous(program: Program) -> Verdict:
     if path:
         document = structured.document(program, path, "AuthenticationConfiguration")
         found, digest = structured.anonymous(document), document.digest
-    expected = "off, or only health paths and cluster-info"
+    expected = "disabled, or health paths and cluster-info only"
     if not found.configured:
         status = FAIL if flag else PASS
         evidence = program.evidence("anonymous-auth", expected, status)
         message = (
-            "Anyone may send requests without credentials." if flag else "Anonymous requests are refused."
+            "Anonymous requests are allowed for all paths." if flag else "Anonymous requests are refused."
         )
         return Verdict(status, message, (evidence,), literal)
     if not found.enabled:
@@ -92,32 +91,32 @@ def _anonymous(program: Program) -> Verdict:
         return Verdict(PASS, "Anonymous requests are refused.", (evidence,), literal)
     if not found.paths:
         evidence = Evidence(path, "anonymous.conditions", "none: all paths", expected, FAIL, digest=digest)
-        return Verdict(FAIL, "Anyone may send requests without credentials.", (evidence,), literal)
+        return Verdict(FAIL, "Anonymous requests are allowed for all paths.", (evidence,), literal)
     paths = [
         Evidence(
             path, "anonymous.conditions", each, expected, PASS if _harmless(each) else FAIL, digest=digest
         )
         for each in found.paths
     ]
-    good = "Anonymous requests reach nothing but health paths and cluster-info."
+    good = "Anonymous requests can reach health paths and cluster-info only."
     return verdict_of(
-        paths, good, "Anonymous requests reach more than health paths and cluster-info.", literal
+        paths, good, "Anonymous requests can reach more than health paths and cluster-info.", literal
     )
 
 
 def _token_file(program: Program) -> Verdict:
     status = FAIL if program.value("token-auth-file") else PASS
     evidence = program.evidence("token-auth-file", "not set", status)
-    bad = "Tokens of a file do not expire, and are changed by a restart only."
-    return verdict_of([evidence], "There is no file of static tokens.", bad)
+    bad = "Static tokens do not expire, and can be changed by a restart only."
+    return verdict_of([evidence], "No static token file is used.", bad)
 
 
 def _authorizer(
     holds: t.Callable[[t.Sequence[str]], bool], expected: str, good: str, bad: str
 ) -> t.Callable[[Program], Verdict]:
-    """A judge of the authorizers. By its words the benchmark knows the flag only."""
+    """A check of the authorizers. Literally, only the flag counts."""
 
-    def judge(program: Program) -> Verdict:
+    def evaluate(program: Program) -> Verdict:
         found = admission.authorizers(program)
         status = PASS if holds(found) else FAIL
         path = program.value("authorization-config")
@@ -130,7 +129,7 @@ def _authorizer(
             evidence = program.evidence("authorization-mode", expected, status, observed)
         return Verdict(status, good if status == PASS else bad, (evidence,), literal)
 
-    return judge
+    return evaluate
 
 
 # --- admission ------------------------------------------------------------------------------------------------------
@@ -142,15 +141,15 @@ def _admission_evidence(program: Program, name: str, wanted: bool, on: bool) -> 
         for flag in ("enable-admission-plugins", "disable-admission-plugins", "admission-control")
         if flag in program.arguments
     ]
-    observed = f"{name} is {'on' if on else 'off'} ({'; '.join(given) or 'no flag'})"
-    expected = f"{name} {'on' if wanted else 'off'}"
+    observed = f"{name} is {'enabled' if on else 'disabled'} ({'; '.join(given) or 'no flag'})"
+    expected = f"{name} {'enabled' if wanted else 'disabled'}"
     return Evidence(program.source, "admission plugins", observed, expected, PASS if on == wanted else FAIL)
 
 
 def _plugin(name: str, good: str, bad: str, wanted: bool = True) -> t.Callable[[Program], Verdict]:
-    """A judge of one admission plugin. By its words the benchmark looks for the name in one of the flags."""
+    """A check of one admission plugin. Literally, its name in one of the flags counts."""
 
-    def judge(program: Program) -> Verdict:
+    def evaluate(program: Program) -> Verdict:
         on = name in admission.enabled(program)
         if name in admission.DEFAULTS:
             by_words = name not in program.arguments.words("disable-admission-plugins")
@@ -159,7 +158,7 @@ def _plugin(name: str, good: str, bad: str, wanted: bool = True) -> t.Callable[[
         evidence = _admission_evidence(program, name, wanted, on)
         return verdict_of([evidence], good, bad, PASS if by_words == wanted else FAIL)
 
-    return judge
+    return evaluate
 
 
 def _event_rate(program: Program) -> Verdict:
@@ -169,7 +168,7 @@ def _event_rate(program: Program) -> Verdict:
     evidence = _admission_evidence(program, name, True, on)
     if not on:
         return Verdict(
-            FAIL, "Events are not limited: a client can fill etcd with them.", (evidence,), literal
+            FAIL, "The event rate is not limited: a client can fill etcd with events.", (evidence,), literal
         )
     document = structured.plugin(program, name, "Configuration")
     if document is None:
@@ -179,13 +178,13 @@ def _event_rate(program: Program) -> Verdict:
             FAIL,
             f"no configuration of {name}",
         )
-        return Verdict(FAIL, f"{name} is on, but has no limits.", (evidence, missing), literal)
+        return Verdict(FAIL, f"{name} is enabled, but has no limits.", (evidence, missing), literal)
     limits = structured.event_limits(document)
     details = [
         Evidence(
             document.source,
             f"limits[{at}]",
-            f"{limit.kind}: {limit.qps} per second, {limit.burst} at once",
+            f"{limit.kind}: {limit.qps} per second, burst {limit.burst}",
             "above 0",
             PASS if limit.qps > 0 and limit.burst > 0 else FAIL,
             digest=document.digest,
@@ -193,9 +192,9 @@ def _event_rate(program: Program) -> Verdict:
         for at, limit in enumerate(limits)
     ]
     if not details:
-        details = [Evidence(document.source, "limits", "none", "one at least", FAIL, digest=document.digest)]
+        details = [Evidence(document.source, "limits", "none", "at least one", FAIL, digest=document.digest)]
     return verdict_of(
-        [evidence, *details], "Events are limited.", f"{name} has no limit that limits.", literal
+        [evidence, *details], "The event rate is limited.", f"{name} has an ineffective limit.", literal
     )
 
 
@@ -208,30 +207,32 @@ def _audit_log(program: Program) -> Verdict:
     status = PASS if log or webhook else FAIL
     flag = "audit-log-path" if log or not webhook else "audit-webhook-config-file"
     evidence = [
-        program.evidence(flag, "a place for the log, or a webhook", status),
+        program.evidence(flag, "a log file, or a webhook", status),
         program.evidence(
-            "audit-policy-file", "a policy: without one nothing is logged", PASS if policy else FAIL
+            "audit-policy-file", "a policy, without which nothing is logged", PASS if policy else FAIL
         ),
     ]
     good = f"Requests are logged to {log}."
     if log == "-":
-        good = "Requests are logged to standard output, where the container runtime keeps them for a short time only."
+        good = "Requests are logged to standard output, where the container runtime keeps them only for a short time."
     elif not log:
         good = "Requests are sent to a webhook."
-    bad = "No audit log is written." if status == FAIL else "There is no audit policy, so nothing is logged."
+    bad = (
+        "Audit logging is disabled." if status == FAIL else "There is no audit policy, so nothing is logged."
+    )
     return verdict_of(evidence, good, bad, PASS if log else FAIL)
 
 
 def _kept(
     flag: str, least: int, default: str, zero: str | None, good: str, bad: str
 ) -> t.Callable[[Program], Verdict]:
-    """A judge of how long audit logs are kept.
+    """A check of the retention of audit logs.
 
-    :param default: what the program does without the flag; it is as good as what is wanted in all releases.
-    :param zero: what 0 means when that is good, too.
+    :param default: behaviour without the flag, which passes in all releases.
+    :param zero: what 0 means, if that passes as well.
     """
 
-    def judge(program: Program) -> Verdict:
+    def evaluate(program: Program) -> Verdict:
         number = program.number(flag)
         expected = f"{least} or more"
         literal = PASS if number is not None and number >= least else FAIL
@@ -239,29 +240,33 @@ def _kept(
         if not log and not webhook:
             none = program.evidence("audit-log-path", "an audit log", FAIL)
             evidence = program.evidence(flag, expected, literal)
-            return Verdict(FAIL, "There is no audit log that could be kept.", (none, evidence), literal)
+            return Verdict(
+                FAIL, "Audit logging is disabled, so there is no log to keep.", (none, evidence), literal
+            )
         if log in ("", "-"):
-            evidence = program.evidence(flag, "nothing: no file is written", "")
+            evidence = program.evidence(flag, "not applicable: no file is written", "")
             where = "to standard output" if log else "to a webhook"
-            message = f"The audit log goes {where}, where this flag says nothing: see how it is kept there."
+            message = (
+                f"The audit log goes {where}, where this flag has no effect: check how long it is kept there."
+            )
             return Verdict(NOT_APPLICABLE, message, (evidence,), literal)
         enough = number is None or number >= least or (number == 0 and zero is not None)
         observed = None
         if number is None:
             observed = f"not set: {default}"
         elif number == 0:
-            observed = f"0: {zero or 'the file grows without end in Kubernetes 1.36 and later'}"
+            observed = f"0: {zero or 'the file grows without limit in Kubernetes 1.36 and later'}"
         evidence = program.evidence(flag, expected, PASS if enough else FAIL, observed)
         return verdict_of([evidence], good, bad, literal)
 
-    return judge
+    return evaluate
 
 
 # --- requests and tokens --------------------------------------------------------------------------------------------
 
 
 def seconds(text: str) -> float | None:
-    """A duration as Go writes it, C(None) when it is none."""
+    """A duration as Go writes it, C(None) when it is invalid."""
     sign = -1.0 if text.startswith("-") else 1.0
     rest = text.lstrip("+-")
     if rest == "0":
@@ -278,38 +283,39 @@ def _request_timeout(program: Program) -> Verdict:
     expected = f"1s to {LONGEST_REQUEST:.0f}s"
     if time is None:
         raise Undecided(
-            f"--request-timeout={value} is no time. The program cannot have started with it: look at the process.",
+            f"--request-timeout={value} is not a duration. The program cannot have started with it: inspect"
+            " the process.",
             program.evidence("request-timeout", expected, ""),
         )
     status = PASS if 1 <= time <= LONGEST_REQUEST else FAIL
     evidence = program.evidence("request-timeout", expected, status, value or "not set: 60s")
     bad = (
-        "Slow requests hold connections for long."
+        "Slow requests can hold connections for a long time."
         if time > LONGEST_REQUEST
-        else "Requests end before they can work."
+        else "Requests time out before they can succeed."
     )
-    return verdict_of([evidence], f"Requests end after {time:g} s.", bad)
+    return verdict_of([evidence], f"Requests time out after {time:g} s.", bad)
 
 
 def _token_lookup(program: Program) -> Verdict:
     status = PASS if program.truth("service-account-lookup", True) else FAIL
     evidence = program.evidence("service-account-lookup", "true (its default)", status)
-    bad = "Tokens go on working when their service account is deleted."
-    return verdict_of([evidence], "Tokens of deleted service accounts are refused.", bad)
+    bad = "Tokens keep working when their service account is deleted."
+    return verdict_of([evidence], "Tokens of deleted service accounts are rejected.", bad)
 
 
 def _token_keys(program: Program) -> Verdict:
     paths = [path for path in program.arguments.all("service-account-key-file") if path]
     if paths:
         evidence = [program.file("service-account-key-file", path) for path in paths]
-        bad = "A file of keys is not there: the next start would fail."
-        return verdict_of(evidence, "Tokens are verified with keys of their own.", bad, PASS)
+        bad = "A key file does not exist: the next start would fail."
+        return verdict_of(evidence, "Tokens are verified with dedicated keys.", bad, PASS)
     endpoint = program.value("service-account-signing-endpoint")
     if endpoint:
-        # The two flags exclude each other: the signer has the keys.
-        found = program.evidence("service-account-signing-endpoint", "a signer, or a file of keys", PASS)
-        return Verdict(PASS, "An external signer holds the keys of tokens.", (found,), FAIL)
-    found = program.evidence("service-account-key-file", "a file of keys", FAIL)
+        # The two flags are mutually exclusive: the signer has the keys.
+        found = program.evidence("service-account-signing-endpoint", "a signer, or a key file", PASS)
+        return Verdict(PASS, "An external signer has the keys of tokens.", (found,), FAIL)
+    found = program.evidence("service-account-key-file", "a key file", FAIL)
     return Verdict(FAIL, "Tokens are verified with the key of the serving certificate.", (found,))
 
 
@@ -318,27 +324,27 @@ def _extended_tokens(program: Program) -> Verdict:
     evidence = program.evidence(
         "service-account-extend-token-expiration", "false (its default is true)", FAIL if extended else PASS
     )
-    bad = "Tokens that pods get for an hour are valid for a year."
-    return verdict_of([evidence], "Tokens last no longer than asked for.", bad)
+    bad = "Tokens that Pods request for an hour are valid for a year."
+    return verdict_of([evidence], "The expiration of tokens is not extended.", bad)
 
 
 # --- etcd and encryption --------------------------------------------------------------------------------------------
 
 
 def _etcd(*flags: str, authority: bool = False) -> t.Callable[[Program], Verdict]:
-    """A judge of files for etcd, which say nothing when it is asked without TLS."""
-    files = file_flag(*flags, authority=authority, without="The connection to etcd is not secured with it.")
+    """A check of files for etcd, which are useless when the API server connects without TLS."""
+    files = file_flag(*flags, authority=authority, without="The connection to etcd is not secured.")
 
-    def judge(program: Program) -> Verdict:
+    def evaluate(program: Program) -> Verdict:
         verdict = files(program)
         bare = [word for word in program.arguments.words("etcd-servers") if word.startswith("http://")]
         if not bare:
             return verdict
         plain = program.evidence("etcd-servers", "https", FAIL, ",".join(bare))
         evidence = (*verdict.evidence, plain)
-        return Verdict(FAIL, "etcd is asked without TLS.", evidence, verdict.literal)
+        return Verdict(FAIL, "The API server connects to etcd without TLS.", evidence, verdict.literal)
 
-    return judge
+    return evaluate
 
 
 def _providers(program: Program) -> tuple[tuple[str, ...], structured.Document | None]:
@@ -350,30 +356,30 @@ def _providers(program: Program) -> tuple[tuple[str, ...], structured.Document |
 
 
 def _encryption(strong: bool) -> t.Callable[[Program], Verdict]:
-    """A judge of what Secrets are written with.
+    """A check of encryption at rest of Secrets.
 
-    :param strong: whether the provider matters, too. The other check, by its words, asks for the flag only.
+    :param strong: whether the provider has to be strong. The other check literally requires the flag only.
     """
     expected = "secretbox, kms or aescbc first" if strong else "a provider that encrypts first"
 
-    def judge(program: Program) -> Verdict:
+    def evaluate(program: Program) -> Verdict:
         providers, document = _providers(program)
         if document is None:
             none = program.evidence("encryption-provider-config", expected, FAIL)
-            return Verdict(FAIL, "Secrets are written to etcd as they are.", (none,))
+            return Verdict(FAIL, "Secrets are stored unencrypted in etcd.", (none,))
         first = providers[0] if providers else ""
         good = first in _STRONG_PROVIDERS if strong else first not in ("", "identity")
-        observed = ", ".join(providers) or "nothing covers secrets"
+        observed = ", ".join(providers) or "none for secrets"
         status = PASS if good else FAIL
         evidence = Evidence(
             document.source, "providers of secrets", observed, expected, status, digest=document.digest
         )
-        bad = "Secrets are written to etcd as they are."
+        bad = "Secrets are stored unencrypted in etcd."
         if first == "aesgcm":
-            bad = "aesgcm is not safe when its keys are not replaced all the time."
-        return verdict_of([evidence], f"Secrets are written with {first}.", bad, status if strong else PASS)
+            bad = "aesgcm is not safe without frequent key rotation."
+        return verdict_of([evidence], f"Secrets are encrypted with {first}.", bad, status if strong else PASS)
 
-    return judge
+    return evaluate
 
 
 def _ciphers(program: Program) -> Verdict:
@@ -383,83 +389,87 @@ def _ciphers(program: Program) -> Verdict:
     literal = PASS if suites and not weak else FAIL
     if least in ("VersionTLS10", "VersionTLS11"):
         old = program.evidence("tls-min-version", "VersionTLS12 (its default) or VersionTLS13", FAIL)
-        return Verdict(FAIL, f"Clients may speak {least[7:]}.", (old,), literal)
+        return Verdict(FAIL, f"Clients can use {least[7:]}.", (old,), literal)
     if least == "VersionTLS13":
         new = program.evidence("tls-min-version", "VersionTLS12 or VersionTLS13", PASS)
-        return Verdict(PASS, "TLS 1.3 alone is spoken, whose suites are all strong.", (new,), literal)
+        return Verdict(PASS, "Only TLS 1.3 is offered, whose suites are all strong.", (new,), literal)
     if not suites:
-        default = program.evidence("tls-cipher-suites", "strong suites", PASS, "not set: the choice of Go")
+        default = program.evidence("tls-cipher-suites", "strong suites", PASS, "not set: Go's defaults")
         message = (
-            "Go's own choice is offered, which leaves out all that it calls insecure, with TLS 1.2 and later."
+            "Go's default suites are offered, without those that it calls insecure, with TLS 1.2 and later."
         )
         return Verdict(PASS, message, (default,), literal)
     evidence = [
         program.evidence("tls-cipher-suites", "strong suites", FAIL if suite in weak else PASS, suite)
         for suite in suites
     ]
-    return verdict_of(evidence, "Strong suites only are offered.", "Weak suites are offered.", literal)
+    return verdict_of(evidence, "Only strong suites are offered.", "Weak suites are offered.", literal)
 
 
-# --- all of them ----------------------------------------------------------------------------------------------------
+# --- all checks -----------------------------------------------------------------------------------------------------
 
-_JUDGES: dict[str, t.Callable[[Program], Verdict]] = {
+_EVALUATIONS: dict[str, t.Callable[[Program], Verdict]] = {
     "1.2.1": _anonymous,
     "1.2.2": _token_file,
     "1.2.3": _plugin(
         "DenyServiceExternalIPs",
-        "Services may not claim external addresses.",
-        "Services may claim external addresses, and with them traffic of others, unless a policy of the cluster"
-        " forbids it, which a host cannot tell.",
+        "Services cannot use external IPs.",
+        "Services can use external IPs, and intercept traffic with them, unless a policy in the cluster"
+        " forbids it, which is not visible on a host.",
     ),
     "1.2.4": file_flag(
         "kubelet-client-certificate",
         "kubelet-client-key",
-        without="Kubelets cannot tell the API server from others.",
+        without="Kubelets cannot authenticate the API server.",
     ),
     "1.2.5": file_flag(
         "kubelet-certificate-authority",
         authority=True,
-        without="Certificates of kubelets are not verified: logs and exec can be read on the way.",
+        without="Kubelet certificates are not verified: logs and exec can be intercepted.",
     ),
     "1.2.6": _authorizer(
         lambda found: "AlwaysAllow" not in found,
         "no AlwaysAllow",
-        "Requests are authorised.",
-        "Every request is allowed.",
+        "Requests are authorized.",
+        "All requests are allowed.",
     ),
     "1.2.7": _authorizer(
         lambda found: "Node" in found,
         "Node among them",
-        "Kubelets are authorised for what their node needs.",
+        "Kubelets are limited to what their node needs.",
         "Kubelets are not limited to what their node needs.",
     ),
     "1.2.8": _authorizer(
-        lambda found: "RBAC" in found, "RBAC among them", "Roles are in use.", "Roles (RBAC) are not in use."
+        lambda found: "RBAC" in found, "RBAC among them", "RBAC is used.", "RBAC is not used."
     ),
     "1.2.9": _event_rate,
-    "1.2.10": _plugin("AlwaysAdmit", "AlwaysAdmit is off.", "AlwaysAdmit is on.", wanted=False),
+    "1.2.10": _plugin("AlwaysAdmit", "AlwaysAdmit is disabled.", "AlwaysAdmit is enabled.", wanted=False),
     "1.2.11": _plugin(
         "AlwaysPullImages",
-        "Images are pulled with the pod's own credentials each time.",
-        "Pods may use private images that are on the node because of others.",
+        "Images are always pulled with the Pod's own credentials.",
+        "Pods can use private images that other Pods pulled to the node.",
     ),
-    "1.2.12": _plugin("ServiceAccount", "ServiceAccount is on.", "Pods are given no service account."),
+    "1.2.12": _plugin(
+        "ServiceAccount",
+        "ServiceAccount is enabled.",
+        "ServiceAccount is disabled: Pods get no service account.",
+    ),
     "1.2.13": _plugin(
         "NamespaceLifecycle",
-        "NamespaceLifecycle is on.",
-        "Objects can be made in namespaces that are not there, or being deleted.",
+        "NamespaceLifecycle is enabled.",
+        "Objects can be created in namespaces that do not exist or are being deleted.",
     ),
     "1.2.14": _plugin(
-        "NodeRestriction", "NodeRestriction is on.", "A kubelet may change other nodes and their pods."
+        "NodeRestriction", "NodeRestriction is enabled.", "A kubelet can change other nodes and their Pods."
     ),
     "1.2.15": profiling,
     "1.2.16": _audit_log,
     "1.2.17": _kept(
         "audit-log-maxage",
         30,
-        "for ever, or 366 days in 1.36 and later",
-        "logs are kept for ever",
-        "Audit logs are kept for 30 days at least.",
+        "forever, or 366 days in 1.36 and later",
+        "logs are kept forever",
+        "Audit logs are kept for at least 30 days.",
         "Audit logs are removed before they are 30 days old.",
     ),
     "1.2.18": _kept(
@@ -467,16 +477,16 @@ _JUDGES: dict[str, t.Callable[[Program], Verdict]] = {
         10,
         "all, or 100 in 1.36 and later",
         "all logs are kept",
-        "Enough old audit logs are kept.",
-        "Fewer than 10 old audit logs are kept.",
+        "Enough rotated audit logs are kept.",
+        "Fewer than 10 rotated audit logs are kept.",
     ),
     "1.2.19": _kept(
         "audit-log-maxsize",
         100,
         "100",
         None,
-        "Audit logs are turned over at 100 MB or more.",
-        "Audit logs are turned over before they have 100 MB, or never.",
+        "Audit logs are rotated at 100 MB or more.",
+        "Audit logs are rotated before they have 100 MB, or never.",
     ),
     "1.2.20": _request_timeout,
     "1.2.21": _token_lookup,
@@ -485,7 +495,7 @@ _JUDGES: dict[str, t.Callable[[Program], Verdict]] = {
     "1.2.24": file_flag(
         "tls-cert-file",
         "tls-private-key-file",
-        without="The API server makes a certificate that nobody can verify.",
+        without="The API server generates a certificate that no client can verify.",
     ),
     "1.2.25": file_flag("client-ca-file", authority=True, without="Client certificates are not accepted."),
     "1.2.26": _etcd("etcd-cafile", authority=True),
@@ -496,5 +506,5 @@ _JUDGES: dict[str, t.Callable[[Program], Verdict]] = {
 }
 
 CHECKS: t.Mapping[str, t.Callable[[Reader], Result]] = {
-    check: judged(check, API_SERVER, judge) for check, judge in _JUDGES.items()
+    check: check_of(check, API_SERVER, evaluate) for check, evaluate in _EVALUATIONS.items()
 }

@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Judges of sections 1.3 and 1.4, the controller manager and the scheduler."""
+"""Sections 1.3 and 1.4: the controller manager and the scheduler."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.pro
     Program,
     Undecided,
     Verdict,
+    check_of,
     file_flag,
-    judged,
     loopback,
     profiling,
     verdict_of,
@@ -42,31 +42,31 @@ def _ended_pods(program: Program) -> Verdict:
     good = number is not None and number > 0
     observed = "not set: 12500" if number is None else None
     if number is not None and number <= 0:
-        observed = f"{number}: ended pods are never removed"
+        observed = f"{number}: terminated Pods are never removed"
     evidence = program.evidence(
-        "terminated-pod-gc-threshold", "above 0, chosen for this cluster", PASS if good else FAIL, observed
+        "terminated-pod-gc-threshold", "above 0, explicitly set", PASS if good else FAIL, observed
     )
-    bad = "Ended pods pile up in etcd without end."
+    bad = "Terminated Pods accumulate in etcd without limit."
     if number is None:
-        bad = "Nobody chose how many ended pods are kept: the default is 12500."
-    good_text = f"Ended pods are removed when there are more than {number}."
+        bad = "The number of terminated Pods to keep is not set: the default is 12500."
+    good_text = f"Terminated Pods are removed when there are more than {number}."
     return verdict_of([evidence], good_text, bad, PASS if number is not None else FAIL)
 
 
 def _credentials(program: Program) -> Verdict:
     status = PASS if program.truth("use-service-account-credentials", False) else FAIL
     evidence = program.evidence("use-service-account-credentials", "true (its default is false)", status)
-    bad = "All controllers share the rights of the controller manager."
-    return verdict_of([evidence], "Each controller has rights of its own.", bad)
+    bad = "All controllers share the permissions of the controller manager."
+    return verdict_of([evidence], "Each controller uses its own service account.", bad)
 
 
 def _gates(program: Program) -> dict[str, bool]:
-    """Feature gates that are set; a component's name may stand before each, and is kube's without one."""
+    """Feature gates that are set; each may have a component as prefix, kube by default."""
     gates = {}
     for name, value in program.arguments.mapping("feature-gates").items():
         if value.lower() not in ("true", "false", "t", "f", "1", "0"):
             raise Undecided(
-                f"--feature-gates has {name}={value}, which is no truth value. Look at the process.",
+                f"--feature-gates has {name}={value}, which is not a boolean. Inspect the process.",
                 program.evidence("feature-gates", "true or false", ""),
             )
         component, _colon, gate = name.rpartition(":")
@@ -77,19 +77,19 @@ def _gates(program: Program) -> dict[str, bool]:
 
 def _rotation(program: Program) -> Verdict:
     gates = _gates(program)
-    # The gate is beta: a switch for all of these counts where its own is not set.
+    # The gate is beta: AllBeta counts where it is not set itself.
     on = gates.get(_GATE, gates.get("AllBeta", True))
-    evidence = program.evidence("feature-gates", f"{_GATE} not off", PASS if on else FAIL)
+    evidence = program.evidence("feature-gates", f"{_GATE} not disabled", PASS if on else FAIL)
     literal = PASS if gates.get(_GATE, True) else FAIL
-    bad = "Kubelets cannot renew their serving certificates."
-    return verdict_of([evidence], "Kubelets can renew their serving certificates.", bad, literal)
+    bad = "Kubelets cannot rotate their serving certificates."
+    return verdict_of([evidence], "Kubelets can rotate their serving certificates.", bad, literal)
 
 
 def _scheduler_profiling(program: Program) -> Verdict:
     path = program.value("config")
     if not path:
         return profiling(program)
-    # With a file, the flag says nothing (ApplyTo in cmd/kube-scheduler/app/options/options.go).
+    # With a file, the flag is ignored (ApplyTo in cmd/kube-scheduler/app/options/options.go).
     document = structured.document(program, path, "KubeSchedulerConfiguration")
     on = structured.scheduler_profiling(document)
     observed = document.fields.get("enableProfiling", "not set: true")
@@ -102,8 +102,8 @@ def _scheduler_profiling(program: Program) -> Verdict:
         digest=document.digest,
     )
     literal = FAIL if program.truth("profiling", True) else PASS
-    bad = "Profiling is on: /debug/pprof tells of memory and running code."
-    return verdict_of([evidence], "Profiling is off.", bad, literal)
+    bad = "Profiling is enabled: /debug/pprof exposes memory and running code."
+    return verdict_of([evidence], "Profiling is disabled.", bad, literal)
 
 
 _MANAGER: dict[str, t.Callable[[Program], Verdict]] = {
@@ -111,17 +111,15 @@ _MANAGER: dict[str, t.Callable[[Program], Verdict]] = {
     "1.3.2": profiling,
     "1.3.3": _credentials,
     "1.3.4": file_flag(
-        "service-account-private-key-file", without="Tokens of service accounts are not signed by it."
+        "service-account-private-key-file", without="The controller manager signs no service account tokens."
     ),
-    "1.3.5": file_flag(
-        "root-ca-file", authority=True, without="Pods are given no CA to verify the API server with."
-    ),
+    "1.3.5": file_flag("root-ca-file", authority=True, without="Pods get no CA to verify the API server."),
     "1.3.6": _rotation,
     "1.3.7": loopback,
 }
 _SCHEDULER: dict[str, t.Callable[[Program], Verdict]] = {"1.4.1": _scheduler_profiling, "1.4.2": loopback}
 
 CHECKS: t.Mapping[str, t.Callable[[Reader], Result]] = {
-    **{check: judged(check, CONTROLLER_MANAGER, judge) for check, judge in _MANAGER.items()},
-    **{check: judged(check, SCHEDULER, judge) for check, judge in _SCHEDULER.items()},
+    **{check: check_of(check, CONTROLLER_MANAGER, evaluate) for check, evaluate in _MANAGER.items()},
+    **{check: check_of(check, SCHEDULER, evaluate) for check, evaluate in _SCHEDULER.items()},
 }

@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Section 2: how an etcd guards its ports, judged where it runs."""
+"""Section 2: TLS of etcd, evaluated on the hosts where it runs."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats.x509
     parse_bundle,
 )
 
-Judge = t.Callable[[Reader], Result]
-#: The verdict on one etcd: what is in force, what the benchmark's words give, the reason, what it was seen in.
+Evaluate = t.Callable[[Reader], Result]
+#: The verdict on one etcd: effective, literal, the reason, the evidence.
 Verdict = tuple[str, str, str, tuple[Evidence, ...]]
 
 _NOT_RUNNING = "etcd does not run on this host. Start it, or audit this host without the component etcd."
 _KUBEADM_CA = "/etc/kubernetes/pki/ca.crt"
 
 
-def _each(check_id: str, judge: t.Callable[[Reader, etcd.Settings], Verdict]) -> Judge:
-    """Judge every etcd of the host; the worst of them counts."""
+def _each(check_id: str, evaluate: t.Callable[[Reader, etcd.Settings], Verdict]) -> Evaluate:
+    """Evaluate every etcd of the host; the worst verdict counts."""
 
-    def judge_all(reader: Reader) -> Result:
+    def evaluate_all(reader: Reader) -> Result:
         verdicts: list[Verdict] = []
         for process in reader.processes(ETCD):
             settings = etcd.read(reader, process)
             if settings.problem:
-                text = f"{settings.problem}. Correct it, as etcd reads it, too."
+                text = f"{settings.problem}. Correct it, as etcd reads it as well."
                 verdicts.append((ERROR, ERROR, text, (Evidence(settings.file, "", settings.problem),)))
             else:
-                verdicts.append(judge(reader, settings))
+                verdicts.append(evaluate(reader, settings))
         if not verdicts:
             return Result(check_id, ERROR, _NOT_RUNNING)
         status, literal = (worst(verdict[at] for verdict in verdicts) for at in (0, 1))
@@ -61,7 +61,7 @@ def _each(check_id: str, judge: t.Callable[[Reader, etcd.Settings], Verdict]) ->
         evidences = tuple(item for verdict in verdicts for item in verdict[3])
         return Result(check_id, status, reason, evidences, "" if literal == status else literal)
 
-    return judge_all
+    return evaluate_all
 
 
 def _seen(settings: etcd.Settings, name: str, expected: str, good: bool | None = None) -> Evidence:
@@ -77,7 +77,7 @@ def _verdict(good: bool, literal: bool, reason: str, *evidences: Evidence) -> Ve
 
 
 def _urls(settings: etcd.Settings, peer: bool) -> tuple[bool, Evidence]:
-    """Whether all that etcd listens on has TLS: certificates do nothing for an address with http."""
+    """Whether etcd listens with TLS only: certificates do nothing for an http URL."""
     name = "listen-peer-urls" if peer else "listen-client-urls"
     default = "http://localhost:2380" if peer else "http://localhost:2379"
     text, source = settings.text(name)
@@ -91,40 +91,42 @@ def _urls(settings: etcd.Settings, peer: bool) -> tuple[bool, Evidence]:
 def _key_pair(peer: bool) -> t.Callable[[Reader, etcd.Settings], Verdict]:
     prefix, whom = ("peer-", "other members") if peer else ("", "clients")
 
-    def judge(reader: Reader, settings: etcd.Settings) -> Verdict:
+    def evaluate(reader: Reader, settings: etcd.Settings) -> Verdict:
         names = (f"{prefix}cert-file", f"{prefix}key-file")
         given = {name: bool(settings.text(name)[0]) for name in names}
         safe, urls = _urls(settings, peer)
         both = all(given.values())
         if not both:
-            reason = f"etcd has no certificate and key of its own for {whom}."
+            reason = f"etcd has no certificate and key for {whom}."
         elif safe:
-            reason = f"etcd speaks TLS with {whom}, by a certificate of its own."
+            reason = f"etcd serves {whom} over TLS with a configured certificate."
         else:
-            reason = f"etcd has a certificate, but listens for {whom} without TLS, too."
+            reason = f"etcd has a certificate, but also listens for {whom} without TLS."
         seen = (_seen(settings, name, "a file", given[name]) for name in names)
         return _verdict(both and safe, both, reason, *seen, urls)
 
-    return judge
+    return evaluate
 
 
 def _client_auth(peer: bool) -> t.Callable[[Reader, etcd.Settings], Verdict]:
     prefix, whom = ("peer-", "other members") if peer else ("", "clients")
 
-    def judge(reader: Reader, settings: etcd.Settings) -> Verdict:
+    def evaluate(reader: Reader, settings: etcd.Settings) -> Verdict:
         asked, _source = settings.truth(f"{prefix}client-cert-auth")
         trusted = bool(settings.text(f"{prefix}trusted-ca-file")[0])
         safe, urls = _urls(settings, peer)
-        # TLSInfo.ServerConfig of etcd asks for a certificate when either is set.
+        # TLSInfo.ServerConfig of etcd requires a certificate when either is set.
         demanded = asked or trusted
         if not demanded:
-            reason = f"etcd lets {whom} in without a certificate."
+            reason = f"etcd accepts {whom} without a certificate."
         elif not safe:
-            reason = f"etcd asks {whom} for certificates, but listens without TLS, too."
+            reason = f"etcd requires certificates from {whom}, but also listens without TLS."
         elif asked:
-            reason = f"etcd asks {whom} for a certificate."
+            reason = f"etcd requires certificates from {whom}."
         else:
-            reason = f"etcd asks {whom} for a certificate, as it has a CA to verify them with; the flag is not set."
+            reason = (
+                f"etcd requires certificates from {whom}, as it has a CA to verify them; the flag is not set."
+            )
         return _verdict(
             demanded and safe,
             asked,
@@ -134,26 +136,26 @@ def _client_auth(peer: bool) -> t.Callable[[Reader, etcd.Settings], Verdict]:
             urls,
         )
 
-    return judge
+    return evaluate
 
 
 def _auto_tls(peer: bool) -> t.Callable[[Reader, etcd.Settings], Verdict]:
     prefix = "peer-" if peer else ""
 
-    def judge(reader: Reader, settings: etcd.Settings) -> Verdict:
+    def evaluate(reader: Reader, settings: etcd.Settings) -> Verdict:
         wanted, _source = settings.truth(f"{prefix}auto-tls")
         own = any(settings.text(f"{prefix}{name}")[0] for name in ("cert-file", "key-file"))
         # PeerSelfCert and ClientSelfCert of etcd: "ignoring auto TLS since certs given".
         used = wanted and not own
         if used:
-            reason = "etcd signs its certificate itself, so that nobody can tell who answers."
+            reason = "etcd generates its own certificate, which no client can verify."
         elif wanted:
-            reason = "etcd is told to sign its certificate itself, but has one of its own, and ignores that."
+            reason = "auto-tls is set, but etcd ignores it, as it has a configured certificate."
         else:
-            reason = "etcd signs no certificate itself."
+            reason = "etcd does not generate its own certificate."
         return _verdict(not used, not wanted, reason, _seen(settings, f"{prefix}auto-tls", "false", not used))
 
-    return judge
+    return evaluate
 
 
 # 2.7
@@ -164,7 +166,7 @@ class _UnreadError(Exception):
 
 
 def _fingerprints(reader: Reader, path: str, process: Process | None) -> set[str]:
-    """Of all certificates in a file. :raises _UnreadError: when that is not possible."""
+    """Fingerprints of all certificates in a file. :raises _UnreadError: when it cannot be read."""
     try:
         return {
             item.fingerprint for item in parse_bundle(reader.read(path, process).decode("ascii", "replace"))
@@ -174,9 +176,9 @@ def _fingerprints(reader: Reader, path: str, process: Process | None) -> set[str
 
 
 def _client_ca(reader: Reader) -> tuple[str, Process | None, str]:
-    """File with the CA that the cluster knows its clients by, who sees it so, and where that is known from.
+    """File with the cluster's client CA, the process that uses it, and where that was read.
 
-    Beside an etcd on a host of its own there is no API server; its kubelet has the same CA.
+    On the host of an external etcd there is no API server; its kubelet has the same CA.
     """
     for process in reader.processes(API_SERVER):
         path = Arguments(process.argv).last("client-ca-file")
@@ -188,15 +190,15 @@ def _client_ca(reader: Reader) -> tuple[str, Process | None, str]:
             if path:
                 return str(path), process, f"clientCAFile of {KUBELET}"
     if reader.stat(_KUBEADM_CA).kind == "file":
-        return _KUBEADM_CA, None, "the place of kubeadm"
+        return _KUBEADM_CA, None, "kubeadm's path"
     return "", None, ""
 
 
 def _own_ca(reader: Reader, settings: etcd.Settings) -> Verdict:
     path, _source = settings.text("trusted-ca-file")
-    seen = _seen(settings, "trusted-ca-file", "a CA that nothing else is signed by", None if path else False)
+    seen = _seen(settings, "trusted-ca-file", "a dedicated CA", None if path else False)
     if not path:
-        return _verdict(False, False, "etcd has no CA to verify clients with, and so none of its own.", seen)
+        return _verdict(False, False, "etcd has no CA to verify clients.", seen)
     other, owner, origin = _client_ca(reader)
     try:
         own = _fingerprints(reader, path, settings.process)
@@ -205,7 +207,8 @@ def _own_ca(reader: Reader, settings: etcd.Settings) -> Verdict:
             return (
                 MANUAL,
                 MANUAL,
-                "The CA of the cluster is not known on this host: compare the fingerprint with that of the API server's"
+                "The cluster's CA is not known on this host: compare the fingerprint with that of the API"
+                " server's"
                 " --client-ca-file.",
                 (seen, shown),
             )
@@ -214,7 +217,7 @@ def _own_ca(reader: Reader, settings: etcd.Settings) -> Verdict:
         return (
             ERROR,
             ERROR,
-            f"{exc}. See why it is not a PEM file with certificates that root can read.",
+            f"{exc}. Expected a PEM file with certificates that root can read.",
             (seen,),
         )
     good = not own & theirs
@@ -224,13 +227,13 @@ def _own_ca(reader: Reader, settings: etcd.Settings) -> Verdict:
         Evidence(other, f"sha256 ({origin})", ", ".join(sorted(theirs)), "not the CA of etcd"),
     )
     if good:
-        reason = "etcd trusts a CA that is not the cluster's."
+        reason = "etcd trusts a CA other than the cluster's."
     else:
-        reason = "etcd trusts the cluster's own CA: whoever has a client certificate of the cluster can read all of it."
+        reason = "etcd trusts the cluster's CA: every client certificate of the cluster can read all of etcd."
     return _verdict(good, path != other, reason, *evidence)
 
 
-CHECKS: t.Mapping[str, Judge] = {
+CHECKS: t.Mapping[str, Evaluate] = {
     "2.1": _each("2.1", _key_pair(peer=False)),
     "2.2": _each("2.2", _client_auth(peer=False)),
     "2.3": _each("2.3", _auto_tls(peer=False)),

@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Judges of section 3.2, the audit policy: whether there is one, and what it makes of requests that matter."""
+"""Section 3.2: the audit policy, and how it logs security-relevant requests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.aud
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.programs import (
     Program,
     Verdict,
-    judged,
+    check_of,
     verdict_of,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.reader import API_SERVER, Reader
@@ -38,10 +38,10 @@ _FLAG = "audit-policy-file"
 
 @dataclass(frozen=True)
 class Who:
-    """Somebody who asks.
+    """A requester.
 
-    :param told: how a report calls them. :param logged: whether their requests must be in the log. Those of the
-        cluster's own parts may be left out, as long as what is logged of them has no secrets in it.
+    :param told: name in a report. :param logged: whether their requests have to be logged. Those of Kubernetes itself
+        may be omitted, as long as the log has no secrets.
     """
 
     told: str
@@ -52,9 +52,9 @@ class Who:
 
 @dataclass(frozen=True)
 class What:
-    """Requests that an audit policy should cover.
+    """Requests that an audit policy has to cover.
 
-    :param bodies: whether what is sent or answered must stay out of the log.
+    :param bodies: whether request and response bodies may be logged.
     """
 
     resource: str
@@ -66,7 +66,7 @@ class What:
 
     @property
     def told(self) -> str:
-        """How a report calls it."""
+        """Name in a report."""
         name = f"{self.resource}/{self.subresource}" if self.subresource else self.resource
         return f"{name}.{self.group}" if self.group else name
 
@@ -74,7 +74,7 @@ class What:
 _ANYONE = "system:authenticated"
 _ACCOUNTS = "system:serviceaccounts"
 PEOPLE = (
-    Who("a person", "jane@example.org", ("developers", _ANYONE)),
+    Who("a user", "jane@example.org", ("developers", _ANYONE)),
     Who("an administrator", "kubernetes-admin", ("kubeadm:cluster-admins", _ANYONE)),
     Who("a member of system:masters", "kubernetes-super-admin", ("system:masters", _ANYONE)),
     Who("a service account", "system:serviceaccount:shop:web", (_ACCOUNTS, f"{_ACCOUNTS}:shop", _ANYONE)),
@@ -130,7 +130,7 @@ def _present(program: Program) -> Verdict:
 
 @dataclass(frozen=True)
 class _Gap:
-    """What a rule makes of requests that should be logged otherwise."""
+    """Requests that a rule logs at the wrong level."""
 
     what: What
     level: str
@@ -138,7 +138,7 @@ class _Gap:
 
 
 def gaps(policy: Policy) -> dict[_Gap, list[Request]]:
-    """Requests that the log would not have, or would have with bodies that must stay out of it."""
+    """Requests that would not be logged, or would be logged with bodies that must not be."""
     found: dict[_Gap, list[Request]] = {}
     for what in WANTED:
         for who in PEOPLE:
@@ -180,19 +180,24 @@ def _covering(program: Program) -> Verdict:
         evidence.append(
             Evidence(path, f"{gap.what.told}, {rule}", observed, expected, FAIL, digest=document.digest)
         )
-    good = "The policy logs what matters, and keeps secrets out of the log."
+    good = "The policy logs security-relevant requests, without secrets."
     if not evidence:
         whole = Evidence(
-            path, "rules", f"{len(WANTED)} kinds of requests tried", "logged", PASS, digest=document.digest
+            path,
+            "rules",
+            f"{len(WANTED)} kinds of requests evaluated",
+            "logged",
+            PASS,
+            digest=document.digest,
         )
         return Verdict(PASS, good, (whole,))
     lost = _listed(gap.what.told for gap in found if gap.level == NONE)
     leaked = _listed(gap.what.told for gap in found if gap.level != NONE)
-    parts = (f"not logged: {lost}" if lost else "", f"logged with secrets in it: {leaked}" if leaked else "")
+    parts = (f"not logged: {lost}" if lost else "", f"logged with secrets: {leaked}" if leaked else "")
     return Verdict(FAIL, f"Some requests are {'; '.join(filter(None, parts))}.", tuple(evidence))
 
 
 CHECKS: t.Mapping[str, t.Callable[[Reader], Result]] = {
-    "3.2.1": judged("3.2.1", API_SERVER, _present),
-    "3.2.2": judged("3.2.2", API_SERVER, _covering),
+    "3.2.1": check_of("3.2.1", API_SERVER, _present),
+    "3.2.2": check_of("3.2.2", API_SERVER, _covering),
 }

@@ -5,15 +5,15 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Which admission plugins and authorizers of an API server are in force."""
+"""The effective admission plugins and authorizers of an API server."""
 
 from __future__ import annotations
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host import structured
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.programs import Program
 
-#: On without being asked for, in all of Kubernetes 1.34 to 1.37 (C(DefaultOffAdmissionPlugins) in
-#: pkg/kubeapiserver/options/plugins.go). Later releases have a few more, which no check asks for.
+#: Enabled by default in Kubernetes 1.34 to 1.37 (C(DefaultOffAdmissionPlugins) in
+#: pkg/kubeapiserver/options/plugins.go). Later releases have a few more, which no check needs.
 DEFAULTS = frozenset(
     {
         "CertificateApproval",
@@ -43,10 +43,10 @@ DEFAULTS = frozenset(
 
 
 def enabled(program: Program) -> frozenset[str]:
-    """Names of the plugins in force.
+    """Names of the effective plugins.
 
-    The flags add up when they are there several times. What is enabled by name stays so although it is disabled, too.
-    The old C(--admission-control) is a list of all that are on.
+    Repeated flags add up. A plugin that is both enabled and disabled is enabled. The old C(--admission-control)
+    lists all enabled plugins.
     """
     arguments = program.arguments
     if "admission-control" in arguments:
@@ -56,7 +56,7 @@ def enabled(program: Program) -> frozenset[str]:
 
 
 def authorizers(program: Program) -> tuple[str, ...]:
-    """Authorizers in their order: those of the configuration, else of the flag, else everything is allowed.
+    """Authorizers, in order: those of the configuration, else of the flag, else AlwaysAllow.
 
     :raises Undecided: when the configuration cannot be read.
     """

@@ -5,10 +5,10 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Read a command line as the programs of Kubernetes and etcd do.
+"""Parse a command line as the programs of Kubernetes and etcd do.
 
-Their flags are Go's: one or two dashes, C(--name=value) or C(--name value), a bare C(--name) for a truth value, C(--)
-ends them. Given twice, the last value of a plain flag counts; those that take lists add up (spf13/pflag, C(flag.go)).
+Their flags are Go's: one or two dashes, C(--name=value) or C(--name value), a bare C(--name) for a boolean, C(--)
+ends them. The last value of a repeated flag counts; those of list flags add up (spf13/pflag, C(flag.go)).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import re
 import typing as t
 
 _TRUE = frozenset({"1", "t", "true", "TRUE", "True", "T"})
-# What begins with a dash and is no flag: standard output, a negative number.
+# A value that begins with a dash: standard output, or a negative number.
 _VALUE = re.compile(r"-(?:\d|$)")
 _FALSE = frozenset({"0", "f", "false", "FALSE", "False", "F"})
 
@@ -26,7 +26,7 @@ class Arguments:
     """The flags of a command line.
 
     :param argv: all of it, the program first.
-    :param booleans: names of flags that take no value of their own: C(--name word) leaves the word alone.
+    :param booleans: names of boolean flags: in C(--name word) the word is not their value.
     """
 
     def __init__(self, argv: t.Sequence[str], booleans: t.Iterable[str] = ()) -> None:
@@ -48,29 +48,29 @@ class Arguments:
 
     @staticmethod
     def _normal(name: str) -> str:
-        # component-base normalises underscores in names of flags.
+        # component-base normalizes underscores in flag names.
         return name.lstrip("-").replace("_", "-")
 
     def __contains__(self, name: str) -> bool:
         return self._normal(name) in self._values
 
     def all(self, name: str) -> tuple[str, ...]:
-        """Every value that was given, in order."""
+        """All values, in order."""
         return tuple(self._values.get(self._normal(name), ()))
 
     def last(self, name: str) -> str | None:
-        """The value in force of a plain flag, C(None) without one."""
+        """The effective value of a flag, C(None) when it is not set."""
         values = self.all(name)
         return values[-1] if values else None
 
     def words(self, name: str) -> tuple[str, ...]:
-        """Items of a flag that takes a list with commas."""
+        """Items of a flag with a comma-separated list."""
         return tuple(word.strip() for value in self.all(name) for word in value.split(",") if word.strip())
 
     def truth(self, name: str) -> bool | None:
-        """Value of a truth flag, C(None) without one.
+        """Value of a boolean flag, C(None) when it is not set.
 
-        :raises ValueError: when it is none; the program would not have started.
+        :raises ValueError: when it is invalid; the program would not have started.
         """
         value = self.last(name)
         if value is None:
@@ -79,7 +79,7 @@ class Arguments:
             return True
         if value in _FALSE:
             return False
-        raise ValueError(f"--{self._normal(name)}={value} is no truth value")
+        raise ValueError(f"--{self._normal(name)}={value} is not a boolean")
 
     def mapping(self, name: str) -> dict[str, str]:
         """Pairs of a flag such as C(--feature-gates=A=true,B=false); the last value of a name counts."""

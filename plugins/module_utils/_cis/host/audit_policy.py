@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""What an audit policy logs of a request, as the API server decides it (C(pkg/audit/policy/checker.go))."""
+"""The audit level of a request under a policy, as the API server decides it (C(pkg/audit/policy/checker.go))."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.str
 NONE, METADATA, REQUEST, RESPONSE = "None", "Metadata", "Request", "RequestResponse"
 LEVELS = (NONE, METADATA, REQUEST, RESPONSE)
 _STAGES = ("RequestReceived", "ResponseStarted", "ResponseComplete", "Panic")
-# Every request goes through the first and the last; watches and streams through the second, too.
+# Every request has the first and the last stage; watches and streams have the second as well.
 _ORDINARY = frozenset({"RequestReceived", "ResponseComplete"})
 _RULE = (
     "level",
@@ -108,7 +108,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Policy:
-    """Rules in their order: the first that matches counts."""
+    """Rules, in order: the first that matches counts."""
 
     rules: tuple[Rule, ...]
 
@@ -124,9 +124,9 @@ class Policy:
 
 
 def read(found: Document) -> Policy:
-    """The policy of a document.
+    """Parse an audit policy.
 
-    :raises Undecided: when it has a field that is unknown, which the API server would ignore with a warning.
+    :raises Undecided: for an unknown field, which the API server would ignore with a warning.
     """
     fields = found.mapping(
         found.fields, "", ("apiVersion", "kind", "metadata", "rules", "omitStages", "omitManagedFields")
@@ -140,14 +140,14 @@ def _stages(found: Document, value: t.Any, where: str) -> frozenset[str]:
     stages = frozenset(found.texts(value, where))
     unknown = sorted(stages - set(_STAGES))
     if unknown:
-        raise found.undecided(f"{where} has {unknown[0]}, which is no stage", where)
+        raise found.undecided(f"{where} has {unknown[0]}, which is not a stage", where)
     return stages
 
 
 def _rule(found: Document, value: t.Any, where: str, omitted: frozenset[str]) -> Rule:
     own = found.mapping(value, where, _RULE)
     if own.get("level") not in LEVELS:
-        raise found.undecided(f"{where}.level is {own.get('level')}, which is no level", where)
+        raise found.undecided(f"{where}.level is {own.get('level')}, which is not a level", where)
     texts = {
         name: found.texts(own.get(name), f"{where}.{name}")
         for name in ("users", "userGroups", "verbs", "namespaces", "nonResourceURLs")
@@ -158,7 +158,7 @@ def _rule(found: Document, value: t.Any, where: str, omitted: frozenset[str]) ->
         inner = found.mapping(item, place, ("group", "resources", "resourceNames"))
         group = inner.get("group") or ""
         if not isinstance(group, str):
-            raise found.undecided(f"{place}.group is no text", place)
+            raise found.undecided(f"{place}.group is not a string", place)
         resources.append(
             GroupResources(
                 group,

@@ -5,10 +5,10 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""What an etcd is configured with.
+"""The configuration of an etcd.
 
-With a file (C(--config-file), else C(ETCD_CONFIG_FILE)) it ignores all flags and variables; without one, a flag goes
-before the variable of its name (etcd, C(etcdmain/config.go)).
+With a file (C(--config-file), else C(ETCD_CONFIG_FILE)) it ignores all flags and variables; without one, a flag takes
+precedence over its environment variable (etcd, C(etcdmain/config.go)).
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _OF_TRANSPORT = ("cert-file", "key-file", "client-cert-auth", "trusted-ca-file",
 
 @dataclass(frozen=True)
 class Settings:
-    """What is known of one etcd.
+    """Settings of one etcd.
 
-    :param file: its configuration file, empty without one. :param problem: why that could not be read.
+    :param file: its configuration file, empty without one. :param problem: why the file could not be read.
     """
 
     process: Process
@@ -39,7 +39,7 @@ class Settings:
     problem: str = ""
 
     def text(self, name: str) -> tuple[str, str]:
-        """Value of a setting by the name of its flag, and where it stands; both empty when nothing sets it."""
+        """Value of a setting by the name of its flag, and where it is set; both empty when it is not set."""
         if self.file:
             value = self._from_file(name)
             text = ("true" if value else "false") if isinstance(value, bool) else str(value or "")
@@ -62,7 +62,7 @@ class Settings:
         return section.get(inner) if isinstance(section, dict) else None
 
     def truth(self, name: str) -> tuple[bool, str]:
-        """A setting that is true or false; anything else stops etcd from starting, and counts as false."""
+        """A boolean setting; anything invalid, with which etcd does not start, counts as false."""
         text, source = self.text(name)
         return text in _TRUE, source
 

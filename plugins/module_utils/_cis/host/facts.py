@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""What an audit of the cluster needs to know of its hosts, as the API does not tell it."""
+"""Facts of hosts that the checks of the cluster need, and that the API does not have."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.pro
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.reader import API_SERVER, Reader
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import x509, yaml
 
-_FOLDER = "/etc/kubernetes"
-_PKI = f"{_FOLDER}/pki"
+_DIRECTORY = "/etc/kubernetes"
+_PKI = f"{_DIRECTORY}/pki"
 _T = t.TypeVar("_T")
 
 
 def cluster_facts(reader: Reader) -> dict[str, t.Any]:
-    """Facts of one host; never raises for what is on it."""
+    """Facts of one host; its state never raises."""
     return {
         "api_server": _api_server(reader),
         "kubelet": _kubelet(reader),
@@ -83,7 +83,7 @@ def _encryption(program: Program) -> dict[str, list[str]] | None:
     if not path:
         return None
     found = structured.document(program, path, "EncryptionConfiguration", "EncryptionConfig")
-    # Which API a KMS plugin speaks is of no interest to a cluster.
+    # The version of a KMS plugin's API is irrelevant to the checks of the cluster.
     return {"secrets": [name.partition(" ")[0] for name in structured.encryption_of_secrets(found)]}
 
 
@@ -102,11 +102,11 @@ def _kubelet(reader: Reader) -> dict[str, bool | None] | None:
 
 
 def _certificates(reader: Reader) -> list[dict[str, t.Any]]:
-    """Client certificates in files of kubeadm; those that cannot be read are left out."""
+    """Client certificates in kubeadm's files; unreadable ones are omitted."""
     found = []
-    for folder, ending in ((_FOLDER, ".conf"), (_PKI, ".crt")):
-        for fact in reader.walk(folder):
-            name = fact.path[len(folder) + 1 :]
+    for directory, ending in ((_DIRECTORY, ".conf"), (_PKI, ".crt")):
+        for fact in reader.walk(directory):
+            name = fact.path[len(directory) + 1 :]
             if fact.kind != "file" or "/" in name or not name.endswith(ending):
                 continue
             read = _of_kubeconfig if ending == ".conf" else _of_file

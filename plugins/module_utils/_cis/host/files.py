@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Verdicts on modes and owners of files."""
+"""Check modes and owners of files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model im
     worst,
 )
 
-#: A report with more lines than this on one check is not read.
+#: Nobody reads more lines on one check.
 MOST_EVIDENCES = 100
 _MOST_PASSES = 20
 _MOST_NAMES = 3
@@ -37,15 +37,20 @@ _MOST_NAMES = 3
 class Target:
     """A file that a check is about.
 
-    :param allowed: permission bits that it may have.
-    :param literal: bits that the benchmark's words allow, when these are others.
-    :param fixable: whether the path is the same file on the host, so that a mode or an owner can be set there.
+    :param allowed: allowed permission bits.
+    :param literal: permission bits that are literally allowed, if different.
+    :param fixable: whether the path is the same file on the host, so that its mode or owner can be set there.
     """
 
     fact: FileFact
     allowed: int = 0o600
     literal: int | None = None
     fixable: bool = True
+
+
+#: Either the files of a check, or its verdict when there are none.
+Found = t.Union[list[Target], Result]
+Find = t.Callable[[Reader, str], Found]
 
 
 def target(
@@ -55,7 +60,7 @@ def target(
     allowed: int = 0o600,
     literal: int | None = None,
 ) -> Target:
-    """A file as a process sees it, or as the host does when the process sees none."""
+    """A file as a process sees it, or as the host does when it does not exist for the process."""
     host = reader.stat(path)
     if process is None:
         return Target(host, allowed, literal)
@@ -67,7 +72,7 @@ def target(
 
 
 def limit(evidences: t.Iterable[Evidence]) -> tuple[Evidence, ...]:
-    """No more evidence than is read: failures first, then the rest, then how many were left out."""
+    """A readable amount of evidence: failures first, then the rest, then how many were omitted."""
     kept = sorted(evidences, key=lambda item: item.status == PASS)
     failures = sum(item.status != PASS for item in kept)
     most = min(len(kept), MOST_EVIDENCES, max(failures, _MOST_PASSES))
@@ -76,7 +81,7 @@ def limit(evidences: t.Iterable[Evidence]) -> tuple[Evidence, ...]:
     left = kept[most:]
     failed = sum(item.status == FAIL for item in left)
     text = f"{len(left)} more, {failed} of them fail" if failed else f"{len(left)} more, all of them pass"
-    return (*kept[:most], Evidence(source=left[0].source, key="left out", observed=text))
+    return (*kept[:most], Evidence(source=left[0].source, key="omitted", observed=text))
 
 
 def _problem(fact: FileFact) -> str:
@@ -97,7 +102,7 @@ def _unknown(check_id: str, targets: t.Sequence[Target], evidences: t.Iterable[E
     return Result(
         check_id,
         ERROR,
-        f"It could not be looked at: {broken[0].path}: {_problem(broken[0])}. See why root cannot read it.",
+        f"{broken[0].path} could not be inspected: {_problem(broken[0])}. Find out why root cannot read it.",
         limit(evidences),
     )
 
@@ -115,13 +120,11 @@ def _mode(fact: FileFact) -> str:
     return f"{fact.mode:04o}"
 
 
-def judge_modes(check_id: str, targets: t.Sequence[Target]) -> Result:
-    """No file has a permission beyond those that it may have."""
+def evaluate_modes(check_id: str, targets: t.Sequence[Target]) -> Result:
+    """No file has more permissions than allowed."""
     wrong = [item for item in targets if not _problem(item.fact) and item.fact.mode & ~item.allowed]
     evidences = [
-        _evidence(
-            item, "mode", _mode(item.fact), f"no permission beyond {item.allowed:04o}", item not in wrong
-        )
+        _evidence(item, "mode", _mode(item.fact), f"{item.allowed:04o} or stricter", item not in wrong)
         for item in targets
     ]
     unknown = _unknown(check_id, targets, evidences)
@@ -136,9 +139,9 @@ def judge_modes(check_id: str, targets: t.Sequence[Target]) -> Result:
     return Result(
         check_id,
         status,
-        f"{_names([item.fact for item in wrong], _mode)}: more than {allowed} allows."
+        f"{_names([item.fact for item in wrong], _mode)}, expected {allowed} or stricter."
         if wrong
-        else f"No permission beyond {allowed} on {len(targets)} file(s).",
+        else f"{len(targets)} file(s) have mode {allowed} or stricter.",
         limit(evidences),
         "" if literal == status else literal,
         tuple(
@@ -153,8 +156,8 @@ def _owner(fact: FileFact) -> str:
     return f"{fact.uid}:{fact.gid}"
 
 
-def judge_owners(check_id: str, targets: t.Sequence[Target]) -> Result:
-    """All files are root's, user and group, by number: names differ between a host and a container."""
+def evaluate_owners(check_id: str, targets: t.Sequence[Target]) -> Result:
+    """All files are owned by root:root, numerically: names differ between a host and a container."""
     wrong = [item for item in targets if not _problem(item.fact) and (item.fact.uid or item.fact.gid)]
     evidences = [
         _evidence(item, "owner", _owner(item.fact), "0:0 (root:root)", item not in wrong) for item in targets
@@ -165,9 +168,29 @@ def judge_owners(check_id: str, targets: t.Sequence[Target]) -> Result:
     return Result(
         check_id,
         FAIL if wrong else PASS,
-        f"{_names([item.fact for item in wrong], _owner)} (user:group) and not 0:0."
+        f"{_names([item.fact for item in wrong], _owner)} (user:group), expected 0:0."
         if wrong
-        else f"{len(targets)} file(s) are root's.",
+        else f"{len(targets)} file(s) are owned by root:root.",
         limit(evidences),
         fixes=tuple(FileFix(item.fact.path, uid=0, gid=0) for item in wrong if item.fixable),
     )
+
+
+def mode_check(check_id: str, find: Find) -> t.Callable[[Reader], Result]:
+    """A check of the modes of the files that are found."""
+
+    def evaluate(reader: Reader) -> Result:
+        found = find(reader, check_id)
+        return found if isinstance(found, Result) else evaluate_modes(check_id, found)
+
+    return evaluate
+
+
+def owner_check(check_id: str, find: Find) -> t.Callable[[Reader], Result]:
+    """A check of the owners of the files that are found."""
+
+    def evaluate(reader: Reader) -> Result:
+        found = find(reader, check_id)
+        return found if isinstance(found, Result) else evaluate_owners(check_id, found)
+
+    return evaluate

@@ -5,11 +5,10 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""What a kubelet is configured with: asked of itself where it answers, else worked out as it does.
+"""The configuration of a kubelet: from its /configz if it answers, else computed from its files and flags.
 
-It takes its file, lays the files of C(--config-dir) over it, and its flags over both; feature gates add up (Kubernetes,
-C(cmd/kubelet/app/server.go); KEP-3983). Defaults are those of C(v1beta1) where there is a file, and older ones where
-there is none.
+The kubelet merges the files of C(--config-dir) into its file, and its flags into both; feature gates add up
+(Kubernetes, C(cmd/kubelet/app/server.go); KEP-3983). Defaults are those of C(v1beta1) with a file, and legacy ones without.
 """
 
 from __future__ import annotations
@@ -93,20 +92,20 @@ _LEGACY = {
     ("authorization", "mode"): "AlwaysAllow",
     ("readOnlyPort",): 10255,
 }
-# A file says nothing with these: kubeadm writes them for fields that nobody set, and the kubelet takes its default.
+# These mean unset: kubeadm writes them for fields that are not set, and the kubelet uses its default.
 _UNSET: dict[tuple[str, ...], tuple[t.Any, ...]] = {
     ("streamingConnectionIdleTimeout",): ("", "0", "0s", 0),
     ("authorization", "mode"): ("",),
 }
 
 
-class Unknown(Exception):  # noqa: N818 - an answer, not a mistake
-    """What is in force cannot be told; the text says why and what to do."""
+class Unknown(Exception):  # noqa: N818 - an answer, not an error of this program
+    """The effective value is not known; the text says why, and the next step."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One place that sets something.
+    """One source of settings.
 
     :param flags: whether it is the command line.
     """
@@ -120,9 +119,9 @@ class Layer:
 class Setting:
     """A field of the configuration.
 
-    :param value: in force; C(None) is the program's zero value. :param source: where that is known from.
-    :param written: whether a file or a flag sets it. :param written_in: which one does last.
-    :param written_value: what that says.
+    :param value: effective; C(None) is the program's zero value. :param source: where it was read.
+    :param written: whether a file or a flag sets it. :param written_in: the last one that does.
+    :param written_value: the value there.
     """
 
     key: str
@@ -135,11 +134,11 @@ class Setting:
 
 @dataclass(frozen=True)
 class Settings:
-    """All that is known of one kubelet.
+    """Settings of one kubelet.
 
-    :param live: what it answers itself, C(None) when it does not: C(live_error) says why.
+    :param live: its /configz, C(None) when it does not answer: C(live_error) says why.
     :param problem: why files or flags could not be read, empty when they could.
-    :param files: its file, then what C(--config-dir) adds, in the order in which they count.
+    :param files: its file, then those of C(--config-dir), in order of precedence.
     """
 
     process: Process
@@ -163,8 +162,9 @@ class Settings:
             return replace(setting, value=lookup(self.live, path)[1], source=LIVE)
         if self.problem:
             raise Unknown(
-                f"{self.problem}, and the kubelet cannot be asked ({self.live_error}). Correct that, or give the host a"
-                " client certificate that the kubelet answers to."
+                f"{self.problem}, and /configz of the kubelet cannot be read ({self.live_error}). Correct"
+                " that, or place a"
+                " client certificate on the host that the kubelet accepts."
             )
         if known and layer and (layer.flags or value not in _UNSET.get(path, ())):
             return setting
@@ -176,12 +176,12 @@ class Settings:
         for layer in self.layers:
             known, value = lookup(layer.values, path)
             if known:
-                # A merge patch (RFC 7386) takes away what it sets to null.
+                # A merge patch (RFC 7386) removes what it sets to null.
                 found = (value is not None, value, layer if value is not None else None)
         return found
 
     def gate(self, name: str) -> Setting:
-        """A feature gate of stage beta that is on by default."""
+        """A beta feature gate that is enabled by default."""
         own = self.setting("featureGates", name)
         if own.value is not None:
             return own
@@ -191,9 +191,9 @@ class Settings:
         return Setting(own.key, True, "default of the kubelet")
 
     def seccomp_default(self) -> Setting:
-        """Whether C(RuntimeDefault) is the seccomp profile of Pods that name none.
+        """Whether C(RuntimeDefault) is the seccomp profile of Pods that set none.
 
-        Flag or field is enough: the kubelet takes C(flag || field), so C(--seccomp-default=false) switches nothing off.
+        Flag or field is enough: the kubelet uses C(flag || field), so C(--seccomp-default=false) disables nothing.
 
         :raises Unknown: as C(setting) does.
         """
@@ -207,7 +207,7 @@ class Settings:
         return Setting(setting.key, True, SOURCE, True, SOURCE, True)
 
     def endpoint(self) -> tuple[str, int]:
-        """Address and port that the kubelet can be reached at from its host."""
+        """Address and port of the kubelet from its host."""
         address, port = "", PORT
         for layer in self.layers:
             address = str(layer.values.get("address") or address)
@@ -217,7 +217,7 @@ class Settings:
 
 
 def lookup(values: t.Any, path: t.Sequence[str]) -> tuple[bool, t.Any]:
-    """Whether a nested mapping has a field, and its value. A null on the way counts as the field's own."""
+    """Whether a nested mapping has a field, and its value. A null on the path counts as the field's value."""
     for step in path:
         if values is None:
             return True, None
@@ -228,28 +228,28 @@ def lookup(values: t.Any, path: t.Sequence[str]) -> tuple[bool, t.Any]:
 
 
 def document(reader: Reader, path: str, process: Process | None) -> dict[str, t.Any]:
-    """A configuration file, in YAML or JSON, that holds a mapping.
+    """A configuration file in YAML or JSON with a mapping.
 
-    :raises OSError: when it cannot be read. :raises ValueError: when it is no such file.
+    :raises OSError: when it cannot be read. :raises ValueError: when it is not such a file.
     """
     value = yaml.load(reader.read(path, process).decode("utf-8", "replace"))
     if not isinstance(value, dict):
-        raise ValueError("no mapping in it")
+        raise ValueError("it is not a mapping")
     return value
 
 
-def drop_ins(reader: Reader, folder: str, process: Process | None) -> tuple[FileFact, ...]:
-    """Files of a C(--config-dir) that the kubelet reads, in its order: by name, folders inside included."""
+def drop_ins(reader: Reader, directory: str, process: Process | None) -> tuple[FileFact, ...]:
+    """Files of a C(--config-dir) that the kubelet reads, in its order: by name, subdirectories included."""
     found = [
         fact
-        for fact in reader.walk(folder, process)
+        for fact in reader.walk(directory, process)
         if fact.kind == "file" and fact.path.rsplit("/", 1)[-1].endswith(".conf")
     ]
     return tuple(sorted(found, key=lambda fact: fact.path.split("/")))
 
 
 def _flag_layer(arguments: Arguments) -> Layer:
-    """Fields that the command line sets. :raises ValueError: for a value that the kubelet would refuse."""
+    """Fields that the command line sets. :raises ValueError: for a value that the kubelet would reject."""
     values: dict[str, t.Any] = {}
     for flag, (path, kind) in _FLAGS.items():
         text = arguments.last(flag)
@@ -273,7 +273,7 @@ def _flag_layer(arguments: Arguments) -> Layer:
 
 
 def _file_layer(reader: Reader, path: str, process: Process) -> tuple[Layer, str]:
-    """What a file sets, and why that could not be read."""
+    """Fields that a file sets, and why it could not be read."""
     try:
         return Layer(path, document(reader, path, process)), ""
     except (OSError, ValueError) as exc:
@@ -282,14 +282,14 @@ def _file_layer(reader: Reader, path: str, process: Process) -> tuple[Layer, str
 
 
 def from_files(reader: Reader, process: Process) -> Settings:
-    """What files and flags say, without asking the kubelet."""
+    """The settings in files and flags, without /configz."""
     arguments = Arguments(process.argv, BOOLEANS)
-    config, folder = arguments.last("config") or "", arguments.last("config-dir") or ""
+    config, directory = arguments.last("config") or "", arguments.last("config-dir") or ""
     files = [config] if config else []
     problem = ""
-    if folder:
-        files += [fact.path for fact in drop_ins(reader, folder, process)]
-        closed = [fact for fact in reader.walk(folder, process) if fact.error]
+    if directory:
+        files += [fact.path for fact in drop_ins(reader, directory, process)]
+        closed = [fact for fact in reader.walk(directory, process) if fact.error]
         problem = f"{closed[0].path} could not be read: {closed[0].error}" if closed else ""
     layers: list[Layer] = []
     for path in files:
@@ -304,7 +304,7 @@ def from_files(reader: Reader, process: Process) -> Settings:
 
 
 def find(reader: Reader) -> Settings | None:
-    """What the host's kubelet is configured with, C(None) when none runs."""
+    """Settings of the host's kubelet, C(None) when none runs."""
     for process in reader.processes(KUBELET)[:1]:
         known = from_files(reader, process)
         try:
@@ -319,7 +319,7 @@ def find(reader: Reader) -> Settings | None:
 
 
 def static_pod_path(reader: Reader) -> str:
-    """Where the kubelet takes static Pods from; kubeadm's folder when that cannot be told."""
+    """The kubelet's directory of static Pods; kubeadm's when it is not known."""
     for process in reader.processes(KUBELET)[:1]:
         known = from_files(reader, process)
         for layer in reversed(known.layers):

@@ -41,7 +41,7 @@ _SECONDS = 3.0
 _GROUP_UID = re.compile(
     r"pod([0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}|[0-9a-f]{32})(?=[./]|$)", re.M
 )
-# The kubelet binds these into every container, whatever its control group is called.
+# The kubelet mounts these into every container, whatever its control group is called.
 _MOUNT_UID = re.compile(r"/pods/([0-9a-f-]{32,36})/(?:etc-hosts|containers/)")
 _MANIFEST_UID = re.compile(r"^\s*[\"']?uid[\"']?:\s*[\"']?([0-9a-f-]{32,36})", re.M)
 _CLIENT_PAIRS = (
@@ -77,7 +77,7 @@ def _all(handle: int) -> bytes:
 
 
 def _context() -> ssl.SSLContext:
-    """TLS that only looks: what is shown is judged afterwards."""
+    """TLS without verification: the check evaluates the certificate afterwards."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -87,7 +87,7 @@ def _context() -> ssl.SSLContext:
 class Host:
     """The host that this runs on.
 
-    :param root: folder that the host is mounted on. :param seconds: longest wait for an answer from a port.
+    :param root: directory where the host is mounted. :param seconds: timeout of a connection.
     """
 
     def __init__(self, root: str = "/", seconds: float = _SECONDS) -> None:
@@ -127,7 +127,7 @@ class Host:
     def _process(self, pid: int) -> Process | None:
         raw = self._bytes(str(pid), "cmdline")
         if not raw:
-            # The kernel's own, or one that has ended.
+            # A kernel thread, or a process that has ended.
             return None
         argv = tuple(
             word.decode("utf-8", "replace")
@@ -138,7 +138,7 @@ class Host:
         except OSError:
             program = ""
         if not program or program.endswith(" (deleted)"):
-            # A package that was replaced leaves a file of another name behind.
+            # The file of a replaced package has another name.
             program = argv[0]
         name = os.path.basename(program)
         return Process(name, pid, argv, self._variables(pid) if name == ETCD else {})
@@ -152,13 +152,13 @@ class Host:
         }
 
     def _ours(self, process: Process) -> bool:
-        """Whether a process is this cluster's own, and not a workload's that has the same name.
+        """Whether a process belongs to this cluster, and is not a workload's of the same name.
 
-        A tenant may run an etcd, and so does every virtual or nested cluster. What belongs to the node uses the node's
-        network: kubeadm's static Pods do (hostNetwork), as do services of the host and kube-proxy; containers of
-        nested nodes have a network of their own. Of Pods, those of the API have a UUID, while the kubelet names a
-        static Pod by a hash of 32 digits (pkg/kubelet/config/common.go), unless its manifest gives a UID. Only
-        kube-proxy, a DaemonSet, is expected in a Pod of the API.
+        A tenant may run an etcd, and so does every virtual or nested cluster. Components of the node use the network of
+        the node: kubeadm's static Pods (hostNetwork), services of the host, and kube-proxy; containers of nested nodes
+        have their own. Pods of the API have a UUID, while the kubelet gives a static Pod a hash of 32 digits
+        (pkg/kubelet/config/common.go), unless its manifest sets a UID. Only kube-proxy, a DaemonSet, is expected in a
+        Pod of the API.
         """
         uid = self._pod_uid(process.pid)
         static = bool(uid) and ("-" not in uid or uid in self._manifest_uids())
@@ -178,7 +178,7 @@ class Host:
         groups = [uid.replace("_", "-") for uid in _GROUP_UID.findall(self._text(str(pid), "cgroup"))]
         if not groups:
             groups = _MOUNT_UID.findall(self._text(str(pid), "mountinfo"))
-        # A cluster within a Pod: the outermost is a workload, and with it all that is inside.
+        # A cluster within a Pod: the outermost one is a workload, and so is everything inside.
         return next((uid for uid in groups if "-" in uid), groups[0] if groups else "")
 
     def _manifest_uids(self) -> set[str]:
@@ -197,18 +197,18 @@ class Host:
     def _absolute(self, path: str, process: Process | None) -> str:
         if path.startswith("/"):
             return path
-        folder = ""
+        directory = ""
         if process is not None:
             with contextlib.suppress(OSError):
-                folder = os.readlink(self._proc(str(process.pid), "cwd"))
-        return os.path.join(folder if folder.startswith("/") else "/", path)
+                directory = os.readlink(self._proc(str(process.pid), "cwd"))
+        return os.path.join(directory if directory.startswith("/") else "/", path)
 
     def _real(self, path: str, process: Process | None) -> str:
-        """Where a path leads, with all links followed below the root that it is seen from.
+        """Resolve all symbolic links of a path below the root of the process.
 
         A container's absolute links point into the container; the kernel would follow them from the host's root.
 
-        :raises OSError: when a folder on the way is missing, or links go round in circles.
+        :raises OSError: when a directory on the path is missing, or links form a loop.
         """
         base = self._base(process)
         todo = [part for part in reversed(self._absolute(path, process).split("/")) if part not in ("", ".")]
@@ -230,7 +230,7 @@ class Host:
             if leads.startswith("/"):
                 done = []
             todo += [part for part in reversed(leads.split("/")) if part not in ("", ".")]
-        # With a slash at the end, as the root of a process is a link itself.
+        # With a trailing slash, as the root of a process is a link itself.
         return os.path.join(base, *done) if done else os.path.join(base, "")
 
     def stat(self, path: str, process: Process | None = None) -> FileFact:
@@ -246,14 +246,14 @@ class Host:
         )
 
     def _link(self, path: str, process: Process | None) -> str:
-        folder, name = os.path.split(path.rstrip("/"))
+        directory, name = os.path.split(path.rstrip("/"))
         try:
-            return os.readlink(os.path.join(self._real(folder, process), name)) if name else ""
+            return os.readlink(os.path.join(self._real(directory, process), name)) if name else ""
         except OSError:
             return ""
 
     def read(self, path: str, process: Process | None = None) -> bytes:
-        # Not blocking: a FIFO in the place of a file must not stop the audit.
+        # Not blocking: a FIFO in place of a file must not stop the audit.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
         handle = os.open(self._real(path, process), flags)
         try:
@@ -271,19 +271,19 @@ class Host:
         if first.kind == "missing":
             return (first,) if first.error else ()
         found = [first]
-        folders = [path] if first.kind == "directory" else []
-        while folders:
-            folder = folders.pop()
+        directories = [path] if first.kind == "directory" else []
+        while directories:
+            directory = directories.pop()
             try:
-                names = sorted(os.listdir(self._real(folder, process)))
+                names = sorted(os.listdir(self._real(directory, process)))
             except OSError as exc:
-                found.append(FileFact(folder, error=_reason(exc)))
+                found.append(FileFact(directory, error=_reason(exc)))
                 continue
             for name in names:
-                fact = self.stat(f"{folder.rstrip('/')}/{name}", process)
+                fact = self.stat(f"{directory.rstrip('/')}/{name}", process)
                 found.append(fact)
                 if fact.kind == "directory" and not fact.link:
-                    folders.append(fact.path)
+                    directories.append(fact.path)
             if len(found) > _MOST_FILES:
                 found.append(FileFact(path, error=f"more than {_MOST_FILES} files"))
                 break
@@ -296,7 +296,7 @@ class Host:
         with plain, _context().wrap_socket(plain) as secure:
             shown = secure.getpeercert(binary_form=True)
         if not shown:
-            raise OSError(f"{address}:{port} showed no certificate")
+            raise OSError(f"{address}:{port} served no certificate")
         return shown
 
     def configz(self) -> dict[str, t.Any]:
@@ -314,7 +314,7 @@ class Host:
         if not running:
             raise OSError("no kubelet runs")
         address, port = kubelet.from_files(self, running[0]).endpoint()
-        refused = "no client certificate for it on this host"
+        refused = "this host has no client certificate for it"
         for cert, key in self._client_pairs():
             context = _context()
             try:
@@ -329,19 +329,19 @@ class Host:
         raise OSError(refused)
 
     def _get(self, context: ssl.SSLContext, address: str, port: int) -> tuple[int, bytes]:
-        """Status and body of C(/configz). :raises OSError: when nobody answers."""
+        """Status and body of C(/configz). :raises OSError: when nothing answers."""
         connection = http.client.HTTPSConnection(address, port, timeout=self.seconds, context=context)
         try:
             connection.request("GET", "/configz")
             answer = connection.getresponse()
             return answer.status, answer.read(MOST_BYTES)
         except http.client.HTTPException as exc:
-            raise OSError(f"{address}:{port} speaks no HTTP: {type(exc).__name__}") from exc
+            raise OSError(f"{address}:{port} does not speak HTTP: {type(exc).__name__}") from exc
         finally:
             connection.close()
 
     def _client_pairs(self) -> t.Iterator[tuple[str, str]]:
-        """Files of client certificates that a kubelet may answer to: the API server's first, its own last."""
+        """Client certificates that a kubelet may accept: the API server's first, its own last."""
         pairs: list[tuple[str, str, Process | None]] = []
         for process in self.processes(API_SERVER):
             arguments = Arguments(process.argv)
@@ -365,5 +365,5 @@ def _config(body: bytes) -> dict[str, t.Any]:
     except (ValueError, KeyError, TypeError):
         found = None
     if not isinstance(found, dict):
-        raise OSError("its answer has no kubeletconfig")
+        raise OSError("its response has no kubeletconfig")
     return found

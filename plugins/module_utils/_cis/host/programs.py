@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""A running program of the control plane as judges see it: its flags, and files as it sees them."""
+"""A running program of the control plane: its flags, and files as it sees them."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ _BOOLEANS = (
     "service-account-lookup",
     "use-service-account-credentials",
 )
-#: How many offenders of one check are named.
+#: How many failures of one check are listed.
 MOST = 100
 
 
-class Undecided(Exception):  # noqa: N818 - it is no mistake of the program
-    """A verdict that cannot be given.
+class Undecided(Exception):  # noqa: N818 - an answer, not an error of this program
+    """No verdict is possible.
 
-    :param message: why, and what to do next. :param evidence: what was looked at.
+    :param message: why, and the next step. :param evidence: what was found.
     """
 
     def __init__(self, message: str, *evidence: Evidence) -> None:
@@ -55,7 +55,7 @@ class Undecided(Exception):  # noqa: N818 - it is no mistake of the program
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a judge says of one process; fields as in C(model.Result)."""
+    """The verdict on one process; fields as in C(model.Result)."""
 
     status: str
     message: str
@@ -65,7 +65,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Text:
-    """A file that was read."""
+    """Content of a file."""
 
     path: str
     content: str = field(repr=False)
@@ -82,36 +82,36 @@ class Program:
         self.source = f"process {process.name}"
 
     def value(self, flag: str) -> str:
-        """Value of a plain flag; empty when it is not there, which is the same to these programs."""
+        """Value of a flag; empty when it is not set, which these programs treat alike."""
         return self.arguments.last(flag) or ""
 
     def evidence(
         self, flag: str, expected: str, status: str, observed: t.Any = None, digest: str = ""
     ) -> Evidence:
-        """What a flag says, all its values when it is there several times."""
+        """What a flag is set to; all values when it is given several times."""
         if observed is None:
             given = self.arguments.all(flag)
             observed = ", then ".join(value or "(empty)" for value in given) if given else "not set"
         return Evidence(self.source, f"--{flag}", observed, expected, status, digest=digest)
 
     def truth(self, flag: str, default: bool) -> bool:
-        """A truth flag in force.
+        """Effective value of a boolean flag.
 
-        :raises Undecided: when its value is none.
+        :raises Undecided: when its value is invalid.
         """
         try:
             found = self.arguments.truth(flag)
         except ValueError as exc:
             raise Undecided(
-                f"{exc}. The program cannot have started with it: look at the process.",
+                f"{exc}. The program cannot have started with it: inspect the process.",
                 self.evidence(flag, "true or false", ""),
             ) from exc
         return default if found is None else found
 
     def number(self, flag: str) -> int | None:
-        """A flag with a whole number, C(None) without one.
+        """Value of an integer flag, C(None) when it is not set.
 
-        :raises Undecided: when its value is none.
+        :raises Undecided: when its value is invalid.
         """
         value = self.value(flag)
         if not value:
@@ -120,8 +120,9 @@ class Program:
             return int(value, 0)
         except ValueError:
             raise Undecided(
-                f"--{flag}={value} is no number. The program cannot have started with it: look at the process.",
-                self.evidence(flag, "a whole number", ""),
+                f"--{flag}={value} is not a number. The program cannot have started with it: inspect the"
+                " process.",
+                self.evidence(flag, "an integer", ""),
             ) from None
 
     def read(self, path: str) -> Text:
@@ -134,38 +135,38 @@ class Program:
             data = self.reader.read(path, self.process)
             return Text(path, data.decode(), "sha256:" + hashlib.sha256(data).hexdigest())
         except (OSError, UnicodeDecodeError) as exc:
-            reason = exc.strerror or str(exc) if isinstance(exc, OSError) else "it is no text"
+            reason = exc.strerror or str(exc) if isinstance(exc, OSError) else "it is not text"
             raise Undecided(
                 f"{path} cannot be read as {self.process.name} sees it: {reason}."
-                " Run the audit as root on the host, and see that the file is mounted into the pod.",
-                Evidence(path, "contents", reason, "a file that can be read"),
+                " Run the audit as root, and check that the file is mounted into the Pod.",
+                Evidence(path, "contents", reason, "a readable file"),
             ) from exc
 
     def _absolute(self, path: str) -> None:
         if not path.startswith("/"):
             raise Undecided(
-                f"{path} is relative to a folder that is not known. Give {self.process.name} an absolute path.",
+                f"{path} is relative to an unknown directory. Give {self.process.name} an absolute path.",
                 Evidence(self.source, "", path, "an absolute path"),
             )
 
     def file(self, flag: str, path: str) -> Evidence:
-        """Verdict on a file that a flag names: whether it is there.
+        """Verdict on the file of a flag: whether it exists.
 
-        :raises Undecided: when that cannot be told.
+        :raises Undecided: when that is not known.
         """
         self._absolute(path)
         fact = self.reader.stat(path, self.process)
         if fact.error:
             raise Undecided(
-                f"{path} cannot be looked at: {fact.error}. Run the audit as root.",
-                self.evidence(flag, "a file that is there", "", f"{path}: {fact.error}"),
+                f"{path} cannot be read: {fact.error}. Run the audit as root.",
+                self.evidence(flag, "an existing file", "", f"{path}: {fact.error}"),
             )
         there = fact.kind == "file"
         observed = path if there else f"{path}: {'no such file' if fact.kind == 'missing' else fact.kind}"
-        return self.evidence(flag, "a file that is there", PASS if there else FAIL, observed)
+        return self.evidence(flag, "an existing file", PASS if there else FAIL, observed)
 
     def authority(self, flag: str, path: str) -> Evidence:
-        """Verdict on a file that should hold the certificates of authorities.
+        """Verdict on a file with CA certificates.
 
         :raises Undecided: when it cannot be read.
         """
@@ -179,13 +180,15 @@ class Program:
             return self.evidence(flag, "a file with a CA", FAIL, f"{path}: {exc}", text.digest)
         names = ", ".join(certificate.common_name or "(no name)" for certificate in held)
         if not any(certificate.is_ca for certificate in held):
-            observed = f"{path}: {names}, which may not sign certificates"
+            observed = f"{path}: {names}, which is not a CA"
             return self.evidence(flag, "a file with a CA", FAIL, observed, text.digest)
         return self.evidence(flag, "a file with a CA", PASS, f"{path}: {names}", text.digest)
 
 
-def judged(check: str, program: str, judge: t.Callable[[Program], Verdict]) -> t.Callable[[Reader], Result]:
-    """A judge of one check: every process of the program is judged, and the worst counts."""
+def check_of(
+    check: str, program: str, evaluate: t.Callable[[Program], Verdict]
+) -> t.Callable[[Reader], Result]:
+    """A check that evaluates every process of a program; the worst verdict counts."""
 
     def run(reader: Reader) -> Result:
         processes = reader.processes(program)
@@ -193,17 +196,18 @@ def judged(check: str, program: str, judge: t.Callable[[Program], Verdict]) -> t
             return Result(
                 check,
                 ERROR,
-                f"No {program} runs on this host. Start it and audit again, or leave its component out.",
+                f"No {program} runs on this host. Start it and audit again, or audit the host without its"
+                " component.",
                 (Evidence(f"process {program}", "", "not running", "running"),),
             )
-        return _together(check, [_verdict(judge, Program(reader, process)) for process in processes])
+        return _together(check, [_verdict(evaluate, Program(reader, process)) for process in processes])
 
     return run
 
 
-def _verdict(judge: t.Callable[[Program], Verdict], program: Program) -> Verdict:
+def _verdict(evaluate: t.Callable[[Program], Verdict], program: Program) -> Verdict:
     try:
-        return judge(program)
+        return evaluate(program)
     except Undecided as exc:
         return Verdict(ERROR, str(exc), exc.evidence)
 
@@ -217,7 +221,7 @@ def _together(check: str, verdicts: t.Sequence[Verdict]) -> Result:
 
 
 def limited(evidence: t.Sequence[Evidence]) -> tuple[Evidence, ...]:
-    """No more failures than a person reads, and how many were left out."""
+    """A readable number of failures, and how many were omitted."""
     failed = [item for item in evidence if item.status == FAIL]
     if len(failed) <= MOST:
         return tuple(evidence)
@@ -228,38 +232,41 @@ def limited(evidence: t.Sequence[Evidence]) -> tuple[Evidence, ...]:
 
 
 def verdict_of(evidence: t.Sequence[Evidence], good: str, bad: str, literal: str = "") -> Verdict:
-    """A verdict that is as good as its worst evidence."""
+    """The verdict of the worst evidence."""
     status = worst(item.status for item in evidence if item.status)
     return Verdict(status, good if status == PASS else bad, tuple(evidence), literal)
 
 
-# --- judges that several programs share -----------------------------------------------------------------------------
+# --- checks that several programs share -----------------------------------------------------------------------------
 
 
 def profiling(program: Program) -> Verdict:
-    """C(--profiling=false); it is on by default."""
+    """C(--profiling=false); the default is true."""
     off = not program.truth("profiling", True)
     status = PASS if off else FAIL
     evidence = program.evidence("profiling", "false (its default is true)", status)
     return Verdict(
         status,
-        "Profiling is off." if off else "Profiling is on: /debug/pprof tells of memory and running code.",
+        "Profiling is disabled."
+        if off
+        else "Profiling is enabled: /debug/pprof exposes memory and running code.",
         (evidence,),
     )
 
 
 def loopback(program: Program) -> Verdict:
-    """C(--bind-address) is a loopback address. The benchmark's words take 127.0.0.1 and no flag at all."""
+    """C(--bind-address) is a loopback address. Literally, 127.0.0.1 or no flag at all passes."""
     value = program.value("bind-address")
     literal = PASS if value in ("", "127.0.0.1") else FAIL
     if program.number("secure-port") == 0:
         evidence = program.evidence("secure-port", "0, or a loopback address", PASS)
-        return Verdict(PASS, "It serves nothing: its port is 0.", (evidence,), literal)
+        return Verdict(PASS, "It serves no port: --secure-port is 0.", (evidence,), literal)
     try:
         local = ipaddress.ip_address(value or "0.0.0.0").is_loopback  # noqa: S104 - the program's default
     except ValueError:
         raise Undecided(
-            f"--bind-address={value} is no address. The program cannot have started with it: look at the process.",
+            f"--bind-address={value} is not an address. The program cannot have started with it: inspect the"
+            " process.",
             program.evidence("bind-address", "a loopback address", ""),
         ) from None
     observed = value or "not set: 0.0.0.0, all addresses"
@@ -272,12 +279,12 @@ def loopback(program: Program) -> Verdict:
 def file_flag(
     *flags: str, authority: bool = False, without: str = "It is not set."
 ) -> t.Callable[[Program], Verdict]:
-    """A judge of flags that name files: set, and the files are there.
+    """A check of flags for files: they are set, and the files exist.
 
-    :param without: what it means when one is not set.
+    :param without: the message when one is not set.
     """
 
-    def judge(program: Program) -> Verdict:
+    def evaluate(program: Program) -> Verdict:
         evidence = []
         for flag in flags:
             value = program.value(flag)
@@ -287,7 +294,7 @@ def file_flag(
                 evidence.append((program.authority if authority else program.file)(flag, value))
         unset = any(not program.value(flag) for flag in flags)
         names = " and ".join(f"--{flag}" for flag in flags)
-        bad = without if unset else f"A file of {names} is not what it should be: the next start would fail."
-        return verdict_of(evidence, f"{names}: set, and there.", bad, FAIL if unset else PASS)
+        bad = without if unset else f"A file of {names} is missing or invalid: the next start would fail."
+        return verdict_of(evidence, f"{names}: set, and the files exist.", bad, FAIL if unset else PASS)
 
-    return judge
+    return evaluate

@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""What the judges ask a host for. The real one is in C(host.py); tests have one of plain tables."""
+"""What checks read from a host. C(local.py) has the real reader; tests have one made of plain tables."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Process:
     """A running program.
 
     :param name: base name of its executable.
-    :param argv: its command line as the kernel has it, the program first.
-    :param env: its environment; only variables that a check reads, as C(ETCD_*).
+    :param argv: its command line from the kernel, the program first.
+    :param env: its environment; only variables that a check reads, such as C(ETCD_*).
     """
 
     name: str
@@ -37,11 +37,11 @@ class Process:
 
 @dataclass(frozen=True)
 class FileFact:
-    """What a file is, a symbolic link followed.
+    """Metadata of a file, symbolic links followed.
 
     :param kind: C(file), C(directory), C(other), or C(missing).
-    :param mode: permission bits. :param error: why it could not be looked at; the rest says nothing then.
-    :param link: what the path is a link to, empty when it is none.
+    :param mode: permission bits. :param error: why it could not be inspected; the other fields mean nothing then.
+    :param link: target of the symbolic link, empty when it is none.
     """
 
     path: str
@@ -54,31 +54,31 @@ class FileFact:
 
 
 class Reader(t.Protocol):
-    """A host. Paths may be seen as one of its processes does: a container has a root of its own."""
+    """A host. Paths can be read as one of its processes sees them: a container has a root of its own."""
 
     def processes(self, name: str) -> tuple[Process, ...]:
-        """Running programs by the base name of their executable; those of other clusters' containers left out."""
+        """Running programs by the base name of their executable, without those of other clusters in containers."""
 
     def stat(self, path: str, process: Process | None = None) -> FileFact:
-        """What a file is; never raises."""
+        """Metadata of a file; never raises."""
 
     def read(self, path: str, process: Process | None = None) -> bytes:
-        """Contents of a file.
+        """Content of a file.
 
-        :raises OSError: as opening it does, also when it is larger than any configuration is.
+        :raises OSError: when it cannot be opened, or is larger than any configuration.
         """
 
     def walk(self, path: str, process: Process | None = None) -> tuple[FileFact, ...]:
-        """All that is below a folder, the folder first, sorted; links are not followed into other folders."""
+        """A directory and all files below it, sorted; links to other directories are not followed."""
 
     def served_certificate(self, address: str, port: int) -> bytes:
-        """DER of the certificate that a port shows.
+        """The certificate that a port serves, as DER.
 
-        :raises OSError: when nothing answers there, or not with TLS.
+        :raises OSError: when nothing answers, or not with TLS.
         """
 
     def configz(self) -> dict[str, t.Any]:
-        """The kubelet's configuration in force, C(kubeletconfig) of C(/configz).
+        """The kubelet's effective configuration, C(kubeletconfig) of C(/configz).
 
-        :raises OSError: when it cannot be asked; the message says why.
+        :raises OSError: when it cannot be read; the message says why.
         """

@@ -7,9 +7,9 @@
 
 """Configuration files of the API server and the scheduler, as far as checks need them.
 
-What these files may say is taken from the types of Kubernetes (C(k8s.io/apiserver/pkg/apis/apiserver),
-C(pkg/admission), C(pkg/apis/audit)). A kind, version or field that is unknown here raises C(Undecided): nobody can say
-then what is in force.
+The schemas are those of Kubernetes' types (C(k8s.io/apiserver/pkg/apis/apiserver),
+C(pkg/admission), C(pkg/apis/audit)). An unknown kind, version or field raises C(Undecided),
+as the effective configuration is not known then.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "AuthorizationConfiguration": tuple(f"{_APISERVER}/{v}" for v in ("v1", "v1beta1", "v1alpha1")),
     "AdmissionConfiguration": (f"{_APISERVER}/v1", f"{_APISERVER}/v1alpha1", "apiserver.k8s.io/v1alpha1"),
     "EncryptionConfiguration": (f"{_APISERVER}/v1",),
-    # The same, by the name that it had before Kubernetes 1.13.
+    # Its name before Kubernetes 1.13.
     "EncryptionConfig": ("v1",),
     "Configuration": ("eventratelimit.admission.k8s.io/v1alpha1",),
     "PodSecurityConfiguration": tuple(
@@ -49,7 +49,7 @@ _PROVIDERS = ("aesgcm", "aescbc", "secretbox", "identity", "kms")
 
 @dataclass(frozen=True)
 class Document:
-    """A configuration that was read.
+    """A configuration file.
 
     :param source: the file, and where in it.
     """
@@ -59,60 +59,60 @@ class Document:
     digest: str = ""
 
     def undecided(self, what: str, where: str = "") -> Undecided:
-        """Why nothing can be said."""
+        """Why no verdict is possible."""
         return Undecided(
-            f"{self.source}: {what}. Correct it, or see what the program's log says of it.",
-            Evidence(self.source, where, what, "a configuration that is understood", digest=self.digest),
+            f"{self.source}: {what}. Correct it, or check the log of the program.",
+            Evidence(self.source, where, what, "a valid configuration", digest=self.digest),
         )
 
     def mapping(self, value: t.Any, where: str, known: t.Collection[str] | None = None) -> dict[str, t.Any]:
-        """A mapping with known fields, empty when it is not there."""
+        """A mapping with known fields, empty when it is not set."""
         if value is None:
             return {}
         if not isinstance(value, dict):
-            raise self.undecided(f"{where or 'it'} is no mapping", where)
+            raise self.undecided(f"{where or 'it'} is not a mapping", where)
         unknown = sorted(set(value) - set(known)) if known is not None else []
         if unknown:
             raise self.undecided(f"unknown field {'.'.join(filter(None, (where, unknown[0])))}", where)
         return value
 
     def items(self, value: t.Any, where: str) -> list[t.Any]:
-        """A list, empty when it is not there."""
+        """A list, empty when it is not set."""
         if value is None:
             return []
         if not isinstance(value, list):
-            raise self.undecided(f"{where} is no list", where)
+            raise self.undecided(f"{where} is not a list", where)
         return value
 
     def texts(self, value: t.Any, where: str) -> tuple[str, ...]:
-        """A list of texts."""
+        """A list of strings."""
         found = self.items(value, where)
         if not all(isinstance(item, str) for item in found):
-            raise self.undecided(f"{where} has something that is no text", where)
+            raise self.undecided(f"{where} has an item that is not a string", where)
         return tuple(found)
 
     def truth(self, value: t.Any, where: str, default: bool) -> bool:
-        """A truth value."""
+        """A boolean."""
         if value is None:
             return default
         if not isinstance(value, bool):
-            raise self.undecided(f"{where} is {value!r}, no truth value", where)
+            raise self.undecided(f"{where} is {value!r}, not a boolean", where)
         return value
 
 
 def document(program: Program, path: str, *kinds: str) -> Document:
-    """A configuration file of one of some kinds.
+    """A configuration file of one of these kinds.
 
-    :raises Undecided: when it cannot be read, or is something else.
+    :raises Undecided: when it cannot be read, or is of another kind.
     """
     text = program.read(path)
     empty = Document(path, {}, text.digest)
     try:
         values = yaml.load_all(text.content)
     except yaml.YamlError as exc:
-        raise empty.undecided(f"it is beyond this collection's reader: {exc}") from exc
+        raise empty.undecided(f"it cannot be parsed: {exc}") from exc
     if len(values) != 1:
-        raise empty.undecided(f"{len(values)} documents in it, expected one")
+        raise empty.undecided(f"it has {len(values)} documents, expected one")
     return _typed(Document(path, empty.mapping(values[0], ""), text.digest), kinds)
 
 
@@ -124,15 +124,15 @@ def _typed(found: Document, kinds: t.Sequence[str]) -> Document:
     return found
 
 
-# --- who may ask ----------------------------------------------------------------------------------------------------
+# --- authentication and authorization --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Anonymous:
-    """Requests without credentials.
+    """Anonymous requests.
 
-    :param configured: whether the file says anything of them; the flag counts otherwise.
-    :param paths: the only paths that they reach; empty when they reach all.
+    :param configured: whether the file configures them; otherwise the flag counts.
+    :param paths: the only paths that are allowed; empty for all.
     """
 
     configured: bool
@@ -141,7 +141,7 @@ class Anonymous:
 
 
 def anonymous(found: Document) -> Anonymous:
-    """What an AuthenticationConfiguration says of anonymous requests."""
+    """Anonymous requests in an AuthenticationConfiguration."""
     fields = found.mapping(found.fields, "", (*_META, "jwt", "anonymous"))
     found.items(fields.get("jwt"), "jwt")
     if fields.get("anonymous") is None:
@@ -158,7 +158,7 @@ def anonymous(found: Document) -> Anonymous:
 
 
 def authorizers(found: Document) -> tuple[str, ...]:
-    """Types of the authorizers of an AuthorizationConfiguration, in their order."""
+    """Types of the authorizers of an AuthorizationConfiguration, in order."""
     fields = found.mapping(found.fields, "", (*_META, "authorizers"))
     types = []
     for at, item in enumerate(found.items(fields.get("authorizers"), "authorizers")):
@@ -176,7 +176,7 @@ def authorizers(found: Document) -> tuple[str, ...]:
 
 
 def plugin(program: Program, name: str, *kinds: str) -> Document | None:
-    """Configuration of an admission plugin, C(None) when it has none.
+    """Configuration of an admission plugin, C(None) without one.
 
     :raises Undecided: when it cannot be read.
     """
@@ -190,7 +190,7 @@ def plugin(program: Program, name: str, *kinds: str) -> Document | None:
         own = whole.mapping(item, where, ("name", "path", "configuration"))
         if own.get("name") != name:
             continue
-        # The first entry of the name counts, and what is written in it before a file that it names.
+        # The first entry of the name counts, and its inline configuration takes precedence over its file.
         if own.get("configuration") is not None:
             inner = whole.mapping(own["configuration"], f"{where}.configuration")
             return _typed(Document(f"{path}, {where}.configuration", inner, whole.digest), kinds)
@@ -221,13 +221,13 @@ def event_limits(found: Document) -> tuple[Limit, ...]:
         if own.get("type") not in _LIMITS or not all(
             isinstance(number, int) and not isinstance(number, bool) for number in numbers
         ):
-            raise found.undecided(f"{where} is {own}, which is no limit", where)
+            raise found.undecided(f"{where} is {own}, which is not a valid limit", where)
         limits.append(Limit(str(own["type"]), *numbers))
     return tuple(limits)
 
 
 def pod_security(found: Document) -> dict[str, t.Any]:
-    """Defaults and exemptions in a configuration of PodSecurity; what is not set has the plugin's default."""
+    """Defaults and exemptions of a PodSecurityConfiguration, with the plugin's defaults for what is not set."""
     fields = found.mapping(found.fields, "", (*_META, "defaults", "exemptions"))
     modes = ("enforce", "audit", "warn")
     known = (*modes, *(f"{mode}-version" for mode in modes))
@@ -236,7 +236,7 @@ def pod_security(found: Document) -> dict[str, t.Any]:
     for mode in modes:
         if defaults[mode] not in _LEVELS:
             raise found.undecided(
-                f"defaults.{mode} is {defaults[mode]}, which is no level", f"defaults.{mode}"
+                f"defaults.{mode} is {defaults[mode]}, which is not a level", f"defaults.{mode}"
             )
     kinds = ("usernames", "runtimeClasses", "namespaces")
     spared = found.mapping(fields.get("exemptions"), "exemptions", kinds)
@@ -250,15 +250,15 @@ def pod_security(found: Document) -> dict[str, t.Any]:
 
 
 def _group_resource(name: str) -> tuple[str, str]:
-    """Resource and group, as C(schema.ParseGroupResource) reads them."""
+    """Resource and group, as C(schema.ParseGroupResource) parses them."""
     resource, _dot, group = name.partition(".")
     return resource, group
 
 
 def encryption_of_secrets(found: Document) -> tuple[str, ...]:
-    """Providers of Secrets in their order: the first writes, all read. Empty when nothing covers them.
+    """Providers for Secrets, in order: the first one writes, all read. Empty when nothing covers Secrets.
 
-    What names them comes before all of their group, and that before all resources; blocks of the same name add up
+    C(secrets) takes precedence over C(*.), and that over C(*.*); blocks for the same name add up
     (C(transformerFromOverrides) of the API server).
     """
     fields = found.mapping(found.fields, "", (*_META, "resources"))
@@ -281,10 +281,10 @@ def encryption_of_secrets(found: Document) -> tuple[str, ...]:
 
 
 def _provider(found: Document, item: t.Any, where: str) -> str:
-    # C(identity:) without braces is null, which Go takes for a provider that is not there.
+    # C(identity:) without braces is null, which Go treats as unset.
     named = {name for name, value in found.mapping(item, where, _PROVIDERS).items() if value is not None}
     if len(named) != 1:
-        raise found.undecided(f"{where} names {len(named)} providers, expected one", where)
+        raise found.undecided(f"{where} has {len(named)} providers, expected one", where)
     name = named.pop()
     if name == "kms":
         version = found.mapping(item[name], f"{where}.kms").get("apiVersion") or "v1"

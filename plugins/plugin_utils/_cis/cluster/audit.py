@@ -21,7 +21,7 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster 
     section_5_5,
     section_5_6,
 )
-from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.evaluate import Judge
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.evaluate import Evaluate
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.snapshot import Snapshot
 
 _SECTIONS = (
@@ -35,26 +35,26 @@ _SECTIONS = (
 )
 
 #: Judges by id, in the order of a report.
-CHECKS: t.Mapping[str, Judge] = {
+CHECKS: t.Mapping[str, Evaluate] = {
     check_id: section.CHECKS[check_id]
     for section in _SECTIONS
     for check_id in sorted(section.CHECKS, key=sort_key)
 }
 
 
-def judge_all(
-    snapshot: Snapshot, wanted: t.Collection[str], checks: t.Mapping[str, Judge] = CHECKS
+def evaluate_all(
+    snapshot: Snapshot, wanted: t.Collection[str], checks: t.Mapping[str, Evaluate] = CHECKS
 ) -> list[Result]:
     """The verdicts on a cluster. A judge that breaks costs its own check and no other.
 
     :param wanted: ids, all when there are none.
     """
     results = []
-    for check_id, judge in checks.items():
+    for check_id, evaluate in checks.items():
         if wanted and check_id not in wanted:
             continue
         try:
-            results.append(judge(snapshot))
+            results.append(evaluate(snapshot))
         except Exception as exc:  # noqa: BLE001 - it is told, as the verdict on this check
             message = f"The check broke: {type(exc).__name__}: {exc}. This is a mistake of the collection: report it."
             results.append(Result(check_id, ERROR, message))

@@ -23,7 +23,7 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.
     UnseenError,
 )
 
-Judge = t.Callable[[Snapshot], Result]
+Evaluate = t.Callable[[Snapshot], Result]
 
 #: Namespaces that every cluster has for itself.
 SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease"})
@@ -34,21 +34,21 @@ MOST_FINDINGS = 100
 ASK_HOSTS = "Run cis_node on every host of the cluster and give the facts of all of them as nodes"
 
 
-def guarded(check_id: str, judge: Judge) -> Judge:
+def guarded(check_id: str, evaluate: Evaluate) -> Evaluate:
     """A judge that says C(error) when something that it needs could not be read."""
 
-    def judged(snapshot: Snapshot) -> Result:
+    def evaluated(snapshot: Snapshot) -> Result:
         try:
-            return judge(snapshot)
+            return evaluate(snapshot)
         except UnseenError as exc:
             return Result(check_id, ERROR, f"{exc}.")
 
-    return judged
+    return evaluated
 
 
-def guarded_checks(judges: t.Mapping[str, Judge]) -> dict[str, Judge]:
+def guarded_checks(evaluations: t.Mapping[str, Evaluate]) -> dict[str, Evaluate]:
     """The judges of a section, each guarded for itself."""
-    return {check_id: guarded(check_id, judge) for check_id, judge in judges.items()}
+    return {check_id: guarded(check_id, evaluate) for check_id, evaluate in evaluations.items()}
 
 
 def limited(evidence: t.Iterable[Evidence]) -> tuple[Evidence, ...]:

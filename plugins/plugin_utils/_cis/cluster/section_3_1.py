@@ -25,7 +25,7 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.
 )
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.evaluate import (
     ASK_HOSTS,
-    Judge,
+    Evaluate,
     conclude,
     failures,
     guarded_checks,
@@ -188,7 +188,7 @@ def bootstrap_tokens(snapshot: Snapshot) -> Result:
     )
 
 
-CHECKS: t.Mapping[str, Judge] = guarded_checks(
+CHECKS: t.Mapping[str, Evaluate] = guarded_checks(
     {
         "3.1.1": client_certificates,
         "3.1.2": account_tokens,

@@ -26,7 +26,7 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.evaluate import (
     ASK_HOSTS,
     SYSTEM_NAMESPACES,
-    Judge,
+    Evaluate,
     conclude,
     failures,
     guarded_checks,
@@ -140,7 +140,7 @@ def grant_evidence(grant: Grant, expected: str, status: str) -> Evidence:
     )
 
 
-def _judge_right(check_id: str, snapshot: Snapshot) -> Result:
+def _evaluate_right(check_id: str, snapshot: Snapshot) -> Result:
     right = _RIGHTS[check_id]
     evidence = []
     for grant in rbac_of(snapshot).who_can(_ASKS[check_id]):
@@ -158,8 +158,8 @@ def _judge_right(check_id: str, snapshot: Snapshot) -> Result:
     )
 
 
-def _right(check_id: str) -> Judge:
-    return lambda snapshot: _judge_right(check_id, snapshot)
+def _right(check_id: str) -> Evaluate:
+    return lambda snapshot: _evaluate_right(check_id, snapshot)
 
 
 def _all_powerful(rules: t.Iterable[Object]) -> bool:
@@ -377,7 +377,7 @@ def masters_group(snapshot: Snapshot) -> Result:
     )
 
 
-CHECKS: t.Mapping[str, Judge] = guarded_checks(
+CHECKS: t.Mapping[str, Evaluate] = guarded_checks(
     {
         "5.1.1": cluster_admin,
         "5.1.2": _right("5.1.2"),

@@ -29,7 +29,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model im
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.evaluate import (
     ASK_HOSTS,
     SYSTEM_NAMESPACES,
-    Judge,
+    Evaluate,
     conclude,
     failures,
     guarded_checks,
@@ -61,11 +61,11 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.
 Uses = t.Callable[[Object], list[str]]
 
 
-def _by_container(judge: t.Callable[[Object, Object], str]) -> Uses:
+def _by_container(evaluate: t.Callable[[Object, Object], str]) -> Uses:
     def uses(pod: Object) -> list[str]:
         names: dict[str, list[str]] = {}
         for container in containers(pod):
-            names.setdefault(judge(pod, container), []).append(str(container.get("name")))
+            names.setdefault(evaluate(pod, container), []).append(str(container.get("name")))
         return [f"{text} (container {', '.join(who)})" for text, who in names.items() if text]
 
     return uses
@@ -168,9 +168,9 @@ class _Check:
     literal: Uses | None = None
 
 
-def _main_containers(judge: t.Callable[[Object, Object], str]) -> Uses:
+def _main_containers(evaluate: t.Callable[[Object, Object], str]) -> Uses:
     def uses(pod: Object) -> list[str]:
-        return [text for one in spec_of(pod).get("containers") or () for text in [judge(pod, one)] if text]
+        return [text for one in spec_of(pod).get("containers") or () for text in [evaluate(pod, one)] if text]
 
     return uses
 
@@ -220,7 +220,7 @@ _CHECKS: t.Mapping[str, _Check] = {
         BASELINE,
         _by_container(_host_process),
     ),
-    "5.2.11": _Check("mount folders of the host", "volumes.hostPath", BASELINE, _host_paths),
+    "5.2.11": _Check("mount directories of the host", "volumes.hostPath", BASELINE, _host_paths),
     "5.2.12": _Check("take ports of the host", "ports.hostPort", BASELINE, _by_container(_host_ports)),
 }
 
@@ -279,7 +279,7 @@ def _unknown(check_id: str, snapshot: Snapshot, evidence: t.Sequence[Evidence]) 
     )
 
 
-def _judge_check(check_id: str, snapshot: Snapshot) -> Result:
+def _evaluate_check(check_id: str, snapshot: Snapshot) -> Result:
     check = _CHECKS[check_id]
     evidence = _used(snapshot, check)
     others = mechanisms(snapshot)
@@ -318,8 +318,8 @@ def _judge_check(check_id: str, snapshot: Snapshot) -> Result:
     )
 
 
-def _check(check_id: str) -> Judge:
-    return lambda snapshot: _judge_check(check_id, snapshot)
+def _check(check_id: str) -> Evaluate:
+    return lambda snapshot: _evaluate_check(check_id, snapshot)
 
 
 def _windows(snapshot: Snapshot) -> bool:
@@ -334,7 +334,7 @@ def host_process(snapshot: Snapshot) -> Result:
     """5.2.10: no Pod is a process of a Windows host, which only Windows hosts can have."""
     if not _windows(snapshot):
         return Result("5.2.10", NOT_APPLICABLE, "No node runs Windows.")
-    return _judge_check("5.2.10", snapshot)
+    return _evaluate_check("5.2.10", snapshot)
 
 
 def policy_mechanism(snapshot: Snapshot) -> Result:
@@ -362,7 +362,7 @@ def policy_mechanism(snapshot: Snapshot) -> Result:
     )
 
 
-CHECKS: t.Mapping[str, Judge] = guarded_checks(
+CHECKS: t.Mapping[str, Evaluate] = guarded_checks(
     {
         "5.2.1": policy_mechanism,
         **{check_id: _check(check_id) for check_id in _CHECKS},

@@ -21,7 +21,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model im
 )
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.evaluate import (
     SYSTEM_NAMESPACES,
-    Judge,
+    Evaluate,
     conclude,
     guarded_checks,
 )
@@ -177,7 +177,7 @@ def isolated_namespaces(snapshot: Snapshot) -> Result:
     )
 
 
-CHECKS: t.Mapping[str, Judge] = guarded_checks(
+CHECKS: t.Mapping[str, Evaluate] = guarded_checks(
     {
         "5.3.1": network_plugin,
         "5.3.2": isolated_namespaces,

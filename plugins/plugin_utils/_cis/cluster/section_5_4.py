@@ -20,7 +20,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model im
 )
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.evaluate import (
     ASK_HOSTS,
-    Judge,
+    Evaluate,
     conclude,
     guarded_checks,
 )
@@ -113,7 +113,7 @@ def external_store(snapshot: Snapshot) -> Result:
     )
 
 
-CHECKS: t.Mapping[str, Judge] = guarded_checks(
+CHECKS: t.Mapping[str, Evaluate] = guarded_checks(
     {
         "5.4.1": secrets_as_files,
         "5.4.2": external_store,

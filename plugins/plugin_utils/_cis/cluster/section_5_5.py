@@ -21,7 +21,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model im
 )
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.evaluate import (
     ASK_HOSTS,
-    Judge,
+    Evaluate,
     conclude,
     guarded_checks,
     limited,
@@ -116,4 +116,4 @@ def image_provenance(snapshot: Snapshot) -> Result:
     )
 
 
-CHECKS: t.Mapping[str, Judge] = guarded_checks({"5.5.1": image_provenance})
+CHECKS: t.Mapping[str, Evaluate] = guarded_checks({"5.5.1": image_provenance})

@@ -23,7 +23,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model im
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.evaluate import (
     ASK_HOSTS,
     SYSTEM_NAMESPACES,
-    Judge,
+    Evaluate,
     conclude,
     failures,
     guarded_checks,
@@ -251,7 +251,7 @@ def default_namespace(snapshot: Snapshot) -> Result:
     )
 
 
-CHECKS: t.Mapping[str, Judge] = guarded_checks(
+CHECKS: t.Mapping[str, Evaluate] = guarded_checks(
     {
         "5.6.1": namespaces_as_borders,
         "5.6.2": seccomp,

@@ -28,14 +28,14 @@ _PIECE = 1 << 18
 #: A report tells how to break in; numbers alone do not, and another program reads them.
 PRIVATE = 0o600
 PUBLIC = 0o644
-FOLDER = 0o700
+DIRECTORY = 0o700
 
 
 @dataclass(frozen=True)
 class Format:
     """One of the formats.
 
-    :param file: name in the folder. :param render: makes the text, piece by piece.
+    :param file: name in the directory. :param render: makes the text, piece by piece.
     """
 
     file: str
@@ -66,16 +66,16 @@ def _pieces(texts: t.Iterable[str]) -> t.Iterator[bytes]:
     yield "".join(waiting).encode("utf-8")
 
 
-def write(report: Report, folder: str, formats: t.Sequence[str]) -> dict[str, str]:
+def write(report: Report, directory: str, formats: t.Sequence[str]) -> dict[str, str]:
     """Write all files, each complete or as it was before.
 
     :return: path by format.
-    :raises OSError: when the folder cannot be made or written.
+    :raises OSError: when the directory cannot be made or written.
     """
-    os.makedirs(folder, mode=FOLDER, exist_ok=True)
+    os.makedirs(directory, mode=DIRECTORY, exist_ok=True)
     found = {}
     for name in dict.fromkeys(formats):
-        path = os.path.join(folder, FORMATS[name].file)
+        path = os.path.join(directory, FORMATS[name].file)
         write_atomic_pieces(path, _pieces(FORMATS[name].render(report)), FORMATS[name].mode)
         found[name] = path
     return found

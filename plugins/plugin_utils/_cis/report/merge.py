@@ -121,7 +121,7 @@ class _Collector:
         self.rows += found.values()
 
     def _problem(self, registered: t.Any, name: str) -> str:
-        """Why there is nothing to judge, empty when there is."""
+        """Why there is nothing to evaluate, empty when there is."""
         what = "The host" if name else "The cluster"
         if registered is None:
             return f"{what} was not audited: there is no result."

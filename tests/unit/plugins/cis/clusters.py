@@ -203,7 +203,7 @@ def definition(name: str) -> Object:
     return thing("CustomResourceDefinition", name)
 
 
-def judge(case: Case, checks: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
+def evaluate(case: Case, checks: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
     """Run a case, and compare what it says."""
     result: dict[str, Any] = checks[case.check](case.given()).to_dict()
     assert result["id"] == case.check

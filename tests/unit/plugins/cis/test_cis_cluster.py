@@ -22,7 +22,10 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cluster.rest
     UnansweredError,
     connect,
 )
-from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.audit import CHECKS, judge_all
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.audit import (
+    CHECKS,
+    evaluate_all,
+)
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.snapshot import (
     RESOURCES,
     Snapshot,
@@ -199,8 +202,8 @@ def api() -> Iterator[Api]:
     running.close()
 
 
-def kubeconfig(folder: Path, port: int, bearer: str = "sesame") -> str:
-    path = folder / "kubeconfig"
+def kubeconfig(directory: Path, port: int, bearer: str = "sesame") -> str:
+    path = directory / "kubeconfig"
     document = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -232,7 +235,7 @@ def audit(api: Api, tmp_path: Path) -> Callable[..., dict[str, Any]]:
     def run(*nodes: Object, timeout: float = 15) -> dict[str, Any]:
         snapshot = read_snapshot(connect(kubeconfig(tmp_path, api.port), seconds=timeout), nodes)
         return {
-            "results": [one.to_dict() for one in judge_all(snapshot, ())],
+            "results": [one.to_dict() for one in evaluate_all(snapshot, ())],
             "missing_permissions": [dict(one) for one in snapshot.missing_permissions],
         }
 
@@ -408,7 +411,7 @@ def test_a_judge_that_breaks_costs_its_own_check_alone() -> None:
         raise KeyError("spec")
 
     checks = {"5.1.1": broken, "5.1.3": lambda _: Result("5.1.3", "pass", "fine")}
-    results = judge_all(Snapshot(), (), checks)
+    results = evaluate_all(Snapshot(), (), checks)
     assert [one.status for one in results] == ["error", "pass"]
     assert "KeyError: 'spec'" in results[0].message
 

@@ -31,14 +31,14 @@ SECRET = "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IQ=="
 
 @pytest.fixture
 def run(tmp_path: Path, run_module: Run) -> Run:
-    """The module as root, or as who is given, on the tree in the folder."""
+    """The module as root, or as who is given, on the tree in the directory."""
 
     def call(args: dict[str, Any] | None = None, user: int = 0, **options: Any) -> dict[str, Any]:
-        folder = tmp_path / "site"
-        folder.mkdir(exist_ok=True)
-        (folder / "sitecustomize.py").write_text(f"import os\nos.geteuid = lambda: {user}\n")
+        directory = tmp_path / "site"
+        directory.mkdir(exist_ok=True)
+        (directory / "sitecustomize.py").write_text(f"import os\nos.geteuid = lambda: {user}\n")
         given = {"root": str(tmp_path / "host"), **(args or {})}
-        return run_module("cis_node", given, path=[str(folder)], **options)
+        return run_module("cis_node", given, path=[str(directory)], **options)
 
     return call
 
@@ -111,12 +111,12 @@ def statuses(result: dict[str, Any]) -> dict[str, str]:
     return {item["id"]: item["status"] for item in result["results"]}
 
 
-def test_a_worker_is_judged_by_section_4(tree: Tree, run: Run) -> None:
+def test_a_worker_has_the_checks_of_section_4(tree: Tree, run: Run) -> None:
     worker(tree)
     result = run()
     assert not result.get("failed"), result
     assert result["changed"] is False and result["components"] == ["node"] and result["node"] == "w1"
-    assert [item["id"] for item in result["results"]] == sorted(audit.section_4.CHECKS, key=sort_key)
+    assert [item["id"] for item in result["results"]] == sorted(audit.OF["node"], key=sort_key)
     found = statuses(result)
     assert (found["4.1.9"], found["4.2.1"], found["4.2.9"], found["4.3.1"]) == (
         "fail",

@@ -14,7 +14,7 @@ POD_UID = "4b521e14-e605-4bd4-bcf5-ee9056ce7d03"
 
 
 class Tree:
-    """Makes files and processes below a folder."""
+    """Makes files and processes below a directory."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -45,15 +45,15 @@ class Tree:
         root: str = "",
         cwd: str = "/",
     ) -> None:
-        """A process; its files are those of the host, or of a folder."""
-        folder = self.root / "proc" / str(pid)
-        (folder / "ns").mkdir(parents=True)
-        (folder / "cmdline").write_bytes(b"".join(word.encode() + b"\0" for word in argv))
-        (folder / "cgroup").write_text(f"1:name=systemd:{group}\n0::{group}\n")
-        (folder / "mountinfo").write_text(mounts)
-        (folder / "environ").write_text("".join(f"{key}={value}\0" for key, value in (env or {}).items()))
-        (folder / "ns" / "net").symlink_to(network)
-        (folder / "root").symlink_to(self.root / root.lstrip("/"))
-        (folder / "cwd").symlink_to(cwd)
+        """A process; its files are those of the host, or of a directory."""
+        directory = self.root / "proc" / str(pid)
+        (directory / "ns").mkdir(parents=True)
+        (directory / "cmdline").write_bytes(b"".join(word.encode() + b"\0" for word in argv))
+        (directory / "cgroup").write_text(f"1:name=systemd:{group}\n0::{group}\n")
+        (directory / "mountinfo").write_text(mounts)
+        (directory / "environ").write_text("".join(f"{key}={value}\0" for key, value in (env or {}).items()))
+        (directory / "ns" / "net").symlink_to(network)
+        (directory / "root").symlink_to(self.root / root.lstrip("/"))
+        (directory / "cwd").symlink_to(cwd)
         if exe is not None:
-            (folder / "exe").symlink_to(exe)
+            (directory / "exe").symlink_to(exe)

@@ -244,7 +244,7 @@ CASES: list[Case] = [
             Case(
                 "1.1.9",
                 "odd",
-                "a folder that containerd is told",
+                "a directory that containerd is told",
                 having(
                     {
                         "/etc/containerd/config.toml": File("# conf_dir = '/no'\n  conf_dir = '/etc/net'\n"),
@@ -306,7 +306,7 @@ CASES: list[Case] = [
     Case(
         "1.1.11",
         "odd",
-        "a folder by a variable",
+        "a directory by a variable",
         lambda: HOST.with_(running=(process("etcd", env={"ETCD_DATA_DIR": "/srv/etcd"}),)).with_files(
             {"/srv/etcd": File(mode=0o755, kind="directory")}
         ),
@@ -390,10 +390,10 @@ CASES: list[Case] = [
     Case(
         "1.1.12",
         "odd",
-        "a folder that is gone",
+        "a directory that is gone",
         having({"/var/lib/etcd": None}),
         "error",
-        says=("no such folder",),
+        says=("no such directory",),
     ),
     _external("1.1.12"),
     *_pair(
@@ -478,7 +478,7 @@ CASES: list[Case] = [
     Case(
         "1.1.19",
         "odd",
-        "a file in a folder of others",
+        "a file in a directory of others",
         lambda: FakeReader(
             running=(process("kube-apiserver", "--client-ca-file=/etc/ca.crt"),),
             files={"/etc/ca.crt": File(), "/etc/shadow": File(gid=42)},
@@ -486,7 +486,7 @@ CASES: list[Case] = [
         "pass",
     ),
     Case("1.1.19", "odd", "no certificates", lambda: FakeReader(running=(SCHEDULER, ETCD)), "not_applicable"),
-    Case("1.1.20", "odd", "nothing at all", lambda: FakeReader(), "error", says=("does not run",)),
+    Case("1.1.20", "odd", "nothing at all", lambda: FakeReader(), "error", says=("no program runs",)),
     Case(
         "1.1.19",
         "odd",
@@ -532,7 +532,7 @@ CASES: list[Case] = [
     Case(
         "1.1.21",
         "odd",
-        "an empty folder",
+        "an empty directory",
         having({path: None for path in HOST.files if PKI in path}),
         "not_applicable",
     ),

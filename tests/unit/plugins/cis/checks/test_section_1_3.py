@@ -33,7 +33,7 @@ CASES = [
         manager("--terminated-pod-gc-threshold", "-1"),
         FAIL,
         PASS,
-        ("-1: ended pods",),
+        ("-1: terminated Pods",),
     ),
     Case("1.3.1", "odd", "no number", manager(terminated_pod_gc_threshold="many"), ERROR),
     Case("1.3.2", "pass", "off", manager(), PASS),
@@ -54,7 +54,7 @@ CASES = [
         manager(put={f"{PKI}/ca.crt": certificate("kube-apiserver")}),
         FAIL,
         PASS,
-        ("sign",),
+        ("not a CA",),
     ),
     Case("1.3.5", "odd", "unreadable", manager(put={f"{PKI}/ca.crt": File(unreadable=errno.EIO)}), ERROR),
     Case("1.3.6", "pass", "default", manager(), PASS),
@@ -85,7 +85,7 @@ CASES = [
     Case("1.3.7", "odd", "another of 127", manager("--bind-address", "127.0.0.53"), PASS, FAIL),
     Case("1.3.7", "odd", "twice", manager("--bind-address=192.0.2.1"), FAIL, says=("192.0.2.1",)),
     Case("1.3.7", "odd", "no port", manager("--secure-port=0", bind_address=None), PASS),
-    Case("1.3.7", "odd", "a name", manager(bind_address="localhost"), ERROR, says=("no address",)),
+    Case("1.3.7", "odd", "a name", manager(bind_address="localhost"), ERROR, says=("not an address",)),
     Case(
         "1.3.7", "odd", "not running", lambda: FakeReader(), ERROR, says=("No kube-controller-manager runs",)
     ),

@@ -180,7 +180,7 @@ def _transport(prefix: str, key_pair: str, auth: str, auto: str) -> list[Case]:
             "in use",
             host({self_signed: "true", cert: None, key: None}),
             "fail",
-            says=("itself",),
+            says=("generates its own",),
         ),
         Case(
             auto,
@@ -220,7 +220,7 @@ CASES: list[Case] = [
         "the same file",
         host({"trusted-ca-file": f"{PKI}/ca.crt"}),
         "fail",
-        says=("cluster's own CA",),
+        says=("trusts the cluster's CA",),
     ),
     Case("2.7", "fail", "no CA", host({"trusted-ca-file": None}), "fail", says=("not set",)),
     Case("2.7", "odd", "a copy of the cluster's CA", host(files=SHARED), "fail", literal="pass"),

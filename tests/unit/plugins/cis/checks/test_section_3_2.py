@@ -64,7 +64,7 @@ CASES = [
         ERROR,
         says=("rules[0].resource",),
     ),
-    Case("3.2.1", "odd", "unknown level", api_server(put=also("{level: All}")), ERROR, says=("no level",)),
+    Case("3.2.1", "odd", "unknown level", api_server(put=also("{level: All}")), ERROR, says=("not a level",)),
     Case("3.2.2", "pass", "all of it", api_server(), PASS, says=("kinds of requests",)),
     Case("3.2.2", "pass", "metadata of all", api_server(put=policy("- level: Metadata\n")), PASS),
     Case("3.2.2", "fail", "stock", api_server(base=STOCK), FAIL),
@@ -75,7 +75,7 @@ CASES = [
         api_server(put=policy("- level: RequestResponse\n")),
         FAIL,
         says=(
-            "with secrets in it: secrets, configmaps, tokenreviews.authentication.k8s.io, serviceaccounts/token",
+            "with secrets: secrets, configmaps, tokenreviews.authentication.k8s.io, serviceaccounts/token",
         ),
     ),
     Case(
@@ -123,7 +123,7 @@ CASES = [
             )
         ),
         FAIL,
-        says=("with secrets in it: secrets.",),
+        says=("with secrets: secrets.",),
     ),
     Case(
         "3.2.2",

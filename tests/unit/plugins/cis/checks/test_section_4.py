@@ -13,14 +13,17 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.checks.section_4 import (
-    CHECKS,
-    seconds,
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.checks import (
+    section_4_1,
+    section_4_2,
+    section_4_3,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host import kubelet
 
 from tests.unit.plugins.cis.certs import ENDED, make
 from tests.unit.plugins.cis.fakes import Case, FakeReader, File, process
+
+CHECKS = {**section_4_1.CHECKS, **section_4_2.CHECKS, **section_4_3.CHECKS}
 
 CONFIG = "/var/lib/kubelet/config.yaml"
 DROP_INS = "/etc/kubernetes/kubelet.conf.d"
@@ -117,8 +120,8 @@ def live(
 
 def _self_made(files: Mapping[str, File | None] | None = None) -> Callable[[], FakeReader]:
     """A host whose kubelet asks nobody for its serving certificate, and answers for itself."""
-    folder = "/var/lib/kubelet/pki"
-    made = {"tlsCertFile": f"{folder}/kubelet.crt", "tlsPrivateKeyFile": f"{folder}/kubelet.key"}
+    directory = "/var/lib/kubelet/pki"
+    made = {"tlsCertFile": f"{directory}/kubelet.crt", "tlsPrivateKeyFile": f"{directory}/kubelet.key"}
     shown = make("w1@1", make("w1-ca@1")).der
     given = host({"serverTLSBootstrap": ...}, files=files, served={10250: shown})
     return lambda: given().with_(config=edited(LIVE, {"serverTLSBootstrap": ..., **made}))
@@ -239,7 +242,7 @@ SERVICE_CASES = [
             }
         ),
         "pass",
-        says=("on 1 file",),
+        says=("1 file(s) have",),
     ),
     Case("4.1.1", "odd", "a script of OpenRC", host(files=OPENRC), "pass", literal="fail", says=(INIT,)),
     Case(
@@ -390,7 +393,7 @@ CONFIG_CASES = [
     Case(
         "4.1.9",
         "odd",
-        "another folder of the kubelet",
+        "another directory of the kubelet",
         host({}, "--root-dir=/data/kubelet/", files={"/data/kubelet/kubeadm-flags.env": File(mode=0o604)}),
         "fail",
         literal="pass",
@@ -581,7 +584,7 @@ CASES: list[Case] = [
         False,
         True,
         ("--anonymous-auth=false", "--anonymous-auth"),
-        says=("without credentials",),
+        says=("accepts anonymous",),
     ),
     Case(
         "4.2.1",
@@ -650,7 +653,7 @@ CASES: list[Case] = [
         "a flag",
         host({}, "--streaming-connection-idle-timeout=0"),
         "fail",
-        says=("for ever",),
+        says=("never closed",),
     ),
     Case("4.2.5", "fail", "its own answer", live({"streamingConnectionIdleTimeout": "0s"}), "fail"),
     Case(
@@ -662,7 +665,7 @@ CASES: list[Case] = [
         "zero in a file is the default",
         host({"streamingConnectionIdleTimeout": "0s"}),
         "pass",
-        says=("stands for the kubelet's default", "4h0m0s"),
+        says=("means the kubelet's default", "4h0m0s"),
     ),
     Case("4.2.5", "odd", "not set", host({"streamingConnectionIdleTimeout": ...}), "pass"),
     Case(
@@ -735,7 +738,7 @@ CASES: list[Case] = [
         "files that the kubelet made, and tells as its configuration",
         _self_made(),
         "fail",
-        says=("w1-ca@1", "signed itself", "issued by the cluster's CA"),
+        says=("w1-ca@1", "self-signed", "issued by the cluster's CA"),
     ),
     Case(
         "4.2.9",
@@ -878,7 +881,7 @@ CASES: list[Case] = [
     *_field(
         "4.2.13", "podPidsLimit", 4096, -1, ("--pod-max-pids=100", "--pod-max-pids=-1"), literal_of_bad="pass"
     ),
-    Case("4.2.13", "odd", "not set", host({"podPidsLimit": ...}), "fail", says=("as many",)),
+    Case("4.2.13", "odd", "not set", host({"podPidsLimit": ...}), "fail", says=("any number",)),
     Case("4.2.13", "odd", "zero", host({"podPidsLimit": 0}), "fail", literal="pass"),
     Case("4.2.14", "pass", "its file", host(), "pass", says=("RuntimeDefault",)),
     Case("4.2.14", "pass", "its own answer", live(), "pass"),
@@ -918,7 +921,7 @@ def test_a_file_that_waits_for_a_restart_is_told() -> None:
     assert result.status == "pass" and "4096" in result.message
     assert [(item.source, item.observed, item.expected) for item in result.evidence] == [
         (kubelet.LIVE, 4096, "more than 0"),
-        (CONFIG, 100, "in force after a restart of the kubelet"),
+        (CONFIG, 100, "effective after a restart of the kubelet"),
     ]
     same = CHECKS["4.2.5"](live()())
     assert [item.expected for item in same.evidence] == ["more than 0", ""]
@@ -947,7 +950,7 @@ def test_fixes_keep_a_script_executable() -> None:
     ],
 )
 def test_durations_of_go(text: str, expected: float | None) -> None:
-    assert seconds(text) == expected
+    assert section_4_2.seconds(text) == expected
 
 
 @pytest.mark.parametrize(

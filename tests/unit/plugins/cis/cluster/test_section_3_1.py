@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.unit.plugins.cis.clusters import binding, client_certificate, cluster, facts, judge, thing
+from tests.unit.plugins.cis.clusters import binding, client_certificate, cluster, evaluate, facts, thing
 from tests.unit.plugins.cis.fakes import Case
 
 NOW = datetime.datetime(2026, 11, 21, 12, 0, tzinfo=datetime.UTC)
@@ -189,4 +189,4 @@ CASES: list[Case] = [
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_check(case: Case) -> None:
-    judge(case, CHECKS)
+    evaluate(case, CHECKS)

@@ -21,8 +21,8 @@ from tests.unit.plugins.cis.clusters import (
     client_certificate,
     cluster,
     container,
+    evaluate,
     facts,
-    judge,
     pod,
     role,
     rule,
@@ -528,7 +528,7 @@ CASES: list[Case] = [
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_check(case: Case) -> None:
-    judge(case, CHECKS)
+    evaluate(case, CHECKS)
 
 
 def many(count: int) -> Snapshot:

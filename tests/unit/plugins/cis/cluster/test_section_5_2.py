@@ -20,8 +20,8 @@ from tests.unit.plugins.cis.clusters import (
     container,
     defaults,
     definition,
+    evaluate,
     facts,
-    judge,
     namespace,
     pod,
     thing,
@@ -469,7 +469,7 @@ CASES: list[Case] = [
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_check(case: Case) -> None:
-    judge(case, CHECKS)
+    evaluate(case, CHECKS)
 
 
 def test_pods_of_one_owner_are_one_evidence() -> None:

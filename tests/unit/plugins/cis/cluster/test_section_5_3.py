@@ -12,7 +12,16 @@ import pytest
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.section_5_3 import CHECKS
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.snapshot import Snapshot
 
-from tests.unit.plugins.cis.clusters import SYSTEM, Object, cluster, definition, judge, namespace, pod, thing
+from tests.unit.plugins.cis.clusters import (
+    SYSTEM,
+    Object,
+    cluster,
+    definition,
+    evaluate,
+    namespace,
+    pod,
+    thing,
+)
 from tests.unit.plugins.cis.fakes import Case
 
 
@@ -285,4 +294,4 @@ CASES: list[Case] = [
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_check(case: Case) -> None:
-    judge(case, CHECKS)
+    evaluate(case, CHECKS)

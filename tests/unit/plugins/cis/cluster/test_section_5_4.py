@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.section_5_4 import CHECKS
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.snapshot import Snapshot
 
-from tests.unit.plugins.cis.clusters import Object, cluster, container, definition, facts, judge, pod
+from tests.unit.plugins.cis.clusters import Object, cluster, container, definition, evaluate, facts, pod
 from tests.unit.plugins.cis.fakes import Case
 
 VARIABLE = {"name": "PASSWORD", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}}
@@ -120,4 +120,4 @@ CASES: list[Case] = [
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_check(case: Case) -> None:
-    judge(case, CHECKS)
+    evaluate(case, CHECKS)

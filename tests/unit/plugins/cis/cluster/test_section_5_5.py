@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.section_5_5 import CHECKS
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.snapshot import Snapshot
 
-from tests.unit.plugins.cis.clusters import Object, cluster, definition, facts, judge, thing
+from tests.unit.plugins.cis.clusters import Object, cluster, definition, evaluate, facts, thing
 from tests.unit.plugins.cis.fakes import Case
 
 PLUGIN = facts(plugins=("ImagePolicyWebhook", "PodSecurity"))
@@ -140,4 +140,4 @@ CASES: list[Case] = [
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_check(case: Case) -> None:
-    judge(case, CHECKS)
+    evaluate(case, CHECKS)

@@ -17,8 +17,8 @@ from tests.unit.plugins.cis.clusters import (
     binding,
     cluster,
     container,
+    evaluate,
     facts,
-    judge,
     pod,
     thing,
 )
@@ -193,4 +193,4 @@ CASES: list[Case] = [
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_check(case: Case) -> None:
-    judge(case, CHECKS)
+    evaluate(case, CHECKS)

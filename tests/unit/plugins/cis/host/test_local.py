@@ -127,7 +127,7 @@ def test_a_static_pod_may_have_a_uid_of_its_manifest(tree: Tree) -> None:
     assert Host(str(tree.root)).processes("etcd")
 
 
-def test_a_static_pod_without_the_hosts_network_is_this_kubelets_by_its_folder(tree: Tree) -> None:
+def test_a_static_pod_without_the_hosts_network_is_this_kubelets_by_its_directory(tree: Tree) -> None:
     tree.run(
         7,
         "/bin/kube-scheduler",
@@ -197,7 +197,7 @@ def test_no_link_leads_out_of_a_container(tree: Tree, target: str) -> None:
         reader.read("/data/ca.crt", etcd)
 
 
-def test_a_folder_that_is_a_link_leads_nowhere_else(tree: Tree) -> None:
+def test_a_directory_that_is_a_link_leads_nowhere_else(tree: Tree) -> None:
     tree.file("/srv/real/a.crt", "host")
     tree.link("/pki", "/srv/real", under="/box")
     tree.file("/srv/real/a.crt", "container", under="/box")
@@ -268,7 +268,7 @@ def test_a_file_that_cannot_be_read_is_an_error_and_not_missing(
     assert [item.error for item in reader.walk("/closed")] == ["Permission denied"]
 
 
-def test_a_walk_is_sorted_and_does_not_follow_links_into_folders(tree: Tree) -> None:
+def test_a_walk_is_sorted_and_does_not_follow_links_into_directories(tree: Tree) -> None:
     for path in ("/pki/b.crt", "/pki/a.key", "/pki/etcd/ca.crt", "/outside/secret"):
         tree.file(path)
     tree.link("/pki/out", "/outside")
@@ -319,12 +319,12 @@ class _Kubelet(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """A kubelet's port: TLS, and an answer for whoever has a certificate by the CA."""
-    folder = tmp_path_factory.mktemp("kubelet")
-    (folder / "server.pem").write_text(SERVER.pem + SERVER.key_pem)
-    (folder / "ca.crt").write_text(CA.pem)
+    directory = tmp_path_factory.mktemp("kubelet")
+    (directory / "server.pem").write_text(SERVER.pem + SERVER.key_pem)
+    (directory / "ca.crt").write_text(CA.pem)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "server.pem")
-    context.load_verify_locations(folder / "ca.crt")
+    context.load_cert_chain(directory / "server.pem")
+    context.load_verify_locations(directory / "ca.crt")
     context.verify_mode = ssl.CERT_OPTIONAL
     _Kubelet.asked = []
     _Kubelet.answer = (200, json.dumps({"kubeletconfig": {"podPidsLimit": 7}}).encode())

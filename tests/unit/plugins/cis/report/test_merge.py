@@ -510,10 +510,10 @@ def test_a_long_message_ends() -> None:
 
 
 def test_files_are_private_but_for_the_metrics(tmp_path: Any) -> None:
-    folder = tmp_path / "new" / "cis"
-    written = files.write(made(), str(folder), list(files.FORMATS))
-    modes = {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
+    directory = tmp_path / "new" / "cis"
+    written = files.write(made(), str(directory), list(files.FORMATS))
+    modes = {path.name: path.stat().st_mode & 0o777 for path in directory.iterdir()}
     assert set(written) == set(files.FORMATS)
     assert modes.pop("cis.prom") == 0o644
     assert set(modes.values()) == {0o600}
-    assert folder.stat().st_mode & 0o777 == 0o700
+    assert directory.stat().st_mode & 0o777 == 0o700
