@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._node import delegate
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._node import daemons, delegate
 
 
 def select_delegate(observations: t.Any, known: t.Any = None) -> dict[str, t.Any]:
@@ -25,11 +25,25 @@ def select_delegate(observations: t.Any, known: t.Any = None) -> dict[str, t.Any
         raise AnsibleFilterError(str(exc)) from exc
 
 
+def daemon_settled(node: t.Any, name: str, placed: t.Any, inputs: t.Any, times: t.Any = None) -> bool:
+    """See C(daemon_settled.yml).
+
+    :raises AnsibleFilterError: for anything but the results of C(node_info) and C(artifact).
+    """
+    for value in (node, placed):
+        if not isinstance(value, t.Mapping):
+            raise AnsibleFilterError(
+                f"daemon_settled takes the results of node_info and artifact, found {type(value).__name__}."
+            )
+    return daemons.daemon_settled(node, name, placed, inputs, times)
+
+
 class FilterModule:
     """The filters by name."""
 
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """Name -> function."""
         return {
+            "daemon_settled": daemon_settled,
             "select_delegate": select_delegate,
         }

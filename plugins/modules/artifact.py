@@ -267,6 +267,10 @@ files:
       description: Name inside the archive, V(null) for a plain file.
       type: str
       sample: bin/containerd
+    modified_at:
+      description: When the file's content was last replaced, in seconds since the epoch; V(null) while it is missing.
+      type: float
+      sample: 1790000000.5
 directories:
   description: Every directory that the call concerns.
   returned: success

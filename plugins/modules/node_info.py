@@ -264,7 +264,7 @@ node:
         kubeconfigs:
           description:
             - Kubeconfigs that the collection manages on the host, by path, each with C(server), C(has_cluster_ca),
-              C(private) and what RV(node.security.serving_certificate) has of a certificate.
+              C(private), C(modified_at) and what RV(node.security.serving_certificate) has of a certificate.
           type: dict
           sample: {}
         users:

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import grp
+import os
 import pwd
 import typing as t
 
@@ -55,7 +56,15 @@ def result_of(target: Target, staged: Staged) -> dict[str, t.Any]:
         "size": size,
         "source": target.spec.url or None,
         "member": target.member,
+        "modified_at": _modified_at(target.dest),
     }
+
+
+def _modified_at(path: str) -> float | None:
+    try:
+        return os.lstat(path).st_mtime
+    except OSError:
+        return None
 
 
 def diff_of(plan: Plan) -> dict[str, str] | list[dict[str, str]]:

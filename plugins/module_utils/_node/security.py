@@ -122,6 +122,7 @@ def kubeconfigs(root: str, now: datetime) -> dict[str, dict[str, t.Any]]:
             same_ca = False
         found[path] = {
             **own,
+            "modified_at": os.stat(under(root, path)).st_mtime,
             "server": config.server,
             "has_cluster_ca": same_ca,
             "private": _private(under(root, path)),

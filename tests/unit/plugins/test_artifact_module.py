@@ -16,6 +16,7 @@ import socket
 import stat
 import tarfile
 import threading
+import time
 import typing as t
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -168,6 +169,7 @@ def test_fresh_then_again_then_check(server: Server, tmp_path: Path, run_module:
             "size": len(data),
             "source": server.base + "/kubelet",
             "member": None,
+            "modified_at": pytest.approx(time.time(), abs=120),
         }
     ]
     asked = server.count("/kubelet")

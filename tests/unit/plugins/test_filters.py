@@ -12,7 +12,7 @@ import typing as t
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.baremetal.kubernetes.plugins.filter.kubeadm import combine_named
-from ansible_collections.baremetal.kubernetes.plugins.filter.nodes import select_delegate
+from ansible_collections.baremetal.kubernetes.plugins.filter.nodes import daemon_settled, select_delegate
 from ansible_collections.baremetal.kubernetes.plugins.filter.releases import release_file
 from ansible_collections.baremetal.kubernetes.plugins.filter.toml import to_toml
 
@@ -203,3 +203,43 @@ def test_combine_named(base: dict[str, t.Any], over: dict[str, t.Any], expected:
 def test_combine_named_refuses() -> None:
     with pytest.raises(AnsibleFilterError, match="two dictionaries, found list"):
         combine_named({}, [])
+
+
+RUNNING = {"enabled": True, "running": True, "masked": False, "stale": False, "started_at": 100.0}
+PLACED = {"changed": False, "files": [{"dest": "/bin/d", "modified_at": 90.0}]}
+
+
+@pytest.mark.parametrize(
+    ("daemon", "placed", "inputs", "times", "settled"),
+    [
+        ({}, {}, ["/bin/d"], None, True),
+        ({}, {}, ["/bin/d", "/etc/d"], {"/etc/d": 99.0}, True),
+        ({}, {}, ["/bin/d", "/etc/d"], {"/etc/d": 101.0}, False),
+        # A clock that was set back since says nothing.
+        ({}, {}, ["/bin/d", "/etc/d"], {"/etc/d": 500.0}, True),
+        ({}, {}, ["/bin/d", "/etc/d"], {"/etc/d": None}, False),
+        ({}, {}, ["/bin/d", "/etc/unknown"], None, False),
+        ({}, {"changed": True}, ["/bin/d"], None, False),
+        ({}, {"files": [{"dest": "/bin/d", "modified_at": 150.0}]}, ["/bin/d"], None, False),
+        ({"enabled": False}, {}, ["/bin/d"], None, False),
+        ({"running": False}, {}, ["/bin/d"], None, False),
+        ({"masked": True}, {}, ["/bin/d"], None, False),
+        ({"stale": True}, {}, ["/bin/d"], None, False),
+        ({"started_at": None}, {}, ["/bin/d"], None, False),
+    ],
+)
+def test_daemon_settled(
+    daemon: dict[str, t.Any],
+    placed: dict[str, t.Any],
+    inputs: list[str],
+    times: dict[str, t.Any] | None,
+    settled: bool,
+) -> None:
+    node = {"daemons": {"d": {**RUNNING, **daemon}}, "observed_at": 200.0}
+    assert daemon_settled(node, "d", {**PLACED, **placed}, inputs, times) is settled
+
+
+def test_daemon_that_was_not_observed_is_not_settled() -> None:
+    assert daemon_settled({}, "d", PLACED, []) is False
+    with pytest.raises(AnsibleFilterError, match="node_info and artifact"):
+        daemon_settled([], "d", PLACED, [])
