@@ -9,8 +9,8 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._csr import inventory
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._csr import allow_list
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._plain import plain
 
 
@@ -25,7 +25,7 @@ def serving_nodes(
     if not all(isinstance(value, t.Mapping) for value in given):
         raise AnsibleFilterError("serving_nodes takes dictionaries, found something else.")
     try:
-        return inventory.serving_nodes(*(plain(value) for value in given))
+        return allow_list.serving_nodes(*(plain(value) for value in given))
     except OperatorError as exc:
         raise AnsibleFilterError(str(exc)) from exc
 

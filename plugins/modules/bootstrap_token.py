@@ -6,21 +6,21 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: bootstrap_token
-short_description: Make and delete the credentials that a node joins with
+short_description: Create and delete the credentials that a node joins with
 version_added: 0.1.0
 author:
   - baremetal.kubernetes contributors (@baremetal-kubernetes)
 description:
-  - Runs on a control plane. It makes a token that lives 15 minutes at most, for one host to join with, and deletes it
-    when the host is in.
-  - For a control plane that joins, it also uploads the certificates, encrypted by a fresh key, and deletes them again.
+  - Runs on a control plane. It creates a bootstrap token that is valid for 15 minutes at most, for one host to join
+    with, and deletes it when the host has joined.
+  - For a control plane that joins, it also uploads the certificates, encrypted with a new key, and deletes them again.
 extends_documentation_fragment:
   - baremetal.kubernetes._attributes
 attributes:
   check_mode:
     support: full
     details:
-      - With O(state=present) it reports a change and returns no token, as there is none.
+      - With O(state=present) it reports a change and returns no token.
   diff_mode:
     support: none
     details:
@@ -28,21 +28,21 @@ attributes:
   idempotent:
     support: partial
     details:
-      - Every run with O(state=present) makes another token, as the value of an older one cannot be told.
+      - Every run with O(state=present) creates another token, as the value of an older one is not known.
 options:
   state:
-    description: Whether to make a token or to delete one.
+    description: Whether to create a token or to delete one.
     type: str
     choices: [present, absent]
     default: present
   ttl:
-    description: Seconds that the token lives, 900 at most.
+    description: Seconds that the token is valid, 900 at most.
     type: int
     default: 900
   description:
     description:
       - What the token is for, for example the name of the host that joins.
-      - A token of the same description is deleted, as it is left from a run that was interrupted.
+      - A token of the same description is deleted, as an interrupted run has left it behind.
     type: str
     default: made by baremetal.kubernetes
   token_id:
@@ -51,8 +51,8 @@ options:
   control_plane:
     description:
       - With O(state=present), also upload the certificates of the control plane.
-      - With O(state=absent), also delete them, and the token that kubeadm made to own them.
-      - There is one place for these certificates in a cluster, so control planes must join one after another.
+      - With O(state=absent), also delete them, and the token that kubeadm created to own them.
+      - A cluster has one Secret for these certificates, so control planes must join one after another.
     type: bool
     default: false
   timeout:
@@ -64,25 +64,25 @@ options:
     type: str
     default: kubeadm
   root:
-    description: Folder below which the module looks for kubeadm's files, for tests.
+    description: Directory below which the module looks for kubeadm's files, for tests.
     type: path
     default: /
 notes:
-  - Use C(no_log) on the task and keep its result only as long as the join takes.
+  - Use C(no_log) on the task, and its result for this join only.
   - Neither the token nor the key is ever an argument of a command.
 seealso:
   - module: baremetal.kubernetes.kubeadm
 """
 
 EXAMPLES = r"""
-- name: Make a token for this host
+- name: Create a token for this host
   baremetal.kubernetes.bootstrap_token:
     description: join of {{ inventory_hostname }}
   delegate_to: cp1
   register: __worker_token
   no_log: true
 
-- name: Delete it
+- name: Delete the token
   baremetal.kubernetes.bootstrap_token:
     state: absent
     token_id: "{{ __worker_token.token_id }}"
@@ -96,12 +96,12 @@ token:
   type: str
   sample: abcdef.0123456789abcdef
 token_id:
-  description: First part of the token, by which it is deleted. No secret.
+  description: First part of the token, by which it is deleted. It is no secret.
   returned: with O(state=present), not in check mode
   type: str
   sample: abcdef
 expires:
-  description: When the token ends, in UTC (RFC 3339).
+  description: When the token expires, in UTC (RFC 3339).
   returned: with O(state=present), not in check mode
   type: str
   sample: "2026-11-21T14:30:00Z"
@@ -131,13 +131,11 @@ import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import (
-    Api,
-    UnreachableError,
-)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import Api
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import documents
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runner import Host
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._module import run_module
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
 
 MAX_TTL = 900
@@ -161,7 +159,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 
 def upload_certificates(host: Host, api: Api, seconds: int) -> str:
-    """Upload the certificates of the control plane, encrypted by a fresh key.
+    """Upload the certificates of the control plane, encrypted with a new key.
 
     :returns: the key. :raises KubeadmError: when the cluster's configuration is missing or the upload fails.
     """
@@ -170,7 +168,7 @@ def upload_certificates(host: Host, api: Api, seconds: int) -> str:
     if not cluster:
         raise KubeadmError(
             f"{host.name}: the ConfigMap kubeadm-config of kube-system holds no ClusterConfiguration.",
-            "Let kubeadm init run to its end first (baremetal.kubernetes.kubeadm with operation: init).",
+            "Complete kubeadm init first (baremetal.kubernetes.kubeadm with operation: init).",
         )
     key = secrets.token_hex(32)
     own = {
@@ -178,7 +176,7 @@ def upload_certificates(host: Host, api: Api, seconds: int) -> str:
         "kind": "InitConfiguration",
         "certificateKey": key,
     }
-    # With the stored configuration kubeadm need not look for the newest version on the internet, and knows which etcd
+    # With the stored configuration kubeadm does not look up the newest version on the internet, and knows which etcd
     # certificates there are.
     with host.config_file(documents.render([own], [cluster])) as path:
         argv = [
@@ -194,18 +192,19 @@ def upload_certificates(host: Host, api: Api, seconds: int) -> str:
     return key
 
 
-def forget(api: Api, description: str) -> None:
-    """Delete the tokens of this description: an interrupted run could not, and nobody knows their values any more."""
-    wanted = base64.b64encode(description.encode()).decode()
+def delete_leftover(api: Api, description: str) -> None:
+    """Delete the tokens of this description, which an interrupted run left behind: nobody knows their values."""
+    encoded = base64.b64encode(description.encode()).decode()
     listed = api.get(SECRETS.rstrip("/") + "?fieldSelector=type%3Dbootstrap.kubernetes.io%2Ftoken")
     for secret in (listed or {}).get("items") or []:
-        if (secret.get("data") or {}).get("description") == wanted:
+        if (secret.get("data") or {}).get("description") == encoded:
             api.delete(SECRETS + str(secret["metadata"]["name"]))
 
 
-def make(module: AnsibleModule, host: Host) -> dict[str, t.Any]:
+def create(module: AnsibleModule) -> dict[str, t.Any]:
     """C(state=present)."""
     params = module.params
+    host = Host(params["root"], params["kubeadm_path"])
     if not 60 <= params["ttl"] <= MAX_TTL:
         raise KubeadmError(
             f"ttl is {params['ttl']} s, expected 60 to {MAX_TTL}.",
@@ -222,7 +221,7 @@ def make(module: AnsibleModule, host: Host) -> dict[str, t.Any]:
     if module.check_mode:
         return result
     api = Api(host.root)
-    forget(api, params["description"])
+    delete_leftover(api, params["description"])
     output = host.run(
         [
             "token",
@@ -251,15 +250,16 @@ def make(module: AnsibleModule, host: Host) -> dict[str, t.Any]:
         try:
             result["certificate_key"] = upload_certificates(host, api, params["timeout"])
         except BaseException:
-            # Nobody will learn of the token any more.
+            # The result that would tell the token is lost.
             host.delete_token(token)
             raise
     return result
 
 
-def delete(module: AnsibleModule, host: Host) -> dict[str, t.Any]:
+def delete(module: AnsibleModule) -> dict[str, t.Any]:
     """C(state=absent)."""
     params = module.params
+    host = Host(params["root"], params["kubeadm_path"])
     if params["token_id"] is not None and not _TOKEN_ID.fullmatch(params["token_id"]):
         raise KubeadmError(
             f"token_id has {len(params['token_id'])} characters, expected six of a-z and 0-9.",
@@ -291,18 +291,7 @@ def delete(module: AnsibleModule, host: Host) -> dict[str, t.Any]:
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    host = Host(module.params["root"], module.params["kubeadm_path"])
-    result: dict[str, t.Any] = {}
-    try:
-        result = make(module, host) if module.params["state"] == "present" else delete(module, host)
-    except KubeadmError as exc:
-        module.fail_json(msg=str(exc), **exc.context)
-    except UnreachableError as exc:
-        module.fail_json(
-            msg=f"{host.name}: the API server of this host does not answer: {exc}."
-            " Look at its container (crictl ps -a, crictl logs) and at the kubelet's log."
-        )
-    module.exit_json(**result)
+    run_module(module, create if module.params["state"] == "present" else delete)
 
 
 if __name__ == "__main__":

@@ -174,17 +174,22 @@ import datetime
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cluster.rest import (
-    KUBERNETES_ERROR,
-    KubeconfigError,
-    RefusedError,
-    UnansweredError,
-    connect,
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import (
+    ApiError,
+    CredentialsError,
+    StatusError,
 )
-from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.audit import CHECKS, evaluate_all
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.audit import (
+    CHECKS,
+    evaluate_all,
+)
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.snapshot import (
     Snapshot,
     read_snapshot,
+)
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.connect import (
+    KUBERNETES_ERROR,
+    connect,
 )
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -196,16 +201,17 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 }
 
 
-def explain(exc: UnansweredError, kubeconfig: str) -> str:
+def explain(exc: ApiError, kubeconfig: str) -> str:
     """What was found when the API could not be asked, what was expected, and what to do."""
-    if isinstance(exc, RefusedError) and exc.status == 401:
+    if isinstance(exc, StatusError) and exc.status == 401:
         return (
-            f"{exc}: the API server does not know the credentials in {kubeconfig}. Expected those of somebody who may"
-            " read the whole cluster. Fetch the kubeconfig from a control plane again: its certificate may be too old."
+            f"{exc.message.rstrip('.')}: the API server does not know the credentials in {kubeconfig}. Expected those"
+            " of somebody who may read the whole cluster. Fetch the kubeconfig from a control plane again: its"
+            " certificate may be too old."
         )
     return (
-        f"{exc}. Expected the API server of the cluster in {kubeconfig}. See whether it runs (crictl ps on a control"
-        " plane) and can be reached from here."
+        f"{exc.message} Expected the API server of the cluster in {kubeconfig}. See whether it runs (crictl ps on a"
+        " control plane) and can be reached from here."
     )
 
 
@@ -215,9 +221,9 @@ def take_snapshot(module: AnsibleModule, time: str) -> Snapshot:
     try:
         api = connect(params["kubeconfig"], params["context"], params["timeout"])
         return read_snapshot(api, params["nodes"])
-    except KubeconfigError as exc:
+    except CredentialsError as exc:
         module.fail_json(msg=str(exc), time=time)
-    except UnansweredError as exc:
+    except ApiError as exc:
         module.fail_json(msg=explain(exc, params["kubeconfig"]), time=time)
     raise RuntimeError("fail_json returned")
 

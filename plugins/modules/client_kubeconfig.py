@@ -6,14 +6,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: client_kubeconfig
-short_description: A kubeconfig for a user of the cluster, renewed in time
+short_description: Manage the kubeconfig of a user with a client certificate
 version_added: 0.1.0
 author:
   - baremetal.kubernetes contributors (@baremetal-kubernetes)
 description:
-  - Runs on a control plane. It has a kubeconfig there for a user who is known by a client certificate, made by kubeadm
-    with the cluster's CA, and makes another one before the certificate ends.
-  - What the user may do is given by RBAC, and not by this module. Certificates cannot be revoked, so give the user
+  - Runs on a control plane. It keeps a kubeconfig there for a user with a client certificate, which kubeadm issues with
+    the cluster's CA, and renews it before the certificate expires.
+  - What the user may do is a matter of RBAC, and not of this module. Certificates cannot be revoked, so grant the user
     little.
 extends_documentation_fragment:
   - baremetal.kubernetes._attributes
@@ -23,12 +23,12 @@ attributes:
   diff_mode:
     support: full
     details:
-      - Shows user, groups, server, mode, owner and end of validity, and never the key.
+      - Shows user, groups, server, mode, owner and expiration, never the key.
   idempotent:
     support: full
 options:
   path:
-    description: The file. Its folder must be there.
+    description: The file. Its directory must exist.
     type: path
     required: true
   common_name:
@@ -41,12 +41,12 @@ options:
     elements: str
     default: []
   valid_days:
-    description: How long a new certificate is good for.
+    description: Days for which a new certificate is valid.
     type: int
     default: 365
   min_days:
     description:
-      - A new one is made when the certificate is good for fewer days than that. Without it, a third of O(valid_days).
+      - The certificate is renewed when it is valid for fewer days than that. By default a third of O(valid_days).
     type: int
   kubeadm_path:
     description: The program, by path or by name.
@@ -57,18 +57,18 @@ options:
     type: int
     default: 60
   root:
-    description: Folder below which the module looks for kubeadm's files, for tests.
+    description: Directory below which the module looks for kubeadm's files, for tests.
     type: path
     default: /
 notes:
   - The file belongs to root, and nobody else may read it.
-  - The key of the cluster's CA must be on this host, and kubeadm on it.
+  - The host must have kubeadm and the key of the cluster's CA.
 seealso:
   - module: baremetal.kubernetes.kubelet_csr
 """
 
 EXAMPLES = r"""
-- name: Have credentials for the approver of serving certificates
+- name: Manage the credentials of the kubelet CSR approver
   baremetal.kubernetes.client_kubeconfig:
     path: /etc/baremetal-kubernetes/kubelet-csr-approver.conf
     common_name: baremetal-kubernetes:kubelet-csr-approver
@@ -76,18 +76,18 @@ EXAMPLES = r"""
 
 RETURN = r"""
 reasons:
-  description: Why it was made anew, or would be; empty when it is as it should be or just mode or owner were not.
+  description: Why the kubeconfig was replaced, or would be; empty when at most its mode or owner were wrong.
   returned: always
   type: list
   elements: str
-  sample: ["its certificate is good for 98 more days, expected 121 at least"]
+  sample: ["its certificate is valid for 98 more days, expected 121 at least"]
 server:
   description: URL of the API server in it.
   returned: always
   type: str
   sample: https://192.0.2.10:6443
 not_after:
-  description: When its certificate ends, in UTC (RFC 3339); in check mode, that of the one that is there.
+  description: When its certificate expires, in UTC (RFC 3339); in check mode, that of the present one.
   returned: when there is one
   type: str
   sample: "2027-11-21T12:00:00Z"
@@ -108,14 +108,15 @@ from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import kubeconfig, x509
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api import client
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import (
-    Api,
-    UnreachableError,
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import Api
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import (
+    CredentialsError,
+    connection_from,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import credentials, documents
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runner import Host
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._module import run_module
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import files
 
@@ -150,15 +151,15 @@ def observe(path: str) -> credentials.Found:
         raise KubeadmError(f"{path} cannot be read: {exc.strerror}.", "Run this as root.") from exc
     unusable = ""
     try:
-        client.Client(kubeconfig.parse(text), "it")
+        connection_from(kubeconfig.parse(text), "it")
     except kubeconfig.KubeconfigError as exc:
         unusable = str(exc)
-    except client.ApiError as exc:
+    except CredentialsError as exc:
         unusable = exc.message
     return credentials.Found(text, stat.S_IMODE(info.st_mode), (info.st_uid, info.st_gid), unusable)
 
 
-def want(params: t.Mapping[str, t.Any]) -> credentials.Wanted:
+def wanted_from(params: t.Mapping[str, t.Any]) -> credentials.Wanted:
     """What is asked for, with server and CA of this host's cluster.
 
     :raises KubeadmError: when the host is no control plane or a number makes no sense.
@@ -186,8 +187,8 @@ def want(params: t.Mapping[str, t.Any]) -> credentials.Wanted:
     )
 
 
-def make(host: Host, params: t.Mapping[str, t.Any]) -> str:
-    """Have kubeadm make it.
+def create(host: Host, params: t.Mapping[str, t.Any]) -> str:
+    """Have kubeadm create the kubeconfig.
 
     :returns: the kubeconfig, a secret.
     """
@@ -197,32 +198,38 @@ def make(host: Host, params: t.Mapping[str, t.Any]) -> str:
     if not cluster:
         raise KubeadmError(
             f"{host.name}: the ConfigMap kubeadm-config of kube-system holds no ClusterConfiguration.",
-            "Let kubeadm init run to its end first (baremetal.kubernetes.kubeadm with operation: init).",
+            "Complete kubeadm init first (baremetal.kubernetes.kubeadm with operation: init).",
         )
     address = urlsplit(api.server)
-    # What kubeadm would otherwise look for on the host, and might not find.
+    # What kubeadm would otherwise detect on the host, and might not find.
     own: dict[str, t.Any] = {
         "apiVersion": documents.API_VERSION,
         "kind": "InitConfiguration",
         "nodeRegistration": {"criSocket": CRI_SOCKET},
     }
     with contextlib.suppress(ValueError):
-        # It takes no name here.
+        # kubeadm takes addresses only.
         advertised = str(ipaddress.ip_address(address.hostname or ""))
         own["localAPIEndpoint"] = {"advertiseAddress": advertised, "bindPort": address.port or 443}
     argv = ["kubeconfig", "user", "--client-name", params["common_name"]]
     argv += [word for name in params["organizations"] for word in ("--org", name)]
     argv += ["--validity-period", f"{params['valid_days'] * 24}h"]
     with host.config_file(documents.render([own], [cluster])) as path:
-        return host.run([*argv, "--config", path], params["timeout"]).raw
+        try:
+            return host.run([*argv, "--config", path], params["timeout"]).raw
+        except KubeadmError as exc:
+            # What kubeadm printed may hold the key.
+            exc.context.pop("stdout", None)
+            raise
 
 
-def run(module: AnsibleModule, host: Host) -> dict[str, t.Any]:
-    """Have it as it should be."""
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    """Observe the file, and replace it when it is not as wanted."""
     params = module.params
+    host = Host(params["root"], params["kubeadm_path"])
     owner = (os.geteuid(), os.getegid())
     now = datetime.now(timezone.utc)
-    wanted = want(params)
+    wanted = wanted_from(params)
     found = observe(params["path"])
     why = credentials.reasons(found, wanted, now)
     until = credentials.stamp(now + timedelta(days=params["valid_days"]))
@@ -232,18 +239,18 @@ def run(module: AnsibleModule, host: Host) -> dict[str, t.Any]:
     changed = bool(why) or (found.mode, found.owner) != (MODE, owner)
     before = credentials.shown(found)
     if changed and not module.check_mode:
-        text = make(host, params) if why else found.text or ""
+        text = create(host, params) if why else found.text or ""
         wrong = credentials.reasons(credentials.Found(text), wanted, datetime.now(timezone.utc))
         if wrong:
             raise KubeadmError(
-                f"{host.name}: kubeadm made something else than was asked for: {'; '.join(wrong)}.",
-                "See whether admin.conf and the CA of this host are those of the cluster.",
+                f"{host.name}: kubeadm created another kubeconfig than was asked for: {'; '.join(wrong)}.",
+                "Check that admin.conf and the CA of this host are those of the cluster.",
             )
         try:
             files.write_atomic(params["path"], text.encode(), MODE, owner)
         except OSError as exc:
             raise KubeadmError(
-                f"{params['path']} cannot be written: {exc.strerror}.", "Make its folder."
+                f"{params['path']} cannot be written: {exc.strerror}.", "Create its directory."
             ) from exc
         found = observe(params["path"])
         after = credentials.shown(found)
@@ -268,20 +275,7 @@ def _end(found: credentials.Found) -> dict[str, t.Any]:
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    host = Host(module.params["root"], module.params["kubeadm_path"])
-    result: dict[str, t.Any] = {}
-    try:
-        result = run(module, host)
-    except KubeadmError as exc:
-        # What kubeadm printed may hold a key.
-        exc.context.pop("stdout", None)
-        module.fail_json(msg=str(exc), **exc.context)
-    except UnreachableError as exc:
-        module.fail_json(
-            msg=f"{host.name}: the API server of this host does not answer: {exc}."
-            " Look at its container (crictl ps -a, crictl logs) and at the kubelet's log."
-        )
-    module.exit_json(**result)
+    run_module(module, run)
 
 
 if __name__ == "__main__":

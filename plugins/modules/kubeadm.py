@@ -405,6 +405,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runn
     fresh_token,
     look_further,
 )
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._module import run_module
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import (
     Membership,
     observe,
@@ -685,11 +686,7 @@ def main() -> None:
     """Run the module."""
     required = [("operation", operation, ["role"]) for operation in ("init", "join")]
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, required_if=required)
-    try:
-        result = adjust(module) if module.params["operation"] == "adjust" else run(module)
-    except KubeadmError as exc:
-        module.fail_json(msg=str(exc), **exc.context)
-    module.exit_json(**result)
+    run_module(module, adjust if module.params["operation"] == "adjust" else run)
 
 
 if __name__ == "__main__":

@@ -188,10 +188,9 @@ from concurrent.futures import ThreadPoolExecutor
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._csr import cluster, plan, serving
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import (
-    Api,
-    UnreachableError,
-)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import Api
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import UnreachableError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._module import run_module
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -320,10 +319,21 @@ class Work:
         return {"before": lines((one, "Pending") for one, _word in pairs), "after": lines(pairs)}
 
 
-def run(module: AnsibleModule) -> Work:
-    """Do what is asked for.
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    """Approve what matches, and warn of what does not."""
+    result = approve(module).result()
+    for refused in result["refused"][:_WARNINGS]:
+        module.warn(
+            f"The request {refused['request']} for a serving certificate, made by"
+            f" {refused['node'] or 'no node'}, is not approved: {'; '.join(refused['reasons'])}."
+        )
+    return result
 
-    :raises OperatorError: also when a node does not serve what it should in time, with all that was done so far.
+
+def approve(module: AnsibleModule) -> Work:
+    """Decide about requests, repeatedly while nodes are waited for.
+
+    :raises OperatorError: also when a node does not serve its certificate in time, with all that was done so far.
     """
     work = Work(module.params, module.check_mode)
     deadline = time.monotonic() + module.params["timeout"]
@@ -336,7 +346,7 @@ def run(module: AnsibleModule) -> Work:
             # While control planes come up, an API server may well be away for a moment.
             if not module.params["wait"] or module.check_mode:
                 raise
-            done, silent = False, f" The API server {work.api.server} does not answer: {exc}."
+            done, silent = False, f" {exc.message}"
         if done or module.check_mode:
             return work
         if time.monotonic() + _POLL_SECONDS > deadline:
@@ -368,22 +378,7 @@ def _late(work: Work, silent: str) -> tuple[str, str]:
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    result: dict[str, t.Any] = {}
-    try:
-        result = run(module).result()
-    except OperatorError as exc:
-        module.fail_json(msg=str(exc), **exc.context)
-    except UnreachableError as exc:
-        module.fail_json(
-            msg=f"The API server of this host does not answer: {exc}."
-            " Look at its container (crictl ps -a, crictl logs) and at the kubelet's log."
-        )
-    for refused in result["refused"][:_WARNINGS]:
-        module.warn(
-            f"The request {refused['request']} for a serving certificate, made by"
-            f" {refused['node'] or 'no node'}, is not approved: {'; '.join(refused['reasons'])}."
-        )
-    module.exit_json(**result)
+    run_module(module, run)
 
 
 if __name__ == "__main__":

@@ -85,10 +85,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._etcd.client import Etcd
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._etcd.members import Member, plan_leave
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import (
-    Api,
-    UnreachableError,
-)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import Api
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._module import run_module
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
 
 NODES = "/api/v1/nodes/"
@@ -146,17 +144,7 @@ def run(params: t.Mapping[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    result: dict[str, t.Any] = {}
-    try:
-        result = run(module.params, module.check_mode)
-    except OperatorError as exc:
-        module.fail_json(msg=str(exc), **exc.context)
-    except UnreachableError as exc:
-        module.fail_json(
-            msg=f"The API server of this host does not answer: {exc}."
-            " Look at its container (crictl ps -a, crictl logs) and at the kubelet's log."
-        )
-    module.exit_json(**result)
+    run_module(module, lambda module: run(module.params, module.check_mode))
 
 
 if __name__ == "__main__":

@@ -84,7 +84,6 @@ key:
   sample: key-20261121
 """
 
-import json
 import os
 import time
 import typing as t
@@ -93,16 +92,27 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._encryption import plan
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._etcd.client import Etcd
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import (
-    Api,
-    UnreachableError,
-)
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import Api
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import StatusError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._module import run_module
 
 _POLL_SECONDS = 3.0
 _ATTEMPTS = 5
 #: What the API server puts ahead of everything that it has encrypted (k8s.io/apiserver, pkg/storage/value).
 _ENCRYPTED = b"k8s:enc:"
+
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "path": {"type": "path", "default": "/etc/kubernetes/encryption/config.yaml"},
+    "resources": {
+        "type": "list",
+        "elements": "str",
+        "choices": ["secrets", "configmaps"],
+        "default": ["secrets"],
+    },
+    "writes": {"type": "str", "choices": [plan.SECRETBOX, plan.IDENTITY], "default": plan.SECRETBOX},
+    "timeout": {"type": "int", "default": 180},
+}
 
 
 def key_in_force(path: str, writes: str, foresee: bool = False) -> str | None:
@@ -151,23 +161,28 @@ def stale(
 
 
 def rewrite(api: Api, resource: str, namespace: str, name: str) -> None:
-    """Have an object stored again as it is.
+    """Have the API server store an object again, unchanged.
 
-    :raises OperatorError: when the API server refuses it. :raises UnreachableError: without an answer.
+    :raises OperatorError: when it refuses, or others keep changing the object.
     """
     path = f"/api/v1/namespaces/{namespace}/{resource}/{name}"
-    for _attempt in range(_ATTEMPTS):
-        status, body = api.request(path)
-        if status == 200:
-            status, body = api.request(path, "PUT", json.loads(body))
-        if status in (200, 404):
-            return
-        if status != 409:
-            break
-    raise OperatorError(
-        f"{os.uname().nodename}: the API server answered {status} to writing {namespace}/{name} of {resource} again.",
-        "Look at the API server's log (crictl logs).",
-    )
+    if not any(_stored_again(api, path) for _attempt in range(_ATTEMPTS)):
+        raise OperatorError(
+            f"{os.uname().nodename}: {namespace}/{name} of {resource} was changed by others {_ATTEMPTS} times while it"
+            " was to be stored again.",
+            "Run again.",
+        )
+
+
+def _stored_again(api: Api, path: str) -> bool:
+    """Whether the object was stored again, or is gone; false when somebody else changed it in between."""
+    try:
+        api.update(path, api.read(path))
+    except StatusError as exc:
+        if exc.status not in (404, 409):
+            raise
+        return exc.status == 404
+    return True
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
@@ -201,31 +216,8 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
 
 def main() -> None:
     """Run the module."""
-    argument_spec: dict[str, t.Any] = {
-        "path": {"type": "path", "default": "/etc/kubernetes/encryption/config.yaml"},
-        "resources": {
-            "type": "list",
-            "elements": "str",
-            "choices": ["secrets", "configmaps"],
-            "default": ["secrets"],
-        },
-        "writes": {
-            "type": "str",
-            "choices": [plan.SECRETBOX, plan.IDENTITY],
-            "default": plan.SECRETBOX,
-        },
-        "timeout": {"type": "int", "default": 180},
-    }
-    module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True)
-    try:
-        result = run(module)
-    except (OperatorError, KubeadmError) as exc:
-        module.fail_json(msg=str(exc), **exc.context)
-    except UnreachableError as exc:
-        module.fail_json(
-            msg=f"{os.uname().nodename}: the API server does not answer: {exc}. Run again; what is done stays done."
-        )
-    module.exit_json(**result)
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    run_module(module, run)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import urllib.parse
 from datetime import datetime, timezone
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._csr import plan
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import AnswerError, Client
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import Client, StatusError
 
 REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 NODES = "/api/v1/nodes"
@@ -48,7 +48,7 @@ class Requests:
     def pending(self) -> list[tuple[dict[str, t.Any], plan.Decision]]:
         """Every request nobody decided about, with the verdict on it, oldest first.
 
-        :raises AnswerError: when the API server refuses. :raises UnreachableError: without an answer.
+        :raises ApiError: when they cannot be read.
         """
         selector = urllib.parse.quote(f"spec.signerName={plan.SIGNER}", safe="")
         found = [
@@ -104,11 +104,11 @@ class Requests:
             if current is None or decision.verdict != verdict:
                 return decision
             try:
-                self._client.ask(
-                    f"{path}/approval", "PUT", with_condition(current, kind, reason, text(decision), now())
+                self._client.update(
+                    f"{path}/approval", with_condition(current, kind, reason, text(decision), now())
                 )
                 return decision
-            except AnswerError as exc:
+            except StatusError as exc:
                 # Somebody decided meanwhile (another control plane), or it was deleted.
                 if exc.status not in (404, 409):
                     raise
@@ -118,8 +118,8 @@ class Requests:
 
     def _get(self, path: str) -> dict[str, t.Any] | None:
         try:
-            return self._client.ask(path)
-        except AnswerError as exc:
+            return self._client.read(path)
+        except StatusError as exc:
             if exc.status == 404:
                 return None
             raise

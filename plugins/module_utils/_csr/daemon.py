@@ -28,10 +28,10 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._csr import c
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import kubeconfig, x509
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import (
-    AnswerError,
     ApiError,
     Client,
-    UnreachableError,
+    StatusError,
+    connection_from,
 )
 
 EXIT_CONFIG = 2
@@ -183,7 +183,7 @@ class Approver:
         path = self._kubeconfig.path
         try:
             config = kubeconfig.parse(text)
-            self._client = Client(config, path)
+            self._client = Client(connection_from(config, path))
             own = x509.parse_pem((config.client_cert or b"").decode("ascii", "replace"))
         except (kubeconfig.KubeconfigError, x509.CertificateError, OperatorError) as exc:
             raise ConfigError(f"{path} is no usable kubeconfig: {exc}") from exc
@@ -207,7 +207,7 @@ class Approver:
         self._warn_of_end()
         try:
             self._decide()
-        except (UnreachableError, ApiError) as exc:
+        except ApiError as exc:
             pause = min(_FIRST_PAUSE * 2**self._failures, _LONGEST_PAUSE)
             self._failures = min(self._failures + 1, 16)
             self._log.say("error", "api-failed", message=str(exc), retry_seconds=pause)
@@ -242,7 +242,7 @@ class Approver:
             if decision.verdict == plan.APPROVE:
                 try:
                     last = requests.approve(csr)
-                except AnswerError as exc:
+                except StatusError as exc:
                     # What is wrong with one must not keep the others waiting.
                     why = plan.Reason(f"answer-{exc.status}", str(exc))
                     last = replace(decision, verdict=plan.REFUSE, reasons=(why,))

@@ -5,16 +5,20 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Read the kubeconfig files that kubeadm and the kubelet write. Targets have no YAML parser, and these need none."""
+
+"""Read the kubeconfig files that kubeadm and the kubelet write: one cluster, one user.
+
+Like every reader of C(_formats), it fails closed (anything else raises C(KubeconfigError)), and its syntax never grows.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import re
+import typing as t
 from dataclasses import dataclass, field
 
-_FIELD = re.compile(r"^[ \t]*(?:- )?([a-z-]+):[ \t]+[\"']?([^\"'\s#]+)[\"']?[ \t]*$", re.MULTILINE)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import yaml
 
 
 class KubeconfigError(ValueError):
@@ -39,32 +43,56 @@ class Kubeconfig:
 
 
 def parse(text: str) -> Kubeconfig:
-    """Read a kubeconfig with one cluster and one user in block style.
+    """Read a kubeconfig.
 
-    :raises KubeconfigError: when it names no server, more than one, or holds damaged base64.
+    :raises KubeconfigError: when it is no YAML of this kind, has not exactly one server or more than one user, or holds
+        damaged base64.
     """
-    fields: dict[str, list[str]] = {}
-    for key, value in _FIELD.findall(text):
-        fields.setdefault(key, []).append(value)
-    servers = fields.get("server", [])
+    try:
+        document = yaml.load(text)
+    except yaml.YamlError as exc:
+        # Its message quotes the line, which may hold a key.
+        raise KubeconfigError(f"line {exc.number} cannot be read") from None
+    clusters = _entries(document, "clusters", "cluster")
+    users = _entries(document, "users", "user")
+    servers = [server for cluster in clusters if (server := _text(cluster, "server"))]
     if len(servers) != 1:
         raise KubeconfigError(f"{len(servers)} servers, expected one")
-
-    def one(key: str) -> str | None:
-        return fields.get(key, [None])[0]
-
-    def decoded(key: str) -> bytes | None:
-        value = one(key)
-        try:
-            return base64.b64decode(value, validate=True) if value else None
-        except binascii.Error as exc:
-            raise KubeconfigError(f"{key} is not base64") from exc
-
+    if len(clusters) != 1 or len(users) > 1:
+        raise KubeconfigError(f"{len(clusters)} clusters and {len(users)} users, expected one")
+    user = users[0] if users else {}
     return Kubeconfig(
         server=servers[0],
-        ca=decoded("certificate-authority-data"),
-        client_cert=decoded("client-certificate-data"),
-        client_key=decoded("client-key-data"),
-        client_cert_path=one("client-certificate"),
-        client_key_path=one("client-key"),
+        ca=_decoded(clusters[0], "certificate-authority-data"),
+        client_cert=_decoded(user, "client-certificate-data"),
+        client_key=_decoded(user, "client-key-data"),
+        client_cert_path=_text(user, "client-certificate"),
+        client_key_path=_text(user, "client-key"),
     )
+
+
+def _entries(document: t.Any, plural: str, singular: str) -> list[dict[str, t.Any]]:
+    """The clusters or users, without their names."""
+    entries = (document.get(plural) if isinstance(document, dict) else None) or []
+    found = [
+        entry.get(singular) or {} if isinstance(entry, dict) else None
+        for entry in (entries if isinstance(entries, list) else [None])
+    ]
+    if not all(isinstance(entry, dict) for entry in found):
+        raise KubeconfigError(f"{plural} is no list of named entries with {singular}")
+    return t.cast("list[dict[str, t.Any]]", found)
+
+
+def _text(entry: dict[str, t.Any], key: str) -> str | None:
+    value = entry.get(key)
+    if value is not None and not isinstance(value, str):
+        raise KubeconfigError(f"{key} is no text")
+    return value or None
+
+
+def _decoded(entry: dict[str, t.Any], key: str) -> bytes | None:
+    value = _text(entry, key)
+    try:
+        return base64.b64decode(value, validate=True) if value else None
+    except (binascii.Error, ValueError) as exc:
+        raise KubeconfigError(f"{key} is not base64") from exc

@@ -46,6 +46,7 @@ class YamlError(ValueError):
     """The text is not YAML of this kind."""
 
     def __init__(self, number: int, what: str) -> None:
+        self.number = number
         super().__init__(f"line {number}: {what}")
 
 

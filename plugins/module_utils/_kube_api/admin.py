@@ -5,16 +5,24 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Requests to the host's own API server."""
+"""The client of the API server for hosts, with the kubeconfig files that kubeadm writes there."""
 
 from __future__ import annotations
 
-import re
+import os
 from dataclasses import replace
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import kubeconfig as reader
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api import client
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import yaml
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats.kubeconfig import (
+    Kubeconfig,
+    KubeconfigError,
+    parse,
+)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import (
+    Client,
+    CredentialsError,
+    connection_from,
+)
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import (
     ADMIN_CONF,
     CONFIG_DIR,
@@ -23,47 +31,49 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.members
     under,
 )
 
-UnreachableError = client.UnreachableError
-private_dir = client.private_dir
-
-# kubeadm writes the address of the local API server into its manifest; admin.conf may name a load balancer.
-_ADVERTISED = re.compile(r"kube-apiserver\.advertise-address\.endpoint:\s*[\"']?([^\s\"']+)")
-_REMEDY = "Make it anew with: kubeadm init phase kubeconfig admin"
+# kubeadm annotates the API server's manifest with its address; admin.conf may name a load balancer.
+_ADVERTISED = "kubeadm.kubernetes.io/kube-apiserver.advertise-address.endpoint"
+_NEXT_STEP = "Create it again with: kubeadm init phase kubeconfig admin"
 
 
-class Api(client.Client):
-    """Requests as the administrator of C(admin.conf), or as the user of another kubeconfig.
+class Api(Client):
+    """Requests as the administrator of C(admin.conf), or as the user of another kubeconfig of this host.
 
-    :param root: folder that stands for C(/). :param timeout: seconds per request. :param kubeconfig: its path; one of
-        the host's own asks the host's own API server.
-    :raises KubeadmError: when the kubeconfig is missing or unusable.
+    :param root: directory that stands for C(/). :param seconds: how long one answer may take.
+    :param kubeconfig: its path; those below C(/etc/kubernetes) lead to the API server of the host itself.
+    :raises CredentialsError: when the kubeconfig is missing or unusable.
     """
 
-    error = KubeadmError
-
-    def __init__(self, root: str = "/", timeout: float = 10, kubeconfig: str = ADMIN_CONF) -> None:
+    def __init__(self, root: str = "/", seconds: float = 10, kubeconfig: str = ADMIN_CONF) -> None:
         path = under(root, kubeconfig)
         text = read_text(root, kubeconfig)
         if text is None:
-            raise KubeadmError(
-                f"{path} cannot be read, so the API server cannot be asked.",
-                "Run this on a node of the cluster, as root."
-                if kubeconfig != ADMIN_CONF
-                else "Run this on a control plane, as root.",
+            where = "a control plane" if kubeconfig == ADMIN_CONF else "a node of the cluster"
+            raise CredentialsError(
+                f"{path} cannot be read, so there are no credentials for the API server.",
+                f"Run this on {where}, as root.",
             )
         try:
-            config = _with_files(reader.parse(text), root)
-        except reader.KubeconfigError as exc:
-            raise KubeadmError(f"{path} is no usable kubeconfig: {exc}.", _REMEDY) from exc
-        advertised = None
-        if kubeconfig.startswith(f"{CONFIG_DIR}/"):
-            advertised = _ADVERTISED.search(read_text(root, CONTROL_PLANE_MANIFESTS[0]) or "")
-        super().__init__(
-            config, path, f"https://{advertised.group(1)}" if advertised else None, _REMEDY, timeout
-        )
+            config = _with_files(parse(text), root)
+        except KubeconfigError as exc:
+            raise CredentialsError(f"{path} is no usable kubeconfig: {exc}.", _NEXT_STEP) from exc
+        server = _own_server(root) if kubeconfig.startswith(f"{CONFIG_DIR}/") else None
+        #: PEM of the cluster's CA.
+        self.ca = (config.ca or b"").decode("ascii", "replace")
+        super().__init__(connection_from(config, path, server, _NEXT_STEP, os.uname().nodename), seconds)
 
 
-def _with_files(config: reader.Kubeconfig, root: str) -> reader.Kubeconfig:
+def _own_server(root: str) -> str | None:
+    """URL of the API server that this host runs, C(None) when its manifest is missing or does not say."""
+    try:
+        manifest = yaml.load(read_text(root, CONTROL_PLANE_MANIFESTS[0]) or "")
+        address = manifest["metadata"]["annotations"][_ADVERTISED]
+    except (yaml.YamlError, KeyError, TypeError):
+        return None
+    return f"https://{address}"
+
+
+def _with_files(config: Kubeconfig, root: str) -> Kubeconfig:
     """The kubeconfig with the certificate and key that it names by path, as the kubelet's does."""
 
     def content(own: bytes | None, path: str | None) -> bytes | None:

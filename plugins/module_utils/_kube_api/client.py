@@ -5,7 +5,11 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""A small client of an API server for hosts, which have the standard library alone."""
+"""The client of Kubernetes API servers: verbs over a connection, with the standard library alone.
+
+Hosts connect with the kubeconfig files of kubeadm (C(_kube_api.admin)), the controller with any kubeconfig that the
+kubernetes package reads (C(_kube_api.connect) of C(plugin_utils)).
+"""
 
 from __future__ import annotations
 
@@ -14,174 +18,327 @@ import json
 import os
 import ssl
 import tempfile
+import time
 import typing as t
 import urllib.error
 import urllib.parse
 import urllib.request
+from dataclasses import dataclass, field
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import kubeconfig
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats.kubeconfig import Kubeconfig
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files import private_directory
 
+JSON = "application/json"
+#: A list whose items are their metadata only: nothing else leaves the API server.
+METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+#: An answer that is larger is refused. A page of 500 Pods is about 10 MiB.
+MAX_BYTES = 64 * 1024**2
 _PAGE = 500
-
-
-class UnreachableError(Exception):
-    """The API server does not answer; the message is the reason."""
+_CHUNK = 64 * 1024
+# API Priority and Fairness answers 429 when too many requests are in flight.
+_BUSY_ATTEMPTS = 4
+_BUSY_SECONDS = 0.5
+_BUSY_MAX_SECONDS = 10.0
 
 
 class ApiError(OperatorError):
-    """The kubeconfig cannot be used, or the API server answered with something else than what was asked for."""
+    """A request to an API server failed. All errors of this module are of this class."""
+
+
+class CredentialsError(ApiError):
+    """A kubeconfig, or a certificate in it, cannot be used."""
+
+
+class UnreachableError(ApiError):
+    """The API server does not answer.
+
+    :param server: its URL. :param reason: why, in a few words. :param host: that asked it.
+    """
+
+    def __init__(self, server: str, reason: str, host: str = "") -> None:
+        self.server = server
+        self.reason = reason
+        super().__init__(
+            _prefixed(host, f"The API server {server} does not answer: {reason}."),
+            "Check that it runs (crictl ps -a, crictl logs on a control plane) and can be reached from here.",
+        )
+
+
+class StatusError(ApiError):
+    """The API server answered with an HTTP status that is not the one of success.
+
+    :param told: its own message. :param host: that asked it.
+    """
+
+    def __init__(self, method: str, url: str, status: int, told: str, host: str = "") -> None:
+        self.status = status
+        next_step = {
+            401: "The API server does not accept these credentials: they may have expired.",
+            403: "Give this user the permission that is named.",
+        }.get(status, "Look at the API server's log (crictl logs).")
+        if 300 <= status < 400:
+            next_step = "Redirects are not followed: give the URL of the API server itself."
+        found = f"{method} {url} answered HTTP {status}: {told}".rstrip(": .")
+        super().__init__(_prefixed(host, f"{found}."), next_step)
+
+
+class InvalidAnswerError(ApiError):
+    """The API server answered with something that is no object of the API.
+
+    :param found: what it was. :param host: that asked it.
+    """
+
+    def __init__(self, url: str, found: str, host: str = "") -> None:
+        super().__init__(
+            _prefixed(host, f"{url} answered with {found}."), "Check that this is the URL of an API server."
+        )
+
+
+def _prefixed(host: str, sentence: str) -> str:
+    return f"{host}: {sentence.replace('The API', 'the API', 1)}" if host else sentence
+
+
+def tls_context(
+    ca: bytes | None, client_cert: bytes | None = None, client_key: bytes | None = None
+) -> ssl.SSLContext:
+    """TLS that verifies the server.
+
+    :param ca: PEM of the authorities to trust; those of the system when it is C(None).
+    :param client_cert: PEM of a client certificate, with C(client_key).
+    :raises ValueError: when one of them is unusable; so are C(ssl.SSLError) and C(OSError).
+    """
+    context = ssl.create_default_context(cadata=ca.decode("ascii") if ca is not None else None)
+    if client_cert is not None:
+        # OpenSSL loads a client key from a file only; it exists for the time of this call.
+        with tempfile.TemporaryDirectory(prefix="bmk-api-", dir=private_directory()) as directory:
+            pair = os.path.join(directory, "client.pem")
+            with open(os.open(pair, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+                stream.write(client_cert + b"\n" + (client_key or b""))
+            context.load_cert_chain(pair)
+    return context
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Where an API server is, and how to talk to it.
+
+    :param server: its URL. :param headers: sent with each request, as a bearer token.
+    :param proxies: URL of a proxy by scheme; those of the environment when it is C(None).
+    :param host: the host that connects, for messages.
+    """
+
+    server: str
+    context: ssl.SSLContext
+    headers: t.Mapping[str, str] = field(default_factory=dict, repr=False)
+    proxies: t.Mapping[str, str] | None = None
+    host: str = ""
+
+
+def connection_from(
+    config: Kubeconfig, path: str, server: str | None = None, next_step: str = "", host: str = ""
+) -> Connection:
+    """The connection of a kubeconfig with a client certificate. It never goes through a proxy.
+
+    :param config: with certificate and key read. :param path: of the file, for messages.
+    :param server: URL to use instead of the one in the kubeconfig. :param next_step: how to replace the kubeconfig.
+    :param host: the host that connects, for messages.
+    :raises CredentialsError: when it is unusable.
+    """
+    if not (config.ca and config.client_cert and config.client_key):
+        raise CredentialsError(f"{path} lacks the CA, the client certificate or its key.", next_step)
+    try:
+        context = tls_context(config.ca, config.client_cert, config.client_key)
+    except (ssl.SSLError, ValueError, OSError) as exc:
+        raise CredentialsError(f"The certificates in {path} cannot be used: {exc}.", next_step) from exc
+    return Connection((server or config.server).rstrip("/"), context, proxies={}, host=host)
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """API servers do not redirect. A bearer token must not go where somebody else points to."""
+
+    def redirect_request(self, *_args: t.Any) -> None:
+        return None
 
 
 class Client:
-    """Requests as the user of a kubeconfig with a client certificate.
+    """Requests to an API server. Several threads may use one client.
 
-    :param config: the kubeconfig, with certificate and key read. :param path: where it is, for messages.
-    :param server: URL to ask instead of the one in the kubeconfig.
-    :param remedy: how such a kubeconfig is made anew. :param timeout: seconds per request.
-    :raises OperatorError: when the kubeconfig is unusable.
+    :param connection: to the server. :param seconds: how long one answer may take.
+    :raises CredentialsError: for a server that is no URL of HTTP.
     """
 
-    error: t.ClassVar[type[OperatorError]] = ApiError
-
-    def __init__(
-        self,
-        config: kubeconfig.Kubeconfig,
-        path: str,
-        server: str | None = None,
-        remedy: str = "",
-        timeout: float = 10,
-    ) -> None:
-        self.server = (server or config.server).rstrip("/")
-        self.ca = (config.ca or b"").decode("ascii", "replace")
-        self._timeout = timeout
-        # The cluster's own API server is never behind a proxy.
+    def __init__(self, connection: Connection, seconds: float = 10) -> None:
+        if urllib.parse.urlsplit(connection.server).scheme not in ("https", "http"):
+            raise CredentialsError(
+                f"The URL of the API server is {connection.server!r}, expected https://...",
+                "Correct it in the kubeconfig.",
+            )
+        self.server = connection.server
+        self._host = connection.host
+        self._headers = dict(connection.headers)
+        self._seconds = seconds
+        proxies = connection.proxies
         self._opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}),
-            urllib.request.HTTPSHandler(context=self._context(config, path, remedy)),
+            urllib.request.ProxyHandler(None if proxies is None else dict(proxies)),
+            urllib.request.HTTPSHandler(context=connection.context),
+            _NoRedirects(),
         )
 
-    def _context(self, config: kubeconfig.Kubeconfig, path: str, remedy: str) -> ssl.SSLContext:
-        if not (config.ca and config.client_cert and config.client_key):
-            raise self.error(f"{path} lacks the CA, the client certificate or its key.", remedy)
-        try:
-            context = ssl.create_default_context(cadata=config.ca.decode("ascii"))
-            # OpenSSL takes a client key from a file only; it exists for the time of this call.
-            with tempfile.TemporaryDirectory(prefix="bmk-api-", dir=private_dir()) as folder:
-                pair = os.path.join(folder, "client.pem")
-                with open(os.open(pair, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as handle:
-                    handle.write(config.client_cert + b"\n" + config.client_key)
-                context.load_cert_chain(pair)
-        except (ssl.SSLError, ValueError, OSError) as exc:
-            raise self.error(f"The certificates in {path} cannot be used: {exc}.", remedy) from exc
-        return context
+    # --- transport --------------------------------------------------------------------------------------------------
 
     def request(
-        self, path: str, method: str = "GET", body: t.Mapping[str, t.Any] | None = None
+        self,
+        path: str,
+        method: str = "GET",
+        body: t.Mapping[str, t.Any] | None = None,
+        accept: str = JSON,
     ) -> tuple[int, str]:
-        """Status and body.
+        """Status and text of the answer, whatever the status is. A busy server (429) is asked again.
 
-        :param body: an object to send. :raises UnreachableError: when there is no answer.
+        :param path: with its query. :param body: an object to send. :param accept: media type to ask for.
+        :raises UnreachableError: without an answer. :raises InvalidAnswerError: when it is too large.
         """
-        data = None if body is None else json.dumps(body).encode()
-        headers = {"Accept": "application/json"}
-        if data is not None:
-            headers["Content-Type"] = "application/json"
-        # The scheme is that of a kubeconfig.
-        request = urllib.request.Request(self.server + path, data, headers, method=method)  # noqa: S310
+        for attempt in range(_BUSY_ATTEMPTS):
+            status, text, retry_after = self._once(path, method, body, accept)
+            if status != 429 or attempt == _BUSY_ATTEMPTS - 1 or (method != "GET" and not retry_after):
+                break
+            time.sleep(_pause(attempt, retry_after))
+        return status, text
+
+    def _once(
+        self, path: str, method: str, body: t.Mapping[str, t.Any] | None, accept: str
+    ) -> tuple[int, str, str]:
+        headers = {**self._headers, "Accept": accept}
+        data = None
+        if body is not None:
+            data = json.dumps(body).encode()
+            headers["Content-Type"] = JSON
+        deadline = time.monotonic() + self._seconds
         try:
-            with self._opener.open(request, timeout=self._timeout) as response:
-                return response.status, response.read().decode("utf-8", "replace")
-        except urllib.error.HTTPError as exc:
-            with exc:
-                return exc.code, exc.read().decode("utf-8", "replace")
+            # The scheme is that of the kubeconfig.
+            request = urllib.request.Request(self.server + path, data, headers, method=method)  # noqa: S310
+            try:
+                response = self._opener.open(request, timeout=self._seconds)
+            except urllib.error.HTTPError as exc:
+                response = exc
+            with response:
+                text = self._read(path, response, deadline)
+                return response.status, text, response.headers.get("Retry-After") or ""
         except (urllib.error.URLError, http.client.HTTPException, OSError) as exc:
             reason = getattr(exc, "reason", exc)
-            text = getattr(reason, "verify_message", None) or getattr(reason, "strerror", None) or reason
-            raise UnreachableError(str(text) or type(exc).__name__) from exc
+            told = getattr(reason, "verify_message", None) or getattr(reason, "strerror", None) or reason
+            raise UnreachableError(self.server, str(told) or type(exc).__name__, self._host) from exc
+        except ValueError:
+            # Its message would show the token.
+            raise CredentialsError(
+                f"The URL {self.server} or the token for it has characters that cannot be sent.",
+                "Correct them in the kubeconfig.",
+            ) from None
+
+    def _read(self, path: str, response: t.Any, deadline: float) -> str:
+        """The body. The time limit holds also for one that comes in small pieces."""
+        length = response.headers.get("Content-Length") or ""
+        expected = int(length) if length.isdecimal() else None
+        pieces: list[bytes] = []
+        size = 0
+        while size != expected and (piece := response.read1(_CHUNK)):
+            pieces.append(piece)
+            size += len(piece)
+            if size > MAX_BYTES:
+                raise InvalidAnswerError(self._url(path), f"more than {MAX_BYTES // 1024**2} MiB", self._host)
+            if time.monotonic() > deadline:
+                raise TimeoutError("timed out")
+        if expected is not None and size < expected:
+            raise http.client.IncompleteRead(b"", expected - size)
+        return b"".join(pieces).decode("utf-8", "replace")
+
+    def _url(self, path: str) -> str:
+        return self.server + path.partition("?")[0]
+
+    def _refused(self, method: str, path: str, status: int, text: str) -> StatusError:
+        """The error with the message of the Status object, or the beginning of what is none."""
+        parsed = _parsed(text)
+        told = parsed.get("message") if isinstance(parsed, dict) else text.strip()[:200]
+        return StatusError(method, self._url(path), status, str(told or ""), self._host)
+
+    # --- verbs ------------------------------------------------------------------------------------------------------
+
+    def _object(
+        self, path: str, method: str = "GET", body: t.Mapping[str, t.Any] | None = None, accept: str = JSON
+    ) -> dict[str, t.Any]:
+        status, text = self.request(path, method, body, accept)
+        if status not in (200, 201):
+            raise self._refused(method, path, status, text)
+        parsed = _parsed(text)
+        if not isinstance(parsed, dict):
+            found = "something else than JSON" if parsed is None else "something else than an object"
+            raise InvalidAnswerError(self._url(path), found, self._host)
+        return parsed
+
+    def read(self, path: str, accept: str = JSON) -> dict[str, t.Any]:
+        """An object that must be there.
+
+        :raises ApiError: when it cannot be read, C(StatusError) for what the server refuses.
+        """
+        return self._object(path, accept=accept)
 
     def get(self, path: str) -> dict[str, t.Any] | None:
-        """An object, or C(None) when there is none or the administrator may not see it (yet).
+        """An object, or C(None) when there is none or the user may not see it (yet).
 
-        :raises OperatorError: for any other answer than these. :raises UnreachableError: without an answer.
+        :raises ApiError: when that cannot be told.
         """
-        status, body = self.request(path)
-        if status in (403, 404):
-            return None
-        if status != 200:
-            raise self.error(
-                f"{self.server}{path} answered {status}, expected 200.",
-                "Look at the API server's log (crictl logs).",
-            )
-        parsed = json.loads(body)
-        return parsed if isinstance(parsed, dict) else None
-
-    def ask(
-        self, path: str, method: str = "GET", body: t.Mapping[str, t.Any] | None = None
-    ) -> dict[str, t.Any]:
-        """An object that must be there and that this user must be allowed to see or to change.
-
-        :raises AnswerError: for every other answer, with what the server says about it.
-        :raises UnreachableError: without an answer.
-        """
-        status, text = self.request(path, method, body)
         try:
-            parsed = json.loads(text)
-        except ValueError:
-            parsed = None
-        if status in (200, 201) and isinstance(parsed, dict):
-            return parsed
-        told = parsed.get("message") if isinstance(parsed, dict) else None
-        raise AnswerError(f"{self.server}{path}", method, status, str(told or text.strip()[:200]))
+            return self._object(path)
+        except StatusError as exc:
+            if exc.status in (403, 404):
+                return None
+            raise
 
-    def items(self, path: str, query: str = "") -> t.Iterator[dict[str, t.Any]]:
-        """All objects of a list, page by page.
+    def update(self, path: str, body: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        """Replace an object, and return it as it is stored.
 
-        :param query: further parameters, encoded. :raises AnswerError: likewise.
+        :raises ApiError: when that fails, C(StatusError) for what the server refuses.
+        """
+        return self._object(path, "PUT", body)
+
+    def delete(self, path: str) -> bool:
+        """Delete an object; whether it was there.
+
+        :raises ApiError: when that fails, C(StatusError) for what the server refuses.
+        """
+        status, text = self.request(path, "DELETE")
+        if status == 404:
+            return False
+        if status not in (200, 202):
+            raise self._refused("DELETE", path, status, text)
+        return True
+
+    def items(self, path: str, query: str = "", accept: str = JSON) -> t.Iterator[dict[str, t.Any]]:
+        """The objects of a list, page by page.
+
+        :param query: further parameters, encoded. :param accept: media type to ask for.
+        :raises ApiError: when a page cannot be read.
         """
         following = ""
         while True:
             parameters = [f"limit={_PAGE}", query, f"continue={following}" if following else ""]
-            page = self.ask(path + "?" + "&".join(filter(None, parameters)))
+            page = self.read(path + "?" + "&".join(filter(None, parameters)), accept)
             yield from page.get("items") or ()
             following = urllib.parse.quote((page.get("metadata") or {}).get("continue") or "", safe="")
             if not following:
                 return
 
-    def delete(self, path: str) -> bool:
-        """Delete an object; whether it was there.
 
-        :raises OperatorError: when that was refused. :raises UnreachableError: without an answer.
-        """
-        status, _body = self.request(path, "DELETE")
-        if status == 404:
-            return False
-        if status not in (200, 202):
-            raise self.error(
-                f"Deleting {self.server}{path} was answered with {status}, expected 200.",
-                "Look at the API server's log (crictl logs).",
-            )
-        return True
+def _parsed(text: str) -> t.Any:
+    """The JSON value, C(None) when it is none."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
 
 
-class AnswerError(ApiError):
-    """The API server answered with something else than the object.
-
-    :param status: of HTTP.
-    """
-
-    def __init__(self, url: str, method: str, status: int, told: str) -> None:
-        self.status = status
-        next_step = {
-            401: "The API server does not know these credentials: they may have expired.",
-            403: "Give this user the permission that is named.",
-        }.get(status, "Look at the API server's log (crictl logs).")
-        super().__init__(f"{method} {url} was answered with {status}: {told}".rstrip(": ") + ".", next_step)
-
-
-def private_dir() -> str | None:
-    """A folder for files that hold secrets for a moment: in memory where there is one, else the default."""
-    for folder in (os.environ.get("RUNTIME_DIRECTORY", ""), "/run"):
-        if os.path.isdir(folder) and os.access(folder, os.W_OK):
-            return folder
-    return None
+def _pause(attempt: int, retry_after: str) -> float:
+    """Seconds until a busy server is asked again: longer each time, and not before it says."""
+    asked = float(retry_after) if retry_after.isdecimal() else 0.0
+    return min(max(asked, _BUSY_SECONDS * 2**attempt), _BUSY_MAX_SECONDS)

@@ -15,8 +15,8 @@ import typing as t
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import (
     Api,
-    UnreachableError,
 )
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import UnreachableError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import adjust, manifests, render
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import documents as docs
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.member import Member
@@ -253,7 +253,7 @@ class Adjusting(Member):
             cluster, kubelet = self._config_maps(api)
         except UnreachableError as exc:
             raise KubeadmError(
-                f"{self.host.name}: the API server {api.server} does not answer: {exc}.",
+                f"{self.host.name}: the API server {api.server} does not answer: {exc.reason}.",
                 "See that a control plane works and that this host reaches it.",
             ) from exc
         if cluster is None or kubelet is None:

@@ -20,11 +20,12 @@ import time
 import typing as t
 from urllib.parse import urlsplit
 
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import x509
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import (
     Api,
-    UnreachableError,
 )
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import UnreachableError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import documents as docs
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import manifests, render
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.components import (
@@ -162,7 +163,7 @@ class Member:
         try:
             cluster, kubelet = self._config_maps(api)
         except UnreachableError as exc:
-            reason = f"{self.host.name}: the API server {api.server} does not answer: {exc}."
+            reason = f"{self.host.name}: the API server {api.server} does not answer: {exc.reason}."
             if not self._check_mode:
                 raise KubeadmError(
                     f"{reason} It has the configuration of the kubelets.",
@@ -282,7 +283,7 @@ class Member:
                     self._perform(transaction, action)
                 if any(action.restarts and action.kind == "manifest" for action in local):
                     self._wait_for_all()
-            except (KubeadmError, OSError) as exc:
+            except (OperatorError, OSError) as exc:
                 raise self._roll_back(transaction, exc, healthy) from exc
         if local or transaction.pending:
             transaction.commit()
@@ -382,7 +383,7 @@ class Member:
     def _roll_back(self, transaction: Transaction, error: Exception, healthy: bool) -> KubeadmError:
         """Put the former files back and see that they work, as far as they did before."""
         component = error.component if isinstance(error, BrokenError) else ""
-        reason = error.message if isinstance(error, KubeadmError) else str(error)
+        reason = error.message if isinstance(error, OperatorError) else str(error)
         log = redact(error.log) if isinstance(error, BrokenError) else ""
         before = {
             name: [process.pid for process in self.components.processes(name)]
@@ -395,7 +396,7 @@ class Member:
                 self._wait_restored(restored, before)
             else:
                 state = "it did not work before either"
-        except (KubeadmError, OSError) as exc:
+        except (OperatorError, OSError) as exc:
             state = f"but that does not work either: {exc}"
         files = ", ".join(restored) or "none"
         said = f" Its last words: {log}." if log else ""

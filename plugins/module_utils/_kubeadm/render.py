@@ -20,12 +20,12 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import x509, yaml
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import private_dir
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import documents as docs
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import manifests
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runner import Host
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files import private_directory
 
 KUBELET_DIR = "/var/lib/kubelet"
 # What kubeadm writes for the kubelet (cmd/kubeadm/app/constants/constants.go).
@@ -313,7 +313,7 @@ def write_private(path: str, content: bytes, mode: int = 0o600) -> None:
 @contextlib.contextmanager
 def scratch_folder(purpose: str) -> t.Iterator[str]:
     """A folder that only root can read, for as long as it is needed."""
-    folder = tempfile.mkdtemp(prefix=f"bmk-{purpose}-", dir=private_dir())
+    folder = tempfile.mkdtemp(prefix=f"bmk-{purpose}-", dir=private_directory())
     try:
         yield folder
     finally:

@@ -26,8 +26,10 @@ from dataclasses import dataclass
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import (
     Api,
+)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import (
+    ApiError,
     UnreachableError,
-    private_dir,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import (
     KUBELET_CONFIG,
@@ -39,6 +41,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.redact import redact
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files import private_directory
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.process import run
 
 CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
@@ -161,7 +164,7 @@ class Host:
                 rotatable=self._rotatable(),
             )
         except UnreachableError as exc:
-            raise self._silent(api.server, str(exc)) from exc
+            raise self._silent(api.server, exc.reason) from exc
 
     def _rotatable(self) -> bool:
         """Whether the kubelet uses the certificate that it renews, or has none such (rotation is off)."""
@@ -195,7 +198,7 @@ class Host:
         try:
             status, body = Api(self.root).request("/readyz?verbose")
         except UnreachableError as exc:
-            return f"does not answer: {exc}"
+            return f"does not answer: {exc.reason}"
         if status == 200:
             return None
         failed = [line.strip() for line in body.splitlines() if line.startswith("[-]")]
@@ -264,7 +267,7 @@ class Host:
     @contextlib.contextmanager
     def config_file(self, content: bytes) -> t.Iterator[str]:
         """A file that only root can read, for as long as kubeadm needs it."""
-        folder = tempfile.mkdtemp(prefix="bmk-kubeadm-", dir=private_dir())
+        folder = tempfile.mkdtemp(prefix="bmk-kubeadm-", dir=private_directory())
         try:
             path = os.path.join(folder, "config.yaml")
             with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as handle:
@@ -312,7 +315,7 @@ class Host:
     def delete_token(self, token: str) -> None:
         """Delete a bootstrap token that this run made. It ends by itself soon, so that a failure does not matter."""
         path = f"/api/v1/namespaces/kube-system/secrets/bootstrap-token-{token.partition('.')[0]}"
-        with contextlib.suppress(UnreachableError, KubeadmError):
+        with contextlib.suppress(ApiError):
             Api(self.root).delete(path)
 
 

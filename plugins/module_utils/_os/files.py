@@ -24,6 +24,14 @@ def fsync_dir(path: str) -> None:
         os.close(handle)
 
 
+def private_directory() -> str | None:
+    """Where files with secrets may be for a moment: in memory where possible, else C(None), the default of tempfile."""
+    for path in (os.environ.get("RUNTIME_DIRECTORY", ""), "/run"):
+        if os.path.isdir(path) and os.access(path, os.W_OK):
+            return path
+    return None
+
+
 def write_atomic(path: str, data: bytes, mode: int, owner: tuple[int, int] | None = None) -> None:
     """Replace C(path) by C(data).
 

@@ -2,25 +2,24 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""cluster_health: the judgement as a table, and the module against a small API server."""
+"""cluster_health: its checks as a table, and the action against a small API server."""
 
 from __future__ import annotations
 
-import json
-import threading
 import typing as t
-import urllib.parse
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cluster.health import (
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.health import (
     Expectation,
     Snapshot,
     evaluate,
 )
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api import connect
 
-RunModule = t.Callable[..., dict[str, t.Any]]
+from tests.unit.support.modules import RunAction
+from tests.unit.support.servers import Answer, ApiServer, Request
+
 READYZ = "[+]ping ok\n[+]etcd ok\n[+]etcd-readiness ok\nreadyz check passed\n"
 
 
@@ -167,7 +166,7 @@ ALL = ("readyz", "nodes", "control_plane", "etcd", "system_pods")
             snapshot(deployments=(deployment("coredns", 1, 1, 1, observed=0),)),
             Expectation(),
             ["Deployment kube-system/coredns"],
-            ("not taken up yet",),
+            ("not observed its newest generation yet",),
         ),
         (
             snapshot(daemonsets=(daemonset("cilium", 3, 3, 1),)),
@@ -186,86 +185,53 @@ def test_evaluate(seen: Snapshot, wanted: Expectation, objects: list[str], words
         assert word in text
 
 
-class Api:
+class Cluster(ApiServer):
     """Serves a snapshot as an API server would."""
 
-    def __init__(self, seen: Snapshot) -> None:
-        self.seen = seen
-        #: What is served from the second question on.
+    def __init__(self) -> None:
+        super().__init__(token="sesame")
+        self.serve(snapshot())
+        #: What is served from the second round on.
         self.then: Snapshot | None = None
-        self.page = 500
-        self.asked: list[str] = []
-        outer = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def log_message(self, *args: t.Any) -> None:
-                pass
+    def serve(self, seen: Snapshot) -> None:
+        system = "namespaces/kube-system"
+        self.readyz = Answer(seen.readyz_status, seen.readyz)
+        self.lists = {
+            "/api/v1/nodes": [dict(item) for item in seen.nodes],
+            f"/api/v1/{system}/pods": [dict(item) for item in seen.static_pods],
+            f"/apis/apps/v1/{system}/deployments": [dict(item) for item in seen.deployments],
+            f"/apis/apps/v1/{system}/daemonsets": [dict(item) for item in seen.daemonsets],
+        }
 
-            def do_GET(self) -> None:
-                outer.asked.append(self.path)
-                if self.headers.get("Authorization") != "Bearer sesame":
-                    self.reply(401, b"{}")
-                    return
-                url = urllib.parse.urlsplit(self.path)
-                if url.path == "/readyz":
-                    if outer.then and sum(path.startswith("/readyz") for path in outer.asked) > 1:
-                        outer.seen = outer.then
-                    self.reply(outer.seen.readyz_status, outer.seen.readyz.encode())
-                    return
-                kind = url.path.rpartition("/")[2]
-                items = {
-                    "nodes": outer.seen.nodes,
-                    "pods": outer.seen.static_pods,
-                    "deployments": outer.seen.deployments,
-                    "daemonsets": outer.seen.daemonsets,
-                }[kind]
-                start = int(dict(urllib.parse.parse_qsl(url.query)).get("continue", 0))
-                stop = start + outer.page
-                following = str(stop) if stop < len(items) else ""
-                body = {"items": items[start:stop], "metadata": {"continue": following}}
-                self.reply(200, json.dumps(body).encode())
-
-            def reply(self, status: int, body: bytes) -> None:
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self._http.server_address[1]
-        threading.Thread(target=self._http.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self._http.shutdown()
-        self._http.server_close()
+    def handle(self, request: Request) -> Answer:
+        if request.path == "/readyz":
+            if self.then and sum(target.startswith("/readyz") for target in self.targets) > 1:
+                self.serve(self.then)
+            return self.readyz
+        return super().handle(request)
 
 
 @pytest.fixture
-def api() -> t.Iterator[Api]:
-    running = Api(snapshot())
+def api() -> t.Iterator[Cluster]:
+    running = Cluster()
     yield running
     running.close()
 
 
-def kubeconfig(folder: Path, port: int, bearer: str = "sesame") -> str:
-    path = folder / "kubeconfig"
-    document = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
-        "users": [{"name": "u", "user": {"token": bearer}}],
-        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
-        "current-context": "x",
-    }
-    path.write_text(json.dumps(document))
-    return str(path)
+class Run(t.Protocol):
+    def __call__(self, **args: t.Any) -> dict[str, t.Any]: ...
 
 
-def test_healthy_cluster(api: Api, tmp_path: Path, run_module: RunModule) -> None:
+@pytest.fixture
+def run(api: Cluster, tmp_path: Path, run_action: RunAction) -> Run:
+    path = api.kubeconfig(tmp_path / "kubeconfig")
+    return lambda **args: run_action("cluster_health", {"kubeconfig": path, **args})
+
+
+def test_healthy_cluster(api: Cluster, run: Run) -> None:
     api.page = 1
-    result = run_module(
-        "cluster_health", {"kubeconfig": kubeconfig(tmp_path, api.port), "nodes": ["cp1", "w1"]}
-    )
+    result = run(nodes=["cp1", "w1"])
     assert (result["changed"], result["ready"], result["unmet"]) == (False, True, [])
     assert result["nodes"][0] == {
         "name": "cp1",
@@ -277,25 +243,21 @@ def test_healthy_cluster(api: Api, tmp_path: Path, run_module: RunModule) -> Non
         "schedulable": True,
     }
     assert [item["name"] for item in result["nodes"]] == ["cp1", "w1"]
-    assert any("labelSelector=tier%3Dcontrol-plane" in path for path in api.asked)
+    assert any("labelSelector=tier%3Dcontrol-plane" in target for target in api.targets)
 
 
-def test_waits_until_ready(api: Api, tmp_path: Path, run_module: RunModule) -> None:
-    api.seen = snapshot(nodes=(node("cp1", "False", role="control-plane"),))
+def test_waits_until_ready(api: Cluster, run: Run) -> None:
+    api.serve(snapshot(nodes=(node("cp1", "False", role="control-plane"),)))
     api.then = snapshot()
-    result = run_module(
-        "cluster_health", {"kubeconfig": kubeconfig(tmp_path, api.port), "wait": True, "timeout": 60}
-    )
+    result = run(wait=True, timeout=60)
     assert result["ready"] is True
     assert result["waited"] > 1
 
 
-def test_lists_everything_at_the_end(api: Api, tmp_path: Path, run_module: RunModule) -> None:
-    api.seen = snapshot(
-        nodes=(node("cp1", "False", role="control-plane"),), daemonsets=(daemonset("cilium", 2, 0, 0),)
-    )
-    args = {"kubeconfig": kubeconfig(tmp_path, api.port), "nodes": ["w9"], "wait": True, "timeout": 1}
-    result = run_module("cluster_health", args)
+def test_lists_everything_at_the_end(api: Cluster, run: Run) -> None:
+    nodes = (node("cp1", "False", role="control-plane"),)
+    api.serve(snapshot(nodes=nodes, daemonsets=(daemonset("cilium", 2, 0, 0),)))
+    result = run(nodes=["w9"], wait=True, timeout=1)
     assert result["failed"]
     assert result["ready"] is False
     assert [item["object"] for item in result["unmet"]] == ["node w9", "DaemonSet kube-system/cilium"]
@@ -304,27 +266,33 @@ def test_lists_everything_at_the_end(api: Api, tmp_path: Path, run_module: RunMo
             assert part in result["msg"]
 
 
-def test_wrong_credentials_and_dead_server(api: Api, tmp_path: Path, run_module: RunModule) -> None:
-    result = run_module("cluster_health", {"kubeconfig": kubeconfig(tmp_path, api.port, "wrong")})
+def test_wrong_credentials_and_dead_server(api: Cluster, run: Run, tmp_path: Path) -> None:
+    result = run(kubeconfig=api.kubeconfig(tmp_path / "other", token="wrong"))
     assert result["failed"]
     assert "refuses the credentials (HTTP 401)" in result["msg"]
     assert "wrong" not in result["msg"]
-    result = run_module("cluster_health", {"kubeconfig": kubeconfig(tmp_path, 1)})
+    result = run(kubeconfig=api.kubeconfig(tmp_path / "dead", port=1))
     assert result["failed"]
     assert "http://127.0.0.1:1 does not answer: Connection refused" in result["msg"]
 
 
-def test_unusable_kubeconfig(tmp_path: Path, run_module: RunModule) -> None:
+def test_unusable_kubeconfig(tmp_path: Path, run: Run) -> None:
     path = tmp_path / "absent"
-    result = run_module("cluster_health", {"kubeconfig": str(path)})
+    result = run(kubeconfig=str(path))
     assert result["failed"]
     assert str(path) in result["msg"]
+    assert (result["ready"], result["nodes"], result["unmet"]) == (False, [], [])
 
 
-def test_without_the_library(tmp_path: Path, run_module: RunModule) -> None:
-    (tmp_path / "kubernetes").mkdir()
-    (tmp_path / "kubernetes/__init__.py").write_text("raise ImportError('not here')\n")
-    result = run_module("cluster_health", {}, path=[str(tmp_path)])
+def test_unknown_check(run: Run) -> None:
+    result = run(checks=["weather"])
+    assert result["failed"]
+    assert "value of checks must be one or more of: readyz" in result["msg"]
+
+
+def test_without_the_library(monkeypatch: pytest.MonkeyPatch, run_action: RunAction) -> None:
+    monkeypatch.setattr(connect, "KUBERNETES_ERROR", "ImportError: not here")
+    result = run_action("cluster_health", {})
     assert result["failed"]
     assert "kubernetes" in result["msg"]
     assert "Python library" in result["msg"]

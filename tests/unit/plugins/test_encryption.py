@@ -15,6 +15,7 @@ import pytest
 import yaml
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._encryption import plan
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import Client
 from ansible_collections.baremetal.kubernetes.plugins.modules import encryption_config, reencrypt_resources
 
 SECRET = base64.b64encode(bytes(range(32))).decode()
@@ -148,7 +149,7 @@ def test_a_file_of_the_site_stays(tmp_path: Path) -> None:
     assert path.read_text().endswith("resources: []\n")
 
 
-class Store:
+class Store(Client):
     """etcd and an API server that encrypts what is written, once it has read its configuration.
 
     :param reloads: number of writes after which it has. :param stored: by key. :param conflicts: 409s to come.
@@ -158,6 +159,8 @@ class Store:
     def __init__(
         self, stored: dict[str, bytes], reloads: int = 0, conflicts: int = 0, writes: bytes = b""
     ) -> None:
+        self.server = "https://127.0.0.1:6443"
+        self._host = "cp1"
         self.stored = stored
         self.reloads = reloads
         self.writes = writes or ENCRYPTED
@@ -167,7 +170,9 @@ class Store:
     def values(self, prefix: str) -> t.Iterator[tuple[str, bytes]]:
         yield from ((name, value) for name, value in sorted(self.stored.items()) if name.startswith(prefix))
 
-    def request(self, path: str, method: str = "GET", body: t.Any = None) -> tuple[int, str]:
+    def request(
+        self, path: str, method: str = "GET", body: t.Any = None, accept: str = ""
+    ) -> tuple[int, str]:
         _, _, _, _, namespace, resource, name = path.split("/")
         key = f"/registry/{resource}/{namespace}/{name}"
         if key not in self.stored:

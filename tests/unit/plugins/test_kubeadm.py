@@ -556,13 +556,11 @@ done
 
     def _kubeconfig(self, cert: bytes, key: bytes, server: str = "https://192.0.2.10:6443") -> str:
         # By default the server is one that nobody answers at, as a load balancer may be while the first host is made.
-        fields = {
-            "certificate-authority-data": self.ca.pem,
-            "client-certificate-data": cert,
-            "client-key-data": key,
-        }
-        lines = [f"    {name}: {base64.b64encode(data).decode()}" for name, data in fields.items()]
-        return "\n".join(["clusters:", "- cluster:", f"    server: {server}", *lines, ""])
+        ca, own, secret = (base64.b64encode(data).decode() for data in (self.ca.pem, cert, key))
+        return (
+            f"clusters:\n- cluster:\n    server: {server}\n    certificate-authority-data: {ca}\n"
+            f"users:\n- user:\n    client-certificate-data: {own}\n    client-key-data: {secret}\n"
+        )
 
     @property
     def argv(self) -> list[str]:

@@ -99,16 +99,36 @@ def test_kubeconfig_of_a_joined_kubelet() -> None:
     assert config.client_cert_path == "/var/lib/kubelet/pki/kubelet-client-current.pem"
 
 
-@pytest.mark.parametrize("text", ["", "server: a\nserver: b\n", "server: a\nclient-key-data: '%%'\n"])
+CLUSTER, USER = "clusters:\n- cluster: {server: a}\n", "users:\n- user: {client-key-data: c2VjcmV0}\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "- a\n",
+        "clusters: [",
+        "clusters: {cluster: {server: a}}\n",
+        CLUSTER + "- cluster: {server: b}\n",
+        CLUSTER + "- cluster: {}\n",
+        "clusters:\n- cluster: {server: [a]}\n",
+        CLUSTER + "users:\n- user: {client-key-data: '%%'}\n",
+        CLUSTER + USER + "- user: {}\n",
+        CLUSTER + "users: [a]\n",
+    ],
+)
 def test_no_kubeconfig(text: str) -> None:
     with pytest.raises(_kubeconfig.KubeconfigError):
         _kubeconfig.parse(text)
 
 
 def test_private_key_is_not_shown() -> None:
-    config = _kubeconfig.parse("server: a\nclient-key-data: c2VjcmV0\n")
+    config = _kubeconfig.parse(CLUSTER + USER)
     assert config.client_key == b"secret"
     assert "secret" not in repr(config)
+    with pytest.raises(_kubeconfig.KubeconfigError) as caught:
+        _kubeconfig.parse(CLUSTER + "users:\n- user:\n    client-key-data: &key c2VjcmV0\n")
+    assert str(caught.value) == "line 5 cannot be read"
 
 
 M = membership

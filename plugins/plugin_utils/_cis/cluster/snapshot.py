@@ -18,12 +18,12 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cluster.rest import (
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import (
     JSON,
     METADATA_ONLY,
-    Api,
-    RefusedError,
-    UnansweredError,
+    ApiError,
+    Client,
+    StatusError,
 )
 
 Object = t.Mapping[str, t.Any]
@@ -38,7 +38,7 @@ class Resource:
     :param name: as C(kubectl) has it; with a suffix after a colon where one resource is read in parts.
     :param path: of the API.
     :param whole: whether more than the metadata of its items is needed.
-    :param query: further parameters, each with a leading C(&).
+    :param query: further parameters, encoded.
     :param only: name of the one object that is read of the list.
     """
 
@@ -92,13 +92,13 @@ def _resources() -> tuple[Resource, ...]:
             "secrets:service-account-token",
             "/api/v1/secrets",
             whole=False,
-            query="&fieldSelector=type%3Dkubernetes.io%2Fservice-account-token",
+            query="fieldSelector=type%3Dkubernetes.io%2Fservice-account-token",
         ),
         Resource(
             "secrets:bootstrap-token",
             "/api/v1/namespaces/kube-system/secrets",
             whole=False,
-            query="&fieldSelector=type%3Dbootstrap.kubernetes.io%2Ftoken",
+            query="fieldSelector=type%3Dbootstrap.kubernetes.io%2Ftoken",
         ),
         # What lies in the namespace default.
         Resource("default:services", f"/api/v1/{default}/services", whole=False),
@@ -260,45 +260,45 @@ class _Reading:
     missing: list[t.Mapping[str, str]] = field(default_factory=list)
 
 
-def _reason(resource: Resource, exc: UnansweredError, missing: list[t.Mapping[str, str]]) -> str:
+def _reason(resource: Resource, exc: ApiError, missing: list[t.Mapping[str, str]]) -> str:
     wanted = resource.permission
     name = wanted["resource"] + (f".{wanted['group']}" if wanted["group"] else "")
     where = f"in the namespace {wanted['namespace']}" if wanted["namespace"] else "in the whole cluster"
-    if isinstance(exc, RefusedError) and exc.status == 403:
+    if isinstance(exc, StatusError) and exc.status == 403:
         if wanted not in missing:
             missing.append(wanted)
         return (
             f"The credentials may not {wanted['verb']} {name} {where}: add that to their role, and ask again"
         )
-    return f"{name} could not be read: {exc}. Look at the API server, and ask again"
+    return f"{name} could not be read: {exc.message} Look at the API server, and ask again"
 
 
-def _read_one(api: Api, resource: Resource) -> tuple[Object, ...] | UnansweredError:
+def _read_one(api: Client, resource: Resource) -> tuple[Object, ...] | ApiError:
     try:
         if resource.only:
             return (api.read(f"{resource.path}/{resource.only}"),)
         items = api.items(resource.path, resource.query, JSON if resource.whole else METADATA_ONLY)
-    except RefusedError as exc:
+        return tuple(items) if resource.whole else tuple(_bare(item) for item in items)
+    except StatusError as exc:
         if exc.status == 404:
             # Not served by this version, or not installed.
             return ()
         return exc
-    except UnansweredError as exc:
+    except ApiError as exc:
         return exc
-    return tuple(items) if resource.whole else tuple(_bare(item) for item in items)
 
 
-def _read_all(api: Api, pool: ThreadPoolExecutor, resources: t.Sequence[Resource], into: _Reading) -> None:
+def _read_all(api: Client, pool: ThreadPoolExecutor, resources: t.Sequence[Resource], into: _Reading) -> None:
     for resource, answer in zip(resources, pool.map(lambda one: _read_one(api, one), resources)):
-        if isinstance(answer, UnansweredError):
-            if isinstance(answer, RefusedError) and answer.status == 401:
+        if isinstance(answer, ApiError):
+            if isinstance(answer, StatusError) and answer.status == 401:
                 raise answer
             into.unseen[resource.name] = _reason(resource, answer, into.missing)
         else:
             into.objects[resource.name] = answer
 
 
-def _custom_resources(api: Api, into: _Reading) -> list[Resource]:
+def _custom_resources(api: Client, into: _Reading) -> list[Resource]:
     """Those of C(CUSTOM) that the cluster has, at the version that it prefers."""
     wanted = []
     for definition in into.objects.get("customresourcedefinitions", ()):
@@ -329,24 +329,24 @@ def _cilium_settings(into: _Reading) -> list[Resource]:
     ]
 
 
-def read_snapshot(api: Api, nodes: t.Iterable[Object] = ()) -> Snapshot:
+def read_snapshot(api: Client, nodes: t.Iterable[Object] = ()) -> Snapshot:
     """What a cluster is like now.
 
     :param nodes: C(facts) of C(cis_node), one of each host.
-    :raises UnansweredError: when the API server does not answer at all, or takes the credentials for none.
+    :raises ApiError: when the API server does not answer at all, or does not accept the credentials.
     """
     into = _Reading()
     version = ""
     try:
         version = str(api.read("/version").get("gitVersion") or "").lstrip("v")
-    except RefusedError as exc:
+    except StatusError as exc:
         if exc.status != 403:
             raise
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
         _read_all(api, pool, RESOURCES, into)
         try:
             custom = _custom_resources(api, into)
-        except UnansweredError as exc:
+        except ApiError as exc:
             into.unseen["customresourcedefinitions"] = f"The groups of the API could not be read: {exc}"
             custom = []
         _read_all(api, pool, [*custom, *_cilium_settings(into)], into)

@@ -17,10 +17,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model import Result
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cluster.rest import (
-    KubeconfigError,
-    UnansweredError,
-    connect,
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import (
+    CredentialsError,
+    UnreachableError,
 )
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.audit import (
     CHECKS,
@@ -31,6 +30,7 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.
     Snapshot,
     read_snapshot,
 )
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.connect import connect
 
 from tests.unit.plugins.cis.clusters import STOCK, Object, binding, facts, namespace, pod, role, rule, thing
 
@@ -361,7 +361,7 @@ def test_no_server(module: Audit) -> None:
 
 def test_a_server_that_takes_too_long(api: Api, audit: Audit) -> None:
     api.site.slow = 0.5
-    with pytest.raises(UnansweredError, match="does not answer: timed out"):
+    with pytest.raises(UnreachableError, match="does not answer: timed out"):
         audit(timeout=0.1)
 
 
@@ -372,7 +372,7 @@ def test_a_server_that_takes_too_long(api: Api, audit: Audit) -> None:
 def test_unusable_kubeconfig(text: str, word: str, tmp_path: Path) -> None:
     path = tmp_path / "kubeconfig"
     path.write_text(text)
-    with pytest.raises(KubeconfigError, match="Fetch it from a control plane") as caught:
+    with pytest.raises(CredentialsError, match="Fetch it from a control plane") as caught:
         connect(str(path))
     assert str(path) in str(caught.value)
     assert word in str(caught.value)

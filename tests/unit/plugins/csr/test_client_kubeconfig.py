@@ -16,76 +16,73 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from tests.unit.plugins.conftest import RunModule
-from tests.unit.plugins.csr.fakes import Api, Authority, key_pem
+from tests.unit.support.certificates import Issued, authority, encoded, issue
+from tests.unit.support.modules import RunModule
+from tests.unit.support.servers import ApiServer
 
 USER = "baremetal-kubernetes:kubelet-csr-approver"
 KUBEADM = r"""#!{python}
-import base64, datetime, json, pathlib, sys
+import datetime, json, pathlib, sys
+sys.path[:0] = {path!r}
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives import serialization
+from tests.unit.support import certificates
+from tests.unit.support.servers import kubeconfig_of
 
-folder = pathlib.Path({folder!r})
+directory = pathlib.Path({directory!r})
 argv = sys.argv[1:]
 config = argv[argv.index("--config") + 1]
-with (folder / "calls").open("a") as stream:
+with (directory / "calls").open("a") as stream:
     stream.write(json.dumps([argv, pathlib.Path(config).read_text()]) + "\n")
-if (folder / "fail").exists():
+if (directory / "fail").exists():
     print("client-key-data: c2VjcmV0")
-    sys.exit((folder / "fail").read_text())
+    sys.exit((directory / "fail").read_text())
 assert argv[:2] == ["kubeconfig", "user"]
 options = [(argv[at], argv[at + 1]) for at in range(2, len(argv), 2)]
-ca = x509.load_pem_x509_certificate((folder / "ca.crt").read_bytes())
-signer = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), None)
-key = ec.generate_private_key(ec.SECP256R1())
+ca = certificates.Issued(
+    x509.load_pem_x509_certificate((directory / "ca.crt").read_bytes()),
+    serialization.load_pem_private_key((directory / "ca.key").read_bytes(), None),
+)
 begin = datetime.datetime.now(datetime.timezone.utc)
 hours = int(dict(options)["--validity-period"].rstrip("h"))
-cert = (
-    x509.CertificateBuilder()
-    .subject_name(x509.Name(
-        [x509.NameAttribute(NameOID.ORGANIZATION_NAME, value) for name, value in options if name == "--org"]
-        + [x509.NameAttribute(NameOID.COMMON_NAME, dict(options)["--client-name"])]))
-    .issuer_name(ca.subject).public_key(key.public_key()).serial_number(1)
-    .not_valid_before(begin).not_valid_after(begin + datetime.timedelta(hours=hours))
-    .sign(signer, hashes.SHA256())
+user = certificates.issue(
+    dict(options)["--client-name"],
+    [value for name, value in options if name == "--org"],
+    issuer=ca,
+    begin=begin,
+    end=begin + datetime.timedelta(hours=hours),
 )
-PEM = serialization.Encoding.PEM
-data = lambda raw: base64.b64encode(raw).decode()
-server = (folder / "server").read_text()
-secret = key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-print("apiVersion: v1\nclusters:\n- cluster:\n    certificate-authority-data: " + data(ca.public_bytes(PEM)))
-print("    server: " + server + "\n  name: blue\nkind: Config\nusers:\n- name: x\n  user:")
-print("    client-certificate-data: " + data(cert.public_bytes(PEM)) + "\n    client-key-data: " + data(secret))
+print(kubeconfig_of((directory / "server").read_text(), ca.pem, user), end="")
 """
 
 
 class ControlPlane:
     """A host tree, a cluster and a kubeadm."""
 
-    def __init__(self, folder: Path, api: Api, run_module: RunModule) -> None:
+    def __init__(self, directory: Path, api: ApiServer, run_module: RunModule) -> None:
         self.api = api
-        self.root = folder / "host"
+        self.root = directory / "host"
         (self.root / "etc/kubernetes/pki").mkdir(parents=True)
         api.kubeconfig(self.root / "etc/kubernetes/admin.conf", "kubernetes-admin")
-        (self.root / "etc/kubernetes/pki/ca.crt").write_bytes(api.authority.pem)
-        self.fake = folder / "kubeadm.d"
+        (self.root / "etc/kubernetes/pki/ca.crt").write_text(api.authority.pem)
+        self.fake = directory / "kubeadm.d"
         self.fake.mkdir()
         self.authority(api.authority)
         (self.fake / "server").write_text(f"https://127.0.0.1:{api.port}")
-        self.kubeadm = folder / "kubeadm"
-        self.kubeadm.write_text(KUBEADM.format(python=sys.executable, folder=str(self.fake)))
+        self.kubeadm = directory / "kubeadm"
+        self.kubeadm.write_text(
+            KUBEADM.format(python=sys.executable, path=sys.path, directory=str(self.fake))
+        )
         self.kubeadm.chmod(0o755)
         api.objects["/api/v1/namespaces/kube-system/configmaps/kubeadm-config"] = {
             "data": {"ClusterConfiguration": "kind: ClusterConfiguration\nclusterName: blue\n"}
         }
-        self.path = folder / "approver.conf"
+        self.path = directory / "approver.conf"
         self._run_module = run_module
 
-    def authority(self, authority: Authority) -> None:
-        (self.fake / "ca.crt").write_bytes(authority.pem)
-        (self.fake / "ca.key").write_bytes(key_pem(authority.key))
+    def authority(self, authority: Issued) -> None:
+        (self.fake / "ca.crt").write_text(authority.pem)
+        (self.fake / "ca.key").write_text(authority.key_pem)
 
     def run(self, *, check: bool = False, **args: t.Any) -> dict[str, t.Any]:
         given = {
@@ -110,7 +107,7 @@ class ControlPlane:
 
 @pytest.fixture
 def plane(tmp_path: Path, run_module: RunModule) -> Iterator[ControlPlane]:
-    api = Api()
+    api = ApiServer()
     yield ControlPlane(tmp_path, api, run_module)
     api.close()
 
@@ -178,7 +175,7 @@ def test_mode_is_mended_without_a_new_certificate(plane: ControlPlane) -> None:
 
 
 def other_key(text: str) -> str:
-    stranger = base64.b64encode(Authority().pair(x509.Name([]))[1]).decode()
+    stranger = encoded(issue("stranger").key_pem)
     lines = [
         f"    client-key-data: {stranger}" if "client-key-data" in line else line
         for line in text.splitlines()
@@ -209,15 +206,15 @@ def test_what_is_no_good_is_replaced(plane: ControlPlane, change: t.Callable[[st
 def test_another_user_or_cluster(plane: ControlPlane) -> None:
     plane.run(common_name="somebody")
     assert plane.run()["reasons"] == [f"its user is 'somebody', expected {USER!r}"]
-    stranger = Authority("stranger")
-    (plane.root / "etc/kubernetes/pki/ca.crt").write_bytes(stranger.pem)
+    stranger = authority("stranger")
+    (plane.root / "etc/kubernetes/pki/ca.crt").write_text(stranger.pem)
     result = plane.run(check=True)
     assert result["reasons"] == [
         "it has the CA of another cluster",
         "the CA 'kubernetes' issued its certificate, and not the cluster's",
     ]
     refused = plane.run()
-    assert refused["failed"] and "kubeadm made something else" in refused["msg"]
+    assert refused["failed"] and "kubeadm created another kubeconfig" in refused["msg"]
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from tests.gates import repo
 from tests.unit.plugins.conftest import ROOT
 from tests.unit.plugins.csr import fakes
 from tests.unit.plugins.csr.fakes import Api, csr, node
+from tests.unit.support.servers import kubeconfig_of, refused
 
 MODULE_UTILS = ROOT / "plugins" / "module_utils"
 PACKAGE = "ansible_collections.baremetal.kubernetes.plugins.module_utils"
@@ -133,7 +134,7 @@ def test_old_requests_are_left_alone(api: Api, files: Files) -> None:
 def test_backs_off_while_the_api_is_away_and_comes_back(api: Api, files: Files) -> None:
     own = Daemon(files)
     own.said()
-    api.answers["GET", fakes.REQUESTS] = (503, "no leader")
+    api.answers["GET", fakes.REQUESTS] = refused(503, "no leader")
     pauses = [own.step() for _time in range(9)]
     assert pauses == [2, 4, 8, 16, 32, 64, 120, 120, 120]
     said = own.said()
@@ -155,7 +156,7 @@ def test_one_request_that_cannot_be_approved_keeps_no_other_waiting(api: Api, fi
     own = Daemon(files)
     own.said()
     api.add(csr(made=now(), object_name="csr-a"), csr(made=now(), object_name="csr-b"))
-    api.answers["PUT", f"{fakes.REQUESTS}/csr-a/approval"] = (403, "a webhook says no")
+    api.answers["PUT", f"{fakes.REQUESTS}/csr-a/approval"] = refused(403, "a webhook says no")
     assert own.step() == 30
     said = own.said()
     assert [(line["event"], line["request"]) for line in said] == [
@@ -359,7 +360,7 @@ def test_once(api: Api, files: Files, program: Path) -> None:
         ("config", "{}", "an object with nodes"),
         ("kubeconfig", None, "cannot be read: No such file"),
         ("kubeconfig", "x", "no usable kubeconfig"),
-        ("kubeconfig", "server: https://127.0.0.1:1\n", "lacks the CA"),
+        ("kubeconfig", kubeconfig_of("https://127.0.0.1:1"), "lacks the CA"),
     ],
 )
 def test_unusable_files_at_the_start(

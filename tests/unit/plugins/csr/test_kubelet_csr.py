@@ -15,9 +15,11 @@ import pytest
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._csr import cluster, plan, serving
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import Api as Client
 
-from tests.unit.plugins.conftest import RunModule
 from tests.unit.plugins.csr import fakes
-from tests.unit.plugins.csr.fakes import Api, Kubelet, csr, name, node
+from tests.unit.plugins.csr.fakes import Api, Kubelet, csr, node
+from tests.unit.support.certificates import authority, issue, name
+from tests.unit.support.modules import RunModule
+from tests.unit.support.servers import refused
 
 NODES = {"w1": {"addresses": ["192.0.2.21"]}, "w2": {"addresses": ["192.0.2.22"]}}
 
@@ -80,7 +82,7 @@ def test_approves_what_matches_and_says_why_not_the_rest(api: Api, run: Run) -> 
     }
     assert len(result["warnings"]) == 2 and "192.0.2.21" in str(result["warnings"][0])
     assert "serving" not in result
-    [condition] = api.requests["csr-w1"]["status"]["conditions"]
+    [condition] = api.csrs["csr-w1"]["status"]["conditions"]
     assert condition["status"] == "True" and condition["reason"] == "NodeMatchesInventory"
     assert not any(api.conditions(name) for name in ("csr-w2", "csr-w3", "csr-client", "csr-old"))
     again = run()
@@ -91,7 +93,7 @@ def test_check_mode_tells_the_same_and_changes_nothing(api: Api, run: Run) -> No
     api.add(csr("w1", made=now()), csr("w2", ["w9"], made=now()))
     told = run(check=True, deny=True, wait=True, timeout=0)
     assert told["changed"] and told["rc"] == 0
-    assert all(method == "GET" for method, _path in api.asked)
+    assert all(request.method == "GET" for request in api.requests)
     done = run(deny=True)
     assert {key: told[key] for key in ("approved", "refused", "diff")} == {
         key: done[key] for key in ("approved", "refused", "diff")
@@ -104,7 +106,7 @@ def test_denies_when_told_to(api: Api, run: Run) -> None:
     result = run(deny=True)
     assert result["changed"] and result["refused"][0]["denied"]
     assert api.conditions("csr-w2") == ["Denied"]
-    assert "'w9'" in api.requests["csr-w2"]["status"]["conditions"][0]["message"]
+    assert "'w9'" in api.csrs["csr-w2"]["status"]["conditions"][0]["message"]
     assert not run(deny=True)["changed"]
 
 
@@ -113,7 +115,7 @@ def test_many_pages(api: Api, run: Run) -> None:
     api.add(*(csr("w1", made=now(), object_name=f"csr-{number:02}") for number in range(8)))
     result = run()
     assert [one["request"] for one in result["approved"]] == [f"csr-{number:02}" for number in range(8)]
-    assert sum("limit=" in path for _method, path in api.asked) == 3
+    assert sum("limit=" in target for target in api.targets) == 3
 
 
 def test_warnings_have_an_end(api: Api, run: Run) -> None:
@@ -125,7 +127,7 @@ def test_warnings_have_an_end(api: Api, run: Run) -> None:
 def test_another_control_plane_was_faster(api: Api, run: Run) -> None:
     def approve(own: str) -> None:
         if api.conditions(own) == []:
-            api.requests[own]["status"]["conditions"] = [{"type": "Approved", "status": "True"}]
+            api.csrs[own]["status"]["conditions"] = [{"type": "Approved", "status": "True"}]
             api.touch(own)
 
     api.before_change = approve
@@ -151,7 +153,7 @@ def test_a_harmless_change_in_between(api: Api, run: Run) -> None:
 
 
 def test_deleted_in_between(api: Api, run: Run) -> None:
-    api.before_change = lambda own: api.requests.clear()
+    api.before_change = lambda own: api.csrs.clear()
     api.add(csr("w1", made=now()))
     result = run()
     assert result["rc"] == 0 and not result["changed"]
@@ -198,7 +200,7 @@ def test_waits_until_the_certificate_is_served(api: Api, kubelet: Kubelet, run: 
 def test_waiting_has_an_end_and_says_why(api: Api, kubelet: Kubelet, run: Run) -> None:
     api.nodes["w1"] = node("w1", ("InternalIP", "127.0.0.1"), port=kubelet.port)
     del api.nodes["w2"]
-    kubelet.serve(*fakes.Authority("w1-ca@1").pair(name("w1@1"), "127.0.0.1"))
+    kubelet.serve(issue("w1@1", issuer=authority("w1-ca@1"), names=["127.0.0.1"]))
     api.add(csr("w1", ["w1", "192.0.2.22"], made=now()))
     result = run(wait=True, timeout=1)
     assert result["failed"]
@@ -232,24 +234,25 @@ def test_check_mode_looks_once(api: Api, kubelet: Kubelet, run: Run) -> None:
 
 
 def look(api: Api, kubelet: Kubelet, own: str = "w1") -> serving.Served:
-    return serving.look(own, "127.0.0.1", kubelet.port, api.authority.pem.decode(), 2)
+    return serving.look(own, "127.0.0.1", kubelet.port, api.authority.pem, 2)
 
 
 def test_what_a_kubelet_serves(api: Api, kubelet: Kubelet) -> None:
     subject = name("system:node:w1", ["system:nodes"])
     assert look(api, kubelet).state == "none"
-    kubelet.serve(*api.authority.pair(subject, "127.0.0.1"))
+    kubelet.serve(issue(subject, issuer=api.authority, names=["127.0.0.1"]))
     assert look(api, kubelet).state == "issued"
     assert look(api, kubelet, "w2").state == "other", "the certificate of another node"
-    kubelet.serve(*api.authority.pair(subject, "192.0.2.21"))
+    kubelet.serve(issue(subject, issuer=api.authority, names=["192.0.2.21"]))
     assert look(api, kubelet).state == "other", "not for the address that is dialed"
-    kubelet.serve(*fakes.Authority("kubernetes").pair(subject, "127.0.0.1"))
+    kubelet.serve(issue(subject, issuer=authority(), names=["127.0.0.1"]))
     impostor = look(api, kubelet)
     assert impostor.state == "other" and "'kubernetes'" in impostor.text, "the same name, another key"
-    kubelet.serve(*api.authority.pair(subject, "127.0.0.1", days=-1))
+    ended = now() - datetime.timedelta(days=1)
+    kubelet.serve(issue(subject, issuer=api.authority, names=["127.0.0.1"], end=ended))
     expired = look(api, kubelet)
     assert expired.state == "other" and "expired" in expired.text
-    nobody = serving.look("w1", "127.0.0.1", 1, api.authority.pem.decode(), 2)
+    nobody = serving.look("w1", "127.0.0.1", 1, api.authority.pem, 2)
     assert nobody.state == "unreachable" and "port 1" in nobody.text
 
 
@@ -282,14 +285,14 @@ def test_bad_input(run: Run, args: dict[str, t.Any], says: str) -> None:
 
 def test_missing_permission_is_named(api: Api, run: Run) -> None:
     told = 'certificatesigningrequests is forbidden: User "x" cannot list resource'
-    api.answers["GET", fakes.REQUESTS] = (403, told)
+    api.answers["GET", fakes.REQUESTS] = refused(403, told)
     result = run()
     assert result["failed"] and told in result["msg"] and "permission" in result["msg"]
 
 
 def test_approval_that_admission_refuses(api: Api, run: Run) -> None:
     api.add(csr("w1", made=now()))
-    api.answers["PUT", f"{fakes.REQUESTS}/csr-w1/approval"] = (
+    api.answers["PUT", f"{fakes.REQUESTS}/csr-w1/approval"] = refused(
         403,
         'user not permitted to approve signer "x"',
     )

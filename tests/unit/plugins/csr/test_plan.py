@@ -15,8 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from tests.unit.plugins.csr import fakes
-from tests.unit.plugins.csr.fakes import NOW, csr, name, node, request_pem
+from tests.unit.plugins.csr.fakes import NOW, csr, node, request_pem
+from tests.unit.support.certificates import authority, name
 
 INVENTORY = plan.parse_allowed(
     {
@@ -182,7 +182,7 @@ REFUSED: dict[str, tuple[dict[str, t.Any], list[str]]] = {
         csr(request=2 * request_pem(name("system:node:w1", NODES_ORGANIZATION), ["w1"])),
         ["unreadable"],
     ),
-    "certificate as content": (csr(request=fakes.Authority().pem), ["unreadable"]),
+    "certificate as content": (csr(request=authority().pem.encode()), ["unreadable"]),
     "bytes as content": (csr(request=b"\xff\xfe"), ["unreadable"]),
     # Object.
     "no time": ({**csr(), "metadata": {"name": "csr-w1"}}, ["no-time"]),
@@ -279,13 +279,7 @@ def test_odd_objects_do_no_harm(broken: dict[str, t.Any]) -> None:
 
 def test_ed25519_is_good_enough() -> None:
     own = ed25519.Ed25519PrivateKey.generate()
-    content = (
-        x509.CertificateSigningRequestBuilder()
-        .subject_name(name("system:node:w1", NODES_ORGANIZATION))
-        .add_extension(x509.SubjectAlternativeName(fakes.alt_names("w1")), critical=False)
-        .sign(own, None)
-        .public_bytes(fakes.PEM)
-    )
+    content = request_pem(name("system:node:w1", NODES_ORGANIZATION), ["w1"], own)
     assert reason_of(csr(request=content)) == (plan.APPROVE, [])
 
 

@@ -11,7 +11,7 @@ import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.baremetal.kubernetes.plugins.filter.csr import FilterModule
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._csr import plan
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._csr.inventory import serving_nodes
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._csr.allow_list import serving_nodes
 
 Entry = dict[str, t.Any]
 

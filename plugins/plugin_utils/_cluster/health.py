@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Judge the health of a cluster from what its API server says. Pure: JSON objects in, unmet expectations out."""
+"""Evaluate the health of a cluster. Pure: objects of the API in, unmet expectations out."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _KUBELET_LOG = "Look at the kubelet's log on that host, and with: kubectl descri
 class Expectation:
     """What is expected.
 
-    :param nodes: names that must be there and ready; when empty, every node that is there must be ready.
-    :param checks: which of L(CHECKS) count.
+    :param nodes: names that must be registered and Ready; when empty, every registered node must be Ready.
+    :param checks: which of C(CHECKS) count.
     """
 
     nodes: tuple[str, ...] = ()
@@ -37,10 +37,10 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What the API server said at one time.
+    """A cluster at one moment.
 
-    :param error: why it said nothing; then the rest is empty.
-    :param readyz_status: HTTP status of C(/readyz?verbose), C(readyz) its text.
+    :param error: why it could not be read; then the rest is empty.
+    :param readyz_status: HTTP status of C(/readyz?verbose). :param readyz: its text.
     :param static_pods: Pods of kube-system with C(tier=control-plane).
     """
 
@@ -76,7 +76,7 @@ class Unmet:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is not met, and the nodes as they are."""
+    """The unmet expectations, and the nodes as they are."""
 
     unmet: tuple[Unmet, ...]
     nodes: tuple[dict[str, t.Any], ...] = field(default=())
@@ -154,7 +154,7 @@ def _control_plane(snapshot: Snapshot, views: t.Sequence[Json]) -> list[Unmet]:
     nodes = [view["name"] for view in views if "control-plane" in view["roles"]]
     unmet = []
     if not nodes:
-        step = "Let kubeadm init run to its end"
+        step = "Complete kubeadm init"
         unmet.append(Unmet("control plane", "no node has this role", "at least one", step))
     for node in nodes:
         for component in wanted:
@@ -196,7 +196,9 @@ def _workloads(snapshot: Snapshot) -> list[Unmet]:
             name = f"{kind} kube-system/{_name(item)}"
             step = f"Look at its Pods: kubectl -n kube-system describe {kind.lower()} {_name(item)}"
             if not _observed(item):
-                unmet.append(Unmet(name, "its newest version is not taken up yet", "taken up", step))
+                unmet.append(
+                    Unmet(name, "its controller has not observed its newest generation yet", "observed", step)
+                )
             elif have < wanted or new < wanted:
                 found = f"{have} of {wanted} Pods are available, {new} are of the newest version"
                 unmet.append(Unmet(name, found, f"{wanted}", step))
@@ -204,7 +206,7 @@ def _workloads(snapshot: Snapshot) -> list[Unmet]:
 
 
 def evaluate(snapshot: Snapshot, expectation: Expectation) -> Verdict:
-    """Everything that is not as expected, in the order of L(CHECKS)."""
+    """Everything that is not as expected, in the order of C(CHECKS)."""
     if snapshot.error:
         step = "Check that the API server runs and is reachable from here, and that the kubeconfig is the cluster's"
         return Verdict((Unmet("API server", snapshot.error, "an answer", step),))

@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Make the list of nodes that may have serving certificates from what an inventory tells. Pure."""
+"""Make the allow-list of the kubelet CSR approver from the inventory. Pure."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def serving_nodes(
     extra: t.Mapping[str, t.Any],
     previous: t.Mapping[str, t.Any],
 ) -> dict[str, Entry]:
-    """The nodes with their addresses and further names.
+    """The nodes with the addresses and further names that their serving certificates may have.
 
-    :param known: host -> C(node) as of C(node_info), empty for a host that was not asked; all hosts of the inventory.
-    :param names: host -> name that the inventory gives its node. :param addresses: likewise; several with commas.
+    :param known: host -> C(node) of C(node_info), empty for a host that was not observed; all hosts of the inventory.
+    :param names: host -> node name that the inventory gives it. :param addresses: likewise; several with commas.
     :param extra: node -> further C(addresses) and C(names).
-    :param previous: an older list. Of hosts that were not asked its entries are kept, as long as the inventory has
-        them and nothing that is known now contradicts.
-    :raises InventoryError: when the result is no list that an approver could use.
+    :param previous: the list in force. Its entries of hosts that were not observed are kept, unless the host has left
+        the inventory or another node has one of the names and addresses now.
+    :raises InventoryError: when the result is no list that the approver could use.
     """
     found: dict[str, Entry] = {}
     for host, facts in known.items():
@@ -44,17 +44,17 @@ def serving_nodes(
                     "Give each its own cluster_node_name.",
                 )
             found[name] = {"host": str(host), "addresses": own, "names": []}
-    asked = {entry["host"] for entry in found.values()}
+    observed = {entry["host"] for entry in found.values()}
     kept = {
         str(name): entry
         for name, entry in previous.items()
-        if isinstance(entry, t.Mapping) and entry.get("host") in known and entry.get("host") not in asked
+        if isinstance(entry, t.Mapping) and entry.get("host") in known and entry.get("host") not in observed
     }
     taken = set(found) | {one for entry in found.values() for one in entry["addresses"]}
     for name, entry in kept.items():
         parts = {part: [str(one) for one in entry.get(part) or ()] for part in ("addresses", "names")}
         if not taken.intersection([name, *parts["addresses"], *parts["names"]]):
-            # Further names come from `extra` alone, which is complete.
+            # Further names come from `extra` only, which is complete.
             found[name] = {"host": str(entry["host"]), "addresses": parts["addresses"], "names": []}
     for name, entry in extra.items():
         own_entry = found.setdefault(str(name), {"addresses": [], "names": []})

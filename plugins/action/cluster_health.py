@@ -1,0 +1,95 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The controller's side of cluster_health; the module of the same name documents it."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ansible.module_utils.basic import missing_required_lib
+from ansible.plugins.action import ActionBase
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import Client
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.health import (
+    CHECKS,
+    Expectation,
+    Verdict,
+    evaluate,
+)
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.observe import observe
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api import connect
+
+POLL_SECONDS = 2.0
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "kubeconfig": {"type": "path"},
+    "context": {"type": "str"},
+    "nodes": {"type": "list", "elements": "str", "default": []},
+    "checks": {
+        "type": "list",
+        "elements": "str",
+        "choices": list(CHECKS),
+        "default": ["readyz", "nodes", "control_plane", "system_pods"],
+    },
+    "wait": {"type": "bool", "default": False},
+    "timeout": {"type": "int", "default": 300},
+}
+
+
+def verify(api: Client, params: t.Mapping[str, t.Any]) -> tuple[Verdict, float]:
+    """Evaluate the cluster, again while that is wanted, and how long that took."""
+    expectation = Expectation(nodes=tuple(params["nodes"]), checks=tuple(params["checks"]))
+    began = time.monotonic()
+    while True:
+        verdict = evaluate(observe(api), expectation)
+        waited = time.monotonic() - began
+        if not verdict.unmet or not params["wait"] or waited >= params["timeout"]:
+            return verdict, round(waited, 1)
+        time.sleep(min(POLL_SECONDS, max(0.0, params["timeout"] - waited)))
+
+
+def report(verdict: Verdict, waited: float, wait: bool) -> dict[str, t.Any]:
+    """What the action returns."""
+    result: dict[str, t.Any] = {
+        "changed": False,
+        "ready": not verdict.unmet,
+        "nodes": list(verdict.nodes),
+        "unmet": [item.as_dict() for item in verdict.unmet],
+        "waited": waited,
+    }
+    if verdict.unmet:
+        after = f" after {waited:.0f} s" if wait else ""
+        lines = "\n".join(f"- {item.line()}" for item in verdict.unmet)
+        result["failed"] = True
+        result["msg"] = f"The cluster is not as expected{after}, {len(verdict.unmet)} finding(s):\n{lines}"
+    return result
+
+
+class ActionModule(ActionBase):
+    """Reads from the API server on the controller; contacts no host."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Run the action.
+
+        :return: what the module's documentation lists.
+        """
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        _validation, params = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
+        if connect.KUBERNETES_ERROR is not None:
+            failure = {"failed": True, "msg": missing_required_lib("kubernetes")}
+            return {**result, **failure, "exception": connect.KUBERNETES_ERROR}
+        try:
+            api = connect.connect(params["kubeconfig"], params["context"])
+        except OperatorError as exc:
+            nothing = {"ready": False, "nodes": [], "unmet": [], "waited": 0.0}
+            return {**result, **nothing, "failed": True, "msg": str(exc)}
+        verdict, waited = verify(api, params)
+        return {**result, **report(verdict, waited, params["wait"])}

@@ -1,0 +1,33 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release.
+# Do not import it from other collections, playbook-local plugins or scripts.
+
+"""Read from a cluster what its health is evaluated by."""
+
+from __future__ import annotations
+
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import ApiError, Client
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.health import Snapshot
+
+_SYSTEM = "namespaces/kube-system"
+
+
+def observe(api: Client) -> Snapshot:
+    """The cluster as it is now."""
+    try:
+        status, text = api.request("/readyz?verbose")
+        if status in (401, 403):
+            return Snapshot(error=f"{api.server} refuses the credentials (HTTP {status})")
+        return Snapshot(
+            readyz_status=status,
+            readyz=text,
+            nodes=tuple(api.items("/api/v1/nodes")),
+            static_pods=tuple(api.items(f"/api/v1/{_SYSTEM}/pods", "labelSelector=tier%3Dcontrol-plane")),
+            deployments=tuple(api.items(f"/apis/apps/v1/{_SYSTEM}/deployments")),
+            daemonsets=tuple(api.items(f"/apis/apps/v1/{_SYSTEM}/daemonsets")),
+        )
+    except ApiError as exc:
+        return Snapshot(error=exc.message.rstrip("."))

@@ -1,0 +1,74 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release.
+# Do not import it from other collections, playbook-local plugins or scripts.
+
+"""Connect to the API server of any kubeconfig, which the kubernetes package reads."""
+
+from __future__ import annotations
+
+import traceback
+import typing as t
+from pathlib import Path
+
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import (
+    Client,
+    Connection,
+    CredentialsError,
+    tls_context,
+)
+
+try:
+    from kubernetes import client as kubernetes_client
+    from kubernetes import config as kubernetes_config
+except ImportError:
+    KUBERNETES_ERROR: str | None = traceback.format_exc()
+else:
+    KUBERNETES_ERROR = None
+
+REQUEST_SECONDS = 15.0
+
+
+def connect(kubeconfig: str | None, context: str | None = None, seconds: float = REQUEST_SECONDS) -> Client:
+    """The client for the API server that a kubeconfig names.
+
+    :param kubeconfig: its path; by default the one that C(kubectl) would use.
+    :param context: of the file, by default its current one. :param seconds: how long one answer may take.
+    :raises CredentialsError: when it cannot be used.
+    """
+    configuration = kubernetes_client.Configuration()
+    try:
+        kubernetes_config.load_kube_config(
+            config_file=kubeconfig, context=context, client_configuration=configuration, persist_config=False
+        )
+        return Client(_connection(configuration), seconds)
+    except Exception as exc:  # of what is no kubeconfig, the package and its YAML reader raise anything
+        raise CredentialsError(
+            f"{kubeconfig or 'the default kubeconfig'} cannot be used: {str(exc).rstrip('.')}. Expected a kubeconfig"
+            " with address and credentials of the cluster.",
+            "Fetch it from a control plane (/etc/kubernetes/admin.conf).",
+        ) from exc
+
+
+def _connection(configuration: t.Any) -> Connection:
+    """What a C(kubernetes.client.Configuration) says."""
+
+    def content(path: str | None) -> bytes | None:
+        return Path(path).read_bytes() if path else None
+
+    bearer = configuration.get_api_key_with_prefix("authorization") or configuration.get_api_key_with_prefix(
+        "BearerToken"
+    )
+    proxy = configuration.proxy
+    return Connection(
+        server=str(configuration.host).rstrip("/"),
+        context=tls_context(
+            content(configuration.ssl_ca_cert),
+            content(configuration.cert_file),
+            content(configuration.key_file),
+        ),
+        headers={"Authorization": str(bearer)} if bearer else {},
+        proxies={"http": proxy, "https": proxy} if proxy else None,
+    )
