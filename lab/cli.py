@@ -16,7 +16,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from lab import config, host, inventory, lifecycle, preconditions, snapshot
+from lab import artifacts as artifacts_
+from lab import config, host, inventory, lifecycle, packages, snapshot
+from lab.artifacts import importing
 from lab.config import KINDS, ROLES, LabError, Settings
 from lab.preconditions import gib
 from lab.report import Reporter
@@ -168,18 +170,30 @@ def artifacts(
     ] = None,
 ) -> None:
     """List the Kubernetes software the lab serves: what there is, from where, how large."""
-    from lab import artifacts as module
-
     paths = config.settings().paths
     if names:
-        preconditions.install(preconditions.packages(artifacts=True))
-        module.ensure(paths, out, names)
+        packages.install((*packages.HOSTS, *packages.ARTIFACTS))
+        artifacts_.ensure(paths, out, names)
         return
     table = Table("component", "version", "source", "size", "present")
-    for row in module.status(paths):
+    for row in artifacts_.status(paths):
         size = f"{row.size / 2**20:.1f} MiB" if row.size else "-"
         table.add_row(row.name, row.version, row.source or "-", size, "yes" if row.present else "no")
     out.print(table)
+
+
+@app.command("import")
+@_told
+def import_(
+    given: Annotated[str, typer.Argument(metavar="NAME=FILE", help="Artifact and the file that it is.")],
+    checksum: Annotated[
+        str, typer.Option(help="sha256:... of the file where upstream's does not fit or is not known.")
+    ] = "",
+) -> None:
+    """Use a release file or an image's archive that you have, instead of downloading or building it."""
+    name, file = importing.parse(given)
+    item = importing.import_artifact(config.settings().paths, name, file, checksum)
+    out.print(f"{name}: sha256:{item.sha256}, {item.size / 2**20:.1f} MiB, imported", markup=False)
 
 
 @app.command()

@@ -17,7 +17,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import bases, cgroups, host, inventory, machine, network, preconditions, snapshot, state
+from lab import (
+    artifacts,
+    bases,
+    cgroups,
+    host,
+    inventory,
+    machine,
+    mirror,
+    network,
+    packages,
+    preconditions,
+    snapshot,
+    state,
+)
 from lab.cgroups import Parent
 from lab.config import (
     DEFAULT_HOSTS,
@@ -51,25 +64,26 @@ def _changing(settings: Settings) -> Iterator[list[Parent]]:
             yield parents
 
 
-def up(settings: Settings, specs: Sequence[HostSpec] | None, artifacts: bool, report: Reporter) -> State:
+def up(settings: Settings, specs: Sequence[HostSpec] | None, software: bool, report: Reporter) -> State:
     """Make everything that the hosts need and boot those that are off.
 
     :param specs: the hosts to have; those the lab has (else the default ones) when None. Hosts that the lab
         has and that are not in the list stay.
-    :param artifacts: whether to provide the Kubernetes software and its mirror too.
+    :param software: whether to provide the Kubernetes software and its mirror too.
     :raises LabError: the first thing that cannot be done.
     """
     expected = merge(settings, state.load(settings.paths), specs)
-    preconditions.check(settings, kinds_of(expected), artifacts=artifacts, hosts=len(expected))
+    needed = artifacts.required_bytes(settings.paths) if software else 0
+    preconditions.check(settings, kinds_of(expected), len(expected), needed)
     with _changing(settings) as parents:
         # Another command may have added hosts before this one got the lock.
         record = state.load(settings.paths)
         plan = merge(settings, record, specs)
         with report.step("packages"):
-            preconditions.install(preconditions.packages(artifacts))
+            packages.install((*packages.HOSTS, *(packages.ARTIFACTS if software else ())))
         checksums: inventory.Checksums | None = inventory.current_checksums(settings)
-        if artifacts:
-            checksums = _artifacts(settings, report)
+        if software:
+            checksums = artifacts.ensure(settings.paths, report.console).checksums
         for kind in sorted(kinds_of(plan)):
             with report.step(f"base {kind}"):
                 bases.ensure(settings.paths, kind)
@@ -81,7 +95,7 @@ def up(settings: Settings, specs: Sequence[HostSpec] | None, artifacts: bool, re
         with report.step("network"):
             network.ensure(settings)
             _resolver(settings, record, parents)
-        if artifacts:
+        if software:
             with report.step("mirror"):
                 _mirror(settings, record, parents)
         _hosts(settings, record, list(record.hosts), parents, report)
@@ -133,7 +147,7 @@ def add(settings: Settings, name: str, kind: str, role: str, report: Reporter) -
         raise LabError(f"host {name} exists already", "choose another name; `lab status` lists them")
     if not network.mounted(network.namespace(settings.paths)):
         raise LabError("the lab is not up", "run `lab up` first")
-    return up(settings, [spec], artifacts=False, report=report)
+    return up(settings, [spec], software=False, report=report)
 
 
 def stop(settings: Settings, name: str) -> None:
@@ -251,12 +265,6 @@ def _each(action: Callable[[str], None], names: Sequence[str]) -> None:
         raise LabError("\n".join(f.message for f in failures), failures[0].hint)
 
 
-def _artifacts(settings: Settings, report: Reporter) -> inventory.Checksums:
-    from lab import artifacts
-
-    return artifacts.ensure(settings.paths, report.console).checksums
-
-
 def _service_groups(settings: Settings, parents: Sequence[Parent]) -> list[Path]:
     return cgroups.create(parents, cgroups.lab_group(settings.name), cgroups.SERVICES)
 
@@ -304,8 +312,6 @@ def _resolver(settings: Settings, record: State, parents: Sequence[Parent]) -> N
 
 
 def _mirror(settings: Settings, record: State, parents: Sequence[Parent]) -> None:
-    from lab import mirror
-
     address = settings.network.gateway
     _start_service(
         settings,
@@ -443,8 +449,6 @@ def free(settings: Settings, everything: bool) -> int:
     :return: bytes freed.
     :raises LabError: artifacts are being made right now, or a lab is up and `everything` is asked for.
     """
-    from lab import artifacts
-
     paths = settings.paths
     with state.lock(settings):
         if everything:

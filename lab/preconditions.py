@@ -10,26 +10,12 @@ import gzip
 import os
 import platform
 import shutil
-import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from lab import bases, cgroups
 from lab.config import Kind, LabError, Settings
-from lab.run import run
 
-#: Packages of the machine that the lab and the tests on it use. dnsmasq-base and not dnsmasq: the latter starts a
-#: service. skopeo is what the playbook `mirror` copies images with.
-PACKAGES = (
-    "debian-archive-keyring",
-    "dnsmasq-base",
-    "iproute2",
-    "mmdebstrap",
-    "openssh-client",
-    "skopeo",
-    "systemd-container",
-    "util-linux",
-)
 #: File systems and other features of the kernel, as listed in /proc/filesystems.
 FILE_SYSTEMS = ("overlay", "tmpfs", "bpf")
 #: Kernel options, looked up where the kernel shows its configuration.
@@ -48,16 +34,14 @@ MOST_DISK = 20 * 2**30
 BYTES_PER_HOST = 1_500_000_000
 #: Memory of a control plane and of a worker with Cilium, bytes; measured under 2 GiB and 1.3 GiB.
 MEMORY_PER_HOST = 1_600_000_000
-#: Seconds after which apt's package lists count as old.
-STALE_LISTS = 7 * 24 * 3600
 
 
-def check(settings: Settings, kinds: Iterable[Kind], artifacts: bool, hosts: int) -> None:
+def check(settings: Settings, kinds: Iterable[Kind], hosts: int, artifacts: int = 0) -> None:
     """Look at user, kernel, control groups, disk and memory.
 
     :param kinds: init systems of the hosts to be.
-    :param artifacts: whether Kubernetes software will be provided too.
     :param hosts: how many hosts there will be.
+    :param artifacts: bytes that making artifacts may take.
     :raises LabError: with all that is not met.
     """
     problems = [*system_problems(), *kernel_problems(_file_systems(), kernel_config())]
@@ -65,7 +49,7 @@ def check(settings: Settings, kinds: Iterable[Kind], artifacts: bool, hosts: int
         cgroups.caller_parents()
     except LabError as exc:
         problems.append(exc.message)
-    problems += _space_problems(settings, kinds, artifacts, hosts)
+    problems += _space_problems(settings, kinds, hosts, artifacts)
     if problems:
         raise LabError(
             "this machine cannot run the lab:\n" + "\n".join(f"  - {p}" for p in problems),
@@ -113,7 +97,7 @@ def kernel_problems(file_systems: str, config: Mapping[str, str] | None) -> list
 
     :param file_systems: text of /proc/filesystems. A module that is not loaded yet is not listed there, which
         counts as missing only when the configuration does not have it either.
-    :param config: the kernel's options, None when unknown (then only file systems are judged).
+    :param config: the kernel's options, None when unknown (then only file systems are checked).
     """
     known = set(file_systems.split())
     problems = []
@@ -129,21 +113,17 @@ def kernel_problems(file_systems: str, config: Mapping[str, str] | None) -> list
     return problems
 
 
-def required_disk(settings: Settings, kinds: Iterable[Kind], artifacts: bool, hosts: int) -> dict[str, int]:
+def required_disk(settings: Settings, kinds: Iterable[Kind], hosts: int, artifacts: int) -> dict[str, int]:
     """Bytes that a run may still take, by purpose."""
-    needed = {
+    return {
         "bases": sum(bases.BYTES_PER_BASE for kind in kinds if not bases.path(settings.paths, kind).is_dir()),
         "hosts": hosts * BYTES_PER_HOST,
+        "artifacts": artifacts,
     }
-    if artifacts:
-        from lab import artifacts as module
-
-        needed["artifacts"] = module.required_bytes(settings.paths)
-    return needed
 
 
-def _space_problems(settings: Settings, kinds: Iterable[Kind], artifacts: bool, hosts: int) -> list[str]:
-    needed = required_disk(settings, kinds, artifacts, hosts)
+def _space_problems(settings: Settings, kinds: Iterable[Kind], hosts: int, artifacts: int) -> list[str]:
+    needed = required_disk(settings, kinds, hosts, artifacts)
     return disk_problems(needed, _free(settings.paths.cache), _free(settings.paths.state)) + memory_problems(
         Path("/proc/meminfo").read_text(encoding="utf-8"), hosts
     )
@@ -195,57 +175,3 @@ def memory_problems(meminfo: str, hosts: int) -> list[str]:
 def gib(size: int) -> str:
     """Bytes for a person to read."""
     return f"{size / 2**30:.1f} GiB"
-
-
-def missing_packages(names: Iterable[str], listing: str) -> list[str]:
-    """Those of the names that are not installed.
-
-    :param listing: output of dpkg-query with one ``name status`` pair in each line.
-    """
-    installed = {line.split()[0] for line in listing.splitlines() if line.endswith(" installed")}
-    return [name for name in dict.fromkeys(names) if name not in installed]
-
-
-def packages(artifacts: bool) -> list[str]:
-    """Packages of the machine that a run takes.
-
-    :param artifacts: whether Kubernetes software will be provided too.
-    """
-    if not artifacts:
-        return list(PACKAGES)
-    from lab import artifacts as module
-
-    return [*PACKAGES, *module.DEBIAN_PACKAGES]
-
-
-def install(names: Iterable[str]) -> None:
-    """Install those of the packages that are missing.
-
-    :param names: Debian packages.
-    :raises LabError: apt failed.
-    """
-    names = list(names)
-    listing = run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n"]).stdout
-    missing = missing_packages(names, listing)
-    if not missing:
-        return
-    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
-    command = ["apt-get", "install", "-y", "--no-install-recommends", *missing]
-    try:
-        if _lists_old():
-            run(["apt-get", "update"], env=quiet)
-            run(command, env=quiet)
-        elif run(command, env=quiet, check=False).returncode != 0:
-            # A package that the lists name may have been replaced in the archive since.
-            run(["apt-get", "update"], env=quiet)
-            run(command, env=quiet)
-    except LabError as exc:
-        raise LabError(
-            f"packages {', '.join(missing)} cannot be installed: {exc.message}",
-            "check apt's configuration, install them by hand, then run the command again",
-        ) from exc
-
-
-def _lists_old() -> bool:
-    lists = list(Path("/var/lib/apt/lists").glob("*Packages*"))
-    return not lists or time.time() - max(file.stat().st_mtime for file in lists) > STALE_LISTS

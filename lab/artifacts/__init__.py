@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Release files and container images for the lab's mirror, from the best source that can be reached.
 
-Sources in their order: the cache, a shared folder beside the checkout, upstream's releases, and else a build from
-Go modules and Debian packages. Nothing is used or served whose checksum was not compared first.
+Sources in their order: the cache, which has what was imported, too; upstream's releases; and else a build
+from Go modules and Debian packages. Nothing is used or served whose checksum was not compared first.
 """
 
 from __future__ import annotations
@@ -26,17 +26,6 @@ from lab.artifacts.store import Record
 from lab.config import LabError, Paths
 from lab.images import Registry
 
-#: What building takes beside Go: runc is linked with libseccomp, pause is C, images start from Debian trees.
-DEBIAN_PACKAGES: tuple[str, ...] = (
-    "ca-certificates",
-    "debian-archive-keyring",
-    "gcc",
-    "libc6-dev",
-    "libseccomp-dev",
-    "mmdebstrap",
-    "pkg-config",
-    "zstd",
-)
 #: Disk that one Debian tree takes while and after it is made, bytes; measured.
 BYTES_PER_TREE = 1_200_000_000
 #: What a packed artifact takes per artifact, bytes, where its size is not known yet; measured mean.
@@ -61,7 +50,7 @@ class ArtifactSet:
 class ArtifactRow:
     """One line of the list of artifacts.
 
-    :param source: cache record's source (shared, upstream, go, debian); empty when it was never made.
+    :param source: cache record's source (imported, upstream, go, debian); empty when it was never made.
     :param size: bytes; 0 when it was never made.
     :param present: whether it is in the cache now (its content is checked by `ensure`, not here).
     """
@@ -84,11 +73,11 @@ def ensure(
     :param console: for progress.
     :param only: names (components, or images without their tag); everything that is not optional when None.
     :param catalogue: what there is; the lab's own when None.
-    :raises LabError: another process is at it, or an artifact cannot be had; the message names it, each source
-        with its reason, and what to do.
+    :raises LabError: an artifact cannot be had; the message names it, each source with its reason, and what
+        to do.
     """
     listed = catalogue or _catalogue.load()
-    with store.lock(paths.artifacts_cache):
+    with store.lock(paths.artifacts_cache, lambda text: console.print(text, markup=False)):
         run = Run(paths, listed, console)
         run.all(only)
         return ArtifactSet(
@@ -119,7 +108,7 @@ def status(paths: Paths, catalogue: Catalogue | None = None) -> list[ArtifactRow
 
 def _there(paths: Paths, listed: Catalogue, record: Record, artifact: Artifact) -> bool:
     item = record.get(label(artifact))
-    if item is None or item.recipe != listed.recipe(artifact):
+    if item is None or item.recipe != listed.recipe(artifact, item.source):
         return False
     if isinstance(artifact, FileArtifact):
         return (paths.artifacts_cache / "files" / artifact.path).is_file()
@@ -169,14 +158,14 @@ def required_seconds(
 def free(paths: Paths, what: Literal["build", "all"]) -> int:
     """Delete from the cache what can be made again.
 
-    :param what: ``build`` deletes what only speeds up a rebuild (caches of Go, sources, Debian trees, programs
-        that are packed by now); ``all`` the artifacts too.
+    :param what: ``build`` deletes what only speeds up a rebuild (caches of Go, sources, Debian trees,
+        programs that are packed by now); ``all`` the artifacts too.
     :return: bytes freed.
     :raises LabError: artifacts are being made right now.
     """
     root = paths.artifacts_cache
     targets = [paths.go_cache, paths.go_mod_cache, paths.cache / "gopath"]
-    targets += [root / name for name in ("builds", "trees", "shared", "logs")]
+    targets += [root / name for name in ("builds", "trees", "logs")]
     if what == "all":
         targets += [root / name for name in ("files", "registry", "packages", "record.json")]
     with store.lock(root):
@@ -211,7 +200,6 @@ def _remove(path: Path) -> None:
 
 
 __all__ = [
-    "DEBIAN_PACKAGES",
     "ArtifactRow",
     "ArtifactSet",
     "LabError",

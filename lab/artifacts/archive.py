@@ -103,7 +103,8 @@ def write_tar_gz(target: Path, members: Mapping[str, Path]) -> None:
     """
     fd, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
-        # Level 1: these archives are read over a local network, and made while compilers wait for the processor.
+        # Level 1: these archives are read over a local network, and made while compilers wait for the
+        # processor.
         with (
             os.fdopen(fd, "wb") as raw,
             gzip.GzipFile("", "wb", compresslevel=1, fileobj=raw, mtime=EPOCH) as sink,

@@ -29,7 +29,6 @@ from lab.artifacts.catalogue import (
     digest,
 )
 from lab.artifacts.progress import Steps
-from lab.artifacts.sources import SharedFolder, UnavailableError
 from lab.artifacts.store import Item, Record, sha256, verified
 from lab.config import LabError, Paths
 from lab.run import run
@@ -39,17 +38,13 @@ class Builder:
     """Builds what the catalogue says.
 
     :param record: what the cache has.
-    :param shared: where ``shared:`` materials come from.
     """
 
-    def __init__(
-        self, paths: Paths, catalogue: Catalogue, record: Record, steps: Steps, shared: SharedFolder
-    ) -> None:
+    def __init__(self, paths: Paths, catalogue: Catalogue, record: Record, steps: Steps) -> None:
         self.paths = paths
         self.catalogue = catalogue
         self.record = record
         self.steps = steps
-        self.shared = shared
         self.root = paths.artifacts_cache
         self.registry = images.Registry(self.root / "registry")
         self._guard = threading.Lock()
@@ -143,16 +138,7 @@ class Builder:
             if not path.exists():
                 raise LabError(f"{material}: no such file in the module", "correct lab/catalogue.yml")
             return path
-        if material.kind == "c":
-            return self._c_program(self.catalogue.programs[material.owner])
-        target = self.root / "shared" / material.owner.removesuffix(".xz")
-        try:
-            self.shared.fetch(material.owner, target)
-        except UnavailableError as exc:
-            raise LabError(
-                f"{material}: {exc}", f"put the file and its manifest into {self.shared.folder}"
-            ) from exc
-        return target
+        return self._c_program(self.catalogue.programs[material.owner])
 
     def _c_program(self, program: CProgram) -> Path:
         target = self.root / "builds" / "c" / program.name

@@ -6,9 +6,8 @@
 What goes into a file, an archive or an image is a *material*, written ``kind:place``:
 
 - ``go:BUILD/PROGRAM``: a program that the Go build of that name makes;
-- ``module:BUILD/PATH``: a file or folder of the source of that build's first module;
-- ``c:NAME``: a program that a C compiler makes of one file of a module;
-- ``shared:PATH``: a file of the shared folder, unpacked when it ends in ``.xz``.
+- ``module:BUILD/PATH``: a file or directory of the source of that build's first module;
+- ``c:NAME``: a program that a C compiler makes of one file of a module.
 """
 
 from __future__ import annotations
@@ -25,7 +24,9 @@ import yaml
 
 from lab.config import LabError
 
-KINDS = ("go", "module", "c", "shared")
+KINDS = ("go", "module", "c")
+#: Source of what a person had; see lab/artifacts/importing.py.
+IMPORTED = "imported"
 CATALOGUE = Path(__file__).resolve().parent.parent / "catalogue.yml"
 _UNESSENTIAL = frozenset({"seconds", "disk", "optional"})
 #: Repository names as the OCI distribution specification allows them, with a registry's name in front.
@@ -38,8 +39,8 @@ class Material:
     """One input of an artifact.
 
     :param kind: one of KINDS.
-    :param owner: the build or program; the whole path for ``shared``.
-    :param path: what of it; empty for ``c`` and ``shared``.
+    :param owner: the build or program.
+    :param path: what of it; empty for ``c``.
     """
 
     kind: str
@@ -52,7 +53,7 @@ class Material:
         kind, colon, place = text.partition(":")
         if not colon or kind not in KINDS or not place:
             raise ValueError(f"{text!r} must be KIND:PLACE with KIND one of {', '.join(KINDS)}")
-        if kind in ("c", "shared"):
+        if kind == "c":
             return cls(kind, place, "")
         owner, slash, path = place.partition("/")
         if not slash or not path:
@@ -139,7 +140,6 @@ class FileArtifact:
     :param url: where upstream has it.
     :param material: the file itself, when it is no archive.
     :param members: path in the archive -> material; the archive is a gzipped tar.
-    :param shared: path in the shared folder of upstream's own file, if it is there.
     :param optional: made only when it is asked for by name: a test needs it, no cluster does.
     """
 
@@ -149,7 +149,6 @@ class FileArtifact:
     url: str
     material: Material | None = None
     members: Mapping[str, Material] = field(default_factory=dict)
-    shared: str = ""
     optional: bool = False
 
     @property
@@ -239,11 +238,17 @@ class Catalogue:
             return (self.builds[material.owner],)
         return ()
 
-    def recipe(self, artifact: Artifact) -> str:
+    def recipe(self, artifact: Artifact, source: str = "") -> str:
         """A hash of everything in the catalogue that decides an artifact's content.
 
         Another recipe than the recorded one means that the cached artifact is out of date.
+
+        :param source: where the cached one came from. How it would be built does not concern what was
+            imported.
         """
+        if source == IMPORTED:
+            arch = artifact.arch if isinstance(artifact, FileArtifact) else ""
+            return digest([IMPORTED, label(artifact), artifact.version, arch])
         parts: list[Any] = [asdict(artifact)]
         for material in artifact.materials:
             parts.append(str(material))

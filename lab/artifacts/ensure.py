@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,7 +18,6 @@ from lab.artifacts.catalogue import Artifact, Catalogue, FileArtifact, label
 from lab.artifacts.progress import Steps
 from lab.artifacts.sources import (
     Attempt,
-    SharedFolder,
     UnavailableError,
     Upstream,
     checksum,
@@ -33,7 +32,8 @@ from lab.config import LabError, Paths
 LANES = 2
 TODO = (
     "make one of the sources above available (internet access, or the language's and Debian's package registries "
-    "that go and apt are set to) and run the command again; what is there is kept"
+    "that go and apt are set to), or give what you have with `lab import NAME=FILE`; then run the command again: "
+    "what is there is kept"
 )
 
 
@@ -51,12 +51,9 @@ class Run:
         self.root = paths.artifacts_cache
         self.record = Record(self.root)
         self.steps = Steps(console, self.record)
-        self.shared = SharedFolder(paths.repo.parent / "shared" / "artifacts")
         self.upstream = upstream or Upstream()
-        self.published = published_checksums(
-            paths.repo / "roles" / "cluster" / "vars" / "main" / "releases.yml"
-        )
-        self.builder = Builder(paths, catalogue, self.record, self.steps, self.shared)
+        self.published = published_checksums(paths.repo)
+        self.builder = Builder(paths, catalogue, self.record, self.steps)
         self.registry = self.builder.registry
         self._known_blobs: dict[str, str] = {}
 
@@ -86,8 +83,8 @@ class Run:
 
     def present(self, artifact: Artifact) -> bool:
         """Whether the cache has it, whole and up to date. What is damaged is removed and told."""
-        recipe = self.catalogue.recipe(artifact)
         item = self.record.get(label(artifact))
+        recipe = self.catalogue.recipe(artifact, item.source if item else "")
         if isinstance(artifact, FileArtifact):
             path = self.builder.file_path(artifact)
             existed = path.exists()
@@ -117,29 +114,17 @@ class Run:
         return lacking
 
     def _ready_made(self, artifact: Artifact) -> list[Attempt]:
-        """Try shared folder and upstream.
+        """Try upstream.
 
-        :return: why none delivered; empty when one did.
+        :return: why nothing delivered; empty when something did.
         """
         attempts = [Attempt("cache", "not there, or not what this version of the catalogue makes")]
-        sources: list[tuple[str, Callable[[Artifact], None]]] = [
-            ("shared", self._from_shared),
-            ("upstream", self._from_upstream),
-        ]
-        for name, source in sources:
-            try:
-                source(artifact)
-            except UnavailableError as exc:
-                attempts.append(Attempt(name, str(exc)))
-            else:
-                self._note(artifact, name)
-                return []
-        return attempts
-
-    def _from_shared(self, artifact: Artifact) -> None:
-        if not isinstance(artifact, FileArtifact) or not artifact.shared:
-            raise UnavailableError("not among the files that a shared folder may have")
-        self.shared.fetch(artifact.shared, self.builder.file_path(artifact))
+        try:
+            self._from_upstream(artifact)
+        except UnavailableError as exc:
+            return [*attempts, Attempt("upstream", str(exc))]
+        self._note(artifact, "upstream")
+        return []
 
     def _from_upstream(self, artifact: Artifact) -> None:
         if isinstance(artifact, FileArtifact):
@@ -153,7 +138,7 @@ class Run:
             tempfile.TemporaryDirectory(dir=self.root, prefix=".image.") as folder,
             self.steps.step(f"{artifact.reference} from upstream"),
         ):
-            copy_image(artifact.reference, Path(folder))
+            copy_image(f"docker://{artifact.reference}", Path(folder))
             images.adopt(self.registry, artifact, Path(folder))
 
     def _build_all(self, left: Sequence[Artifact], attempts: dict[str, list[Attempt]]) -> None:
@@ -224,8 +209,6 @@ class Run:
 def origin(artifact: Artifact) -> str:
     """Which kind of source a built artifact comes from, for the list of artifacts."""
     kinds = {material.kind for material in artifact.materials}
-    if kinds == {"shared"}:
-        return "shared"
     return "go" if kinds & {"go", "module"} else "debian"
 
 

@@ -4,9 +4,9 @@
 """Programs from Go modules: a toolchain, and a wrapper module around the one that is built.
 
 `go install module@version` refuses modules whose go.mod replaces others, which most large projects' do. The
-wrapper starts from the module's own go.mod, so that it selects the versions which upstream selected, and repeats
-its replacements, which Go ignores in a dependency (https://go.dev/ref/mod#go-mod-file-replace). It also starts
-from the module's own go.sum: what upstream checked in needs no checksum database.
+wrapper starts from the module's own go.mod, so that it selects the versions which upstream selected, and
+repeats its replacements, which Go ignores in a dependency (https://go.dev/ref/mod#go-mod-file-replace). It
+also starts from the module's own go.sum: what upstream checked in needs no checksum database.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lab import packages
 from lab.artifacts.catalogue import GoBuild
 from lab.config import LabError, Paths
 from lab.run import run, write_atomic
@@ -66,7 +67,8 @@ class Go:
             "CGO_ENABLED": "1" if cgo else "0",
             "GOCACHE": str(self.paths.go_cache),
             "GOMODCACHE": str(self.paths.go_mod_cache),
-            # Not empty: Go would take the user's configuration file then. Writable, so that `free` can remove it.
+            # Not empty: Go would take the user's configuration file then. Writable, so that `free` can
+            # remove it.
             "GOFLAGS": "-modcacherw",
             "GOTOOLCHAIN": "local",
             "GOWORK": "off",
@@ -125,9 +127,7 @@ def toolchain(paths: Paths, needed: tuple[int, ...]) -> Go:
     if go and go.version >= needed:
         return go
     if go is None:
-        from lab.preconditions import install
-
-        install([DEBIAN_GO])
+        packages.install([DEBIAN_GO])
         go = _found(Path(shutil.which("go") or "/usr/bin/go"), paths)
         if go is None:
             raise LabError(
@@ -210,7 +210,8 @@ def build_command(go: Go, build: GoBuild, time: str, output: Path, packages: Seq
 def compile_programs(go: Go, build: GoBuild, work: Path, log: Path) -> dict[str, Path]:
     """Build all programs of a build.
 
-    Go's own cache keeps every package that was compiled, so a build that was cut short goes on where it stopped.
+    Go's own cache keeps every package that was compiled, so a build that was cut short goes on where it
+    stopped.
 
     :param work: folder for the wrapper and the programs.
     :param log: gets the output.

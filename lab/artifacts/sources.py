@@ -1,16 +1,14 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where artifacts come from ready made: a folder shared between checkouts, and upstream's releases."""
+"""Where artifacts come from ready made: upstream's releases."""
 
 from __future__ import annotations
 
 import hashlib
-import lzma
 import os
 import shutil
 import subprocess
-import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,9 +20,11 @@ from urllib.parse import urlsplit
 import httpx
 import yaml
 
-from lab.artifacts.store import CHUNK, sha256
+from lab.artifacts.store import sha256
 from lab.config import LabError
 
+#: Where the collection has upstream's checksums.
+LOCK_FILE = Path("roles", "cluster", "vars", "main", "releases.yml")
 #: Seconds in which an upstream host must have answered, or it counts as out of reach for the whole run.
 PROBE_SECONDS = 5.0
 #: How often a download that breaks off is taken up again.
@@ -61,53 +61,6 @@ def _shortened(text: str) -> str:
     return "\n    ".join(
         line if len(line) <= LINE else f"{line[: LINE - 4]} ..." for line in text.splitlines()
     )
-
-
-class SharedFolder:
-    """Files that lie ready beside the checkout, listed with checksums in ``MANIFEST.yml``.
-
-    :param folder: may be absent: then it delivers nothing.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def _entries(self) -> dict[str, dict[str, Any]]:
-        try:
-            data = yaml.safe_load((self.folder / "MANIFEST.yml").read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise UnavailableError(f"{self.folder}/MANIFEST.yml does not exist") from None
-        except (OSError, yaml.YAMLError) as exc:
-            raise UnavailableError(f"{self.folder}/MANIFEST.yml cannot be read: {exc}") from exc
-        listed = [*(data.get("binaries") or {}).values(), *(data.get("charts") or [])]
-        return {entry["file"]: entry for entry in listed}
-
-    def fetch(self, name: str, target: Path) -> None:
-        """Put a file of the folder at `target`, unpacked when its name ends in ``.xz``.
-
-        :raises UnavailableError: it is not listed, not there, or has another checksum than listed.
-        """
-        entry = self._entries().get(name)
-        if entry is None:
-            raise UnavailableError(f"{self.folder}/MANIFEST.yml does not list {name}")
-        source = self.folder / name
-        packed = name.endswith(".xz")
-        wanted = entry["sha256_xz"] if packed else entry["sha256"]
-        if not source.is_file():
-            raise UnavailableError(f"{source} does not exist")
-        if (found := sha256(source)) != wanted:
-            raise UnavailableError(f"{source} has SHA-256 {found}, listed is {wanted}")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        fd, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(fd, "wb") as sink, lzma.open(source) if packed else source.open("rb") as content:
-                shutil.copyfileobj(content, sink, CHUNK)
-            if (found := sha256(Path(temporary))) != entry["sha256"]:
-                raise UnavailableError(f"{source} unpacks to SHA-256 {found}, listed is {entry['sha256']}")
-            os.chmod(temporary, 0o755 if packed else 0o644)
-            os.replace(temporary, target)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
 
 
 class Upstream:
@@ -206,19 +159,20 @@ class Upstream:
                         progress(done, total)
 
 
-def copy_image(reference: str, folder: Path) -> None:
-    """Copy an image of upstream with skopeo into a folder in its `dir` format.
+def copy_image(source: str, directory: Path) -> None:
+    """Copy an image with skopeo into a directory in its `dir` format.
 
     skopeo checks every layer against the manifest; that the manifest is upstream's is as certain as the
     registry's certificate.
 
+    :param source: transport and place, as skopeo writes them.
     :raises UnavailableError: skopeo is not installed or fails.
     """
     if shutil.which("skopeo") is None:
         raise UnavailableError("skopeo is not installed")
     command = ["skopeo", "copy", "--override-os=linux", "--override-arch=amd64"]
     done = subprocess.run(
-        [*command, f"docker://{reference}", f"dir:{folder}"],
+        [*command, source, f"dir:{directory}"],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -228,13 +182,14 @@ def copy_image(reference: str, folder: Path) -> None:
         raise UnavailableError(f"skopeo: {done.stderr.strip()[-500:]}")
 
 
-def published_checksums(lock_file: Path) -> Mapping[str, Any]:
+def published_checksums(repo: Path) -> Mapping[str, Any]:
     """What upstream published, by component, version and processor, from the collection's lock file.
 
+    :param repo: the checkout of the collection.
     :return: empty when there is no lock file.
     """
     try:
-        data = yaml.safe_load(lock_file.read_text(encoding="utf-8")) or {}
+        data = yaml.safe_load((repo / LOCK_FILE).read_text(encoding="utf-8")) or {}
     except FileNotFoundError:
         return {}
     return {

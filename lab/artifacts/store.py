@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,10 +29,11 @@ def sha256(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def lock(folder: Path) -> Iterator[None]:
-    """Let one process at a time change a folder. The kernel drops the lock when its holder dies.
+def lock(folder: Path, waits: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Let one process at a time change a directory. The kernel drops the lock when its holder dies.
 
-    :raises LabError: another process holds it; the message says which.
+    :param waits: gets a message when another process holds it, which is then waited for.
+    :raises LabError: another process holds it and is not waited for; the message says which.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "lock", "a+", encoding="utf-8") as handle:
@@ -41,10 +42,12 @@ def lock(folder: Path) -> Iterator[None]:
         except OSError as exc:
             handle.seek(0)
             holder = handle.read().strip() or "of unknown number"
-            raise LabError(
-                f"artifacts in {folder} are being made by process {holder}",
-                "wait for it to end and run the command again; what it made is kept",
-            ) from exc
+            text = f"artifacts in {folder} are being made by process {holder}"
+            if waits is None:
+                hint = "wait for it to end and run the command again; what it made is kept"
+                raise LabError(text, hint) from exc
+            waits(f"{text}; waiting for it to end")
+            fcntl.flock(handle, fcntl.LOCK_EX)
         handle.seek(0)
         handle.truncate()
         handle.write(str(os.getpid()))
@@ -56,7 +59,7 @@ def lock(folder: Path) -> Iterator[None]:
 class Item:
     """What is known about one thing in the cache.
 
-    :param source: where it came from: shared, upstream, go, debian.
+    :param source: where it came from: imported, upstream, go, debian.
     :param sha256: its checksum; of an image, that of its manifest.
     :param size: bytes.
     :param recipe: hash of what decided its content (see Catalogue.recipe).

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from lab import preconditions
+from lab import packages
 from tests import differences, kubebench
 from tests.infra.hosts import REPO, Host
 from tests.infra.playbook import Playbook, Run
@@ -126,7 +126,7 @@ def kube_bench_on_cluster(kubeconfig: Path, kubectl: Path, made: kubebench.KubeB
 
     Its checks are lines for a shell that knows ``[[``, which ``sh`` of Debian does not; and they call jq.
     """
-    preconditions.install(("jq",))
+    packages.install(("jq",))
     programs = kubectl.parent
     assert kubectl.name == "kubectl", kubectl
     script = 'mount --bind "$(command -v bash)" "$(readlink -f /bin/sh)" && exec "$@"'

@@ -25,7 +25,8 @@ from pathlib import Path
 
 import yaml
 
-from lab import bases, preconditions
+from lab import bases
+from lab import packages as debian
 from lab.config import LabError, settings
 from lab.run import tail, write_atomic
 
@@ -210,7 +211,7 @@ def prepare(environment: Environment) -> Place:
     folder = cache / environment.key(wanted)
     marker = folder / "complete"
     with _alone(cache, environment.name):
-        preconditions.install(DEBIAN_PACKAGES)
+        debian.install(DEBIAN_PACKAGES)
         place = Place(environment, bases.make(cache / "roots", environment.recipe), folder)
         if not marker.exists():
             # Partly made, by a run that was interrupted.

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -246,7 +247,7 @@ def test_other_labs_wait_for_the_artifacts_that_the_first_one_makes() -> None:
     ],
 )
 def test_cold_caches(fields: dict[str, object], expected: float) -> None:
-    one = scenario("x", **fields)
+    one = replace(scenario("x"), **fields)  # type: ignore[arg-type]
     assert (
         planning.cold_seconds(one, {"tool": 80.0, "there": 0.0}, {"newest": 90.0, "oldest": 0.0}) == expected
     )

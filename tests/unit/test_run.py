@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import changes, lanes, run
+from tests import changes, lanes, planning, run
 from tests.scenarios import CONVERGED, Scenario, Start, Step
 
 REPORT = "<testsuites><testsuite {}/></testsuites>"
@@ -85,7 +85,7 @@ def _run(
     table = {scenario.name: scenario for scenario in scenarios}
     monkeypatch.setattr(run, "TABLE", scenarios)
     monkeypatch.setattr(run, "SCENARIOS", table)
-    monkeypatch.setattr(run.planning, "lanes", lambda choices, available, cores: count)
+    monkeypatch.setattr(planning, "lanes", lambda choices, available, cores: count)
     return run.main(argv)
 
 

@@ -60,10 +60,10 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "lab", *arguments]
 
 
-def run_lab(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+def run_lab(*arguments: str, check: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         command(*arguments),
-        env={**os.environ, **ENVIRONMENT},
+        env={**os.environ, **ENVIRONMENT, **variables},
         cwd=config.settings().paths.repo,
         capture_output=True,
         text=True,
@@ -274,6 +274,39 @@ def test_reboot_from_inside_comes_back(lab: Settings, name: str) -> None:
             return
         time.sleep(0.2)
     pytest.fail(f"{name} did not come back: {host.console(lab, name).read_text()[-2000:]}")
+
+
+def test_saved_disks_come_back_and_later_hosts_go(lab: Settings) -> None:
+    places = "/root/state /var/lib/etcd/state /var/lib/containerd/state"
+    for name in NAMES:
+        on(lab, name, f"for f in {places}; do echo saved > $f; done; touch /root/removed-later")
+    before = {name: boot_id(lab, name) for name in NAMES}
+    machine_id = {name: on(lab, name, "cat /etc/machine-id") for name in NAMES}
+    run_lab("save", "first")
+    assert "exists already" in run_lab("save", "first", check=False).stderr
+    for name in NAMES:
+        assert boot_id(lab, name) != before[name]
+        assert on(lab, name, f"cat {places}") == "saved\nsaved\nsaved"
+        on(
+            lab,
+            name,
+            f"for f in {places}; do echo later > $f; done; rm /root/removed-later; touch /root/later",
+        )
+    run_lab("add", "d1", "--kind", "systemd", "--role", "worker")
+    run_lab("restore", "first")
+    for name in NAMES:
+        assert on(lab, name, f"cat {places}") == "saved\nsaved\nsaved"
+        assert (
+            on(lab, name, "ls -d /root/removed-later /root/later 2>/dev/null || true")
+            == "/root/removed-later"
+        )
+        assert on(lab, name, "cat /etc/machine-id") == machine_id[name]
+    assert set(state.load(lab.paths).hosts) == set(NAMES)
+    assert "d1" not in (lab.paths.inventory / "hosts.yml").read_text()
+    assert "snapshots: first" in run_lab("status").stdout
+    assert "there are: first" in run_lab("restore", "second", check=False).stderr
+    other = run_lab("restore", "first", check=False, BMK_LAB_SUBNET="10.66.0.0/24").stderr
+    assert "taken of lab bmt in 10.62.0.0/24" in other
 
 
 def test_host_can_be_added(lab: Settings) -> None:

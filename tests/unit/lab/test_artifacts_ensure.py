@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import io
-import lzma
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -31,19 +31,35 @@ PROGRAM = b"\x7fELF program"
 URL = "https://127.0.0.1:1/v{version}/demo-{arch}"
 
 
+PLAIN = {
+    "plain": {
+        "modules": {"example.com/plain": "v1.0.0"},
+        "programs": {"demo": "example.com/plain"},
+        "disk": 0,
+        "seconds": 0,
+    },
+    "gone": {
+        "modules": {"example.com/gone": "v1.0.0"},
+        "programs": {"absent": "example.com/absent"},
+    },
+}
+
+
 def data(**changes: Any) -> dict[str, Any]:
+    builds = {**PLAIN, **changes.pop("builds", {})}
     return {
+        "builds": builds,
         "files": {
-            "demo": {"version": "1.0.0", "url": URL, "material": "shared:bin/demo.xz"},
+            "demo": {"version": "1.0.0", "url": URL, "material": "go:plain/demo"},
             "chart": {
                 "version": "2.0.0",
                 "arch": "noarch",
                 "url": "https://127.0.0.1:1/chart-{version}.tgz",
-                "members": {"chart/demo": "shared:bin/demo.xz"},
+                "members": {"chart/demo": "go:plain/demo"},
             },
         },
         "images": {
-            "127.0.0.1/demo": {"version": "v1", "base": "scratch", "files": {"/demo": "shared:bin/demo.xz"}}
+            "127.0.0.1/demo": {"version": "v1", "base": "scratch", "files": {"/demo": "go:plain/demo"}}
         },
         **changes,
     }
@@ -53,19 +69,32 @@ def data(**changes: Any) -> dict[str, Any]:
 def paths(tmp_path: Path) -> Paths:
     repo = tmp_path / "work" / "repo"
     repo.mkdir(parents=True)
-    shared = tmp_path / "work" / "shared" / "artifacts"
-    (shared / "bin").mkdir(parents=True)
-    packed = lzma.compress(PROGRAM)
-    (shared / "bin" / "demo.xz").write_bytes(packed)
-    entry = {
-        "file": "bin/demo.xz",
-        "sha256_xz": hashlib.sha256(packed).hexdigest(),
-        "sha256": hashlib.sha256(PROGRAM).hexdigest(),
-    }
-    (shared / "MANIFEST.yml").write_text(yaml.safe_dump({"binaries": {"demo": entry}}), encoding="utf-8")
     return Paths(
         cache=tmp_path / "cache", state=tmp_path / "state", repo=repo, inventory=tmp_path / "inventory"
     )
+
+
+@pytest.fixture(autouse=True)
+def builds(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """No compiler: what would be built has a fixed content.
+
+    :return: the builds that ran; `gone` and `broken` end with an error.
+    """
+    ran: list[str] = []
+
+    def compile_programs(_go: object, build: Any, work: Path, _log: Path) -> dict[str, Path]:
+        ran.append(build.name)
+        if build.name in ("gone", "broken"):
+            raise LabError(f"Go module example.com/{build.name}@v1.0.0: 404 Not Found", "")
+        (work / "bin").mkdir(parents=True, exist_ok=True)
+        made = {name: work / "bin" / name for name in build.programs}
+        for file in made.values():
+            file.write_bytes(PROGRAM)
+        return made
+
+    monkeypatch.setattr(golang, "toolchain", lambda paths, _needed: golang.Go(Path("go"), (1, 26), paths))
+    monkeypatch.setattr(golang, "compile_programs", compile_programs)
+    return ran
 
 
 def ensure(
@@ -114,10 +143,11 @@ def test_a_damaged_file_is_never_served_even_if_it_cannot_be_made_again(paths: P
     ensure(paths, listed)
     demo(paths).unlink()
     demo(paths).write_bytes(b"\x7fELF damaged")
-    (paths.repo.parent / "shared" / "artifacts" / "MANIFEST.yml").unlink()
+    other = data()
+    other["files"]["demo"]["material"] = "go:gone/absent"
 
     with pytest.raises(LabError, match=r"demo 1\.0\.0 cannot be had"):
-        ensure(paths, listed)
+        ensure(paths, catalogue.parse(other))
 
     assert not demo(paths).exists()
 
@@ -138,7 +168,7 @@ def test_a_damaged_image_is_made_again(paths: Paths) -> None:
 def test_a_changed_catalogue_makes_again_what_it_changes(paths: Paths) -> None:
     ensure(paths, catalogue.parse(data()))
     other = data()
-    other["files"]["chart"]["members"] = {"chart/other": "shared:bin/demo.xz"}
+    other["files"]["chart"]["members"] = {"chart/other": "go:plain/demo"}
 
     _done, output = ensure(paths, catalogue.parse(other))
 
@@ -174,17 +204,17 @@ def test_what_is_optional_is_made_when_it_is_named(paths: Paths) -> None:
 
 def test_a_missing_artifact_names_itself_what_was_tried_and_what_to_do(paths: Paths) -> None:
     other = data()
-    other["files"]["demo"]["material"] = "shared:bin/absent.xz"
+    other["files"]["demo"]["material"] = "go:gone/absent"
 
     with pytest.raises(LabError) as caught:
         ensure(paths, catalogue.parse(other))
 
     message = caught.value.message
     assert message.startswith("demo 1.0.0 cannot be had. Tried:")
-    for source in ("cache:", "shared:", "upstream: 127.0.0.1:1: not reachable", "packing:"):
+    for source in ("cache:", "upstream: 127.0.0.1:1: not reachable", "building gone:"):
         assert f"\n  - {source}" in message
-    assert "MANIFEST.yml does not list bin/absent.xz" in message
-    assert str(paths.repo.parent / "shared" / "artifacts") in caught.value.hint
+    assert "example.com/gone@v1.0.0: 404 Not Found" in message
+    assert "lab import" in caught.value.hint
 
 
 GO_BUILD = {
@@ -196,14 +226,7 @@ GO_BUILD = {
 }
 
 
-def test_a_build_that_fails_names_the_artifact_and_keeps_go_s_words(
-    paths: Paths, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_args: object) -> None:
-        raise LabError("Go module example.com/broken@v1.0.0: 404 Not Found", "")
-
-    monkeypatch.setattr(golang, "toolchain", lambda paths, _needed: golang.Go(Path("go"), (1, 26), paths))
-    monkeypatch.setattr(golang, "compile_programs", fail)
+def test_a_build_that_fails_names_the_artifact_and_keeps_go_s_words(paths: Paths) -> None:
     other = data(builds=GO_BUILD)
     other["files"]["demo"]["material"] = "go:broken/broken"
 
@@ -215,31 +238,20 @@ def test_a_build_that_fails_names_the_artifact_and_keeps_go_s_words(
     assert "package registries" in caught.value.hint
 
 
-def test_a_finished_build_is_not_repeated(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = []
-
-    def succeed(_go: object, build: Any, work: Path, _log: Path) -> dict[str, Path]:
-        calls.append(build.name)
-        (work / "bin").mkdir(parents=True, exist_ok=True)
-        (work / "bin" / "broken").write_bytes(PROGRAM)
-        return {"broken": work / "bin" / "broken"}
-
-    monkeypatch.setattr(golang, "toolchain", lambda paths, _needed: golang.Go(Path("go"), (1, 26), paths))
-    monkeypatch.setattr(golang, "compile_programs", succeed)
-    other = data(builds=GO_BUILD)
-    other["files"]["demo"]["material"] = "go:broken/broken"
+def test_a_finished_build_is_not_repeated(paths: Paths, builds: list[str]) -> None:
+    other = data()
     # The run is cut short after the build: a later step fails.
-    other["files"]["chart"]["members"] = {"x": "shared:bin/absent.xz"}
+    other["files"]["chart"]["members"] = {"x": "go:gone/absent"}
     for _run in range(2):
         with pytest.raises(LabError, match="chart"):
             ensure(paths, catalogue.parse(other))
-    assert calls == ["broken"]
+    assert builds.count("plain") == 1
 
     # A build's own output is checked, too.
     demo(paths).unlink()
-    (paths.artifacts_cache / "builds" / "broken" / "bin" / "broken").write_bytes(b"damaged")
+    (paths.artifacts_cache / "builds" / "plain" / "bin" / "demo").write_bytes(b"damaged")
     ensure(paths, catalogue.parse(other), only=["demo"])
-    assert calls == ["broken", "broken"]
+    assert builds.count("plain") == 2
     assert demo(paths).read_bytes() == PROGRAM
 
 
@@ -280,7 +292,7 @@ def test_upstream_comes_before_building(paths: Paths) -> None:
 
     assert demo(paths).read_bytes() == b"upstream"
     rows = {row.name: row for row in artifacts.status(paths, listed)}
-    assert (rows["demo"].source, rows["chart"].source) == ("upstream", "shared")
+    assert (rows["demo"].source, rows["chart"].source) == ("upstream", "go")
 
 
 def test_status_tells_what_there_is(paths: Paths) -> None:
@@ -301,8 +313,8 @@ def test_status_tells_what_there_is(paths: Paths) -> None:
 
 
 def test_space_is_needed_only_for_what_is_missing(paths: Paths) -> None:
-    builds = {"broken": {**GO_BUILD["broken"], "disk": 7_000_000_000}}
-    other = data(builds=builds, trees={"t": {"suite": "s", "variant": "v", "packages": []}})
+    broken = {"broken": {**GO_BUILD["broken"], "disk": 7_000_000_000}}
+    other = data(builds=broken, trees={"t": {"suite": "s", "variant": "v", "packages": []}})
     plain = artifacts.required_bytes(paths, catalogue.parse(other))
     other["files"]["demo"]["material"] = "go:broken/broken"
     other["images"]["127.0.0.1/demo"]["base"] = "t"
@@ -357,12 +369,15 @@ def test_a_second_process_is_told_who_is_at_it(paths: Paths) -> None:
     try:
         assert holder.stdout.readline() == "held\n"
         with pytest.raises(LabError, match=f"being made by process {holder.pid}") as caught:
-            ensure(paths, catalogue.parse(data()))
+            artifacts.free(paths, "build")
         assert "wait for it to end" in caught.value.hint
+        # Who needs artifacts waits. The kernel drops the lock of a process that is gone.
+        threading.Timer(0.3, holder.stdin.close).start()
+        _done, output = ensure(paths, catalogue.parse(data()))
+        assert f"being made by process {holder.pid}; waiting for it to end" in output
     finally:
-        holder.communicate()
-    # The kernel drops the lock of a process that is gone.
-    ensure(paths, catalogue.parse(data()))
+        holder.wait()
+        holder.stdout.close()
 
 
 def test_a_damaged_record_counts_as_empty(tmp_path: Path) -> None:

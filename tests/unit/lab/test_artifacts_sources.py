@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import http.server
-import lzma
 import socket
 import threading
 import time
@@ -13,10 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from lab.artifacts import sources
-from lab.artifacts.sources import SharedFolder, UnavailableError, Upstream
+from lab.artifacts.sources import UnavailableError, Upstream
 
 CONTENT = bytes(range(256)) * 4096
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -194,80 +192,14 @@ def test_a_host_is_asked_once(server: Server) -> None:
     upstream.require(server.url)
 
 
-@pytest.fixture
-def shared(tmp_path: Path) -> Path:
-    folder = tmp_path / "shared"
-    (folder / "bin").mkdir(parents=True)
-    (folder / "charts").mkdir()
-    packed = lzma.compress(CONTENT)
-    (folder / "bin" / "tool.xz").write_bytes(packed)
-    (folder / "charts" / "c.tgz").write_bytes(b"chart")
-    manifest = {
-        "binaries": {
-            "tool": {
-                "file": "bin/tool.xz",
-                "sha256_xz": hashlib.sha256(packed).hexdigest(),
-                "sha256": DIGEST,
-            }
-        },
-        "charts": [{"file": "charts/c.tgz", "sha256": hashlib.sha256(b"chart").hexdigest()}],
-    }
-    (folder / "MANIFEST.yml").write_text(yaml.safe_dump(manifest), encoding="utf-8")
-    return folder
-
-
-def test_the_shared_folder_unpacks_programs(shared: Path, tmp_path: Path) -> None:
-    target = tmp_path / "out" / "tool"
-
-    SharedFolder(shared).fetch("bin/tool.xz", target)
-
-    assert target.read_bytes() == CONTENT
-    assert target.stat().st_mode & 0o777 == 0o755
-
-
-def test_the_shared_folder_copies_charts(shared: Path, tmp_path: Path) -> None:
-    SharedFolder(shared).fetch("charts/c.tgz", tmp_path / "c.tgz")
-
-    assert (tmp_path / "c.tgz").read_bytes() == b"chart"
-
-
-def test_a_damaged_shared_file_is_refused(shared: Path, tmp_path: Path) -> None:
-    (shared / "charts" / "c.tgz").write_bytes(b"other")
-
-    with pytest.raises(UnavailableError, match=r"has SHA-256 .* listed is"):
-        SharedFolder(shared).fetch("charts/c.tgz", tmp_path / "c.tgz")
-
-    assert not (tmp_path / "c.tgz").exists()
-
-
-def test_a_shared_file_that_unpacks_to_something_else_is_refused(shared: Path, tmp_path: Path) -> None:
-    manifest = yaml.safe_load((shared / "MANIFEST.yml").read_text(encoding="utf-8"))
-    manifest["binaries"]["tool"]["sha256"] = "0" * 64
-    (shared / "MANIFEST.yml").write_text(yaml.safe_dump(manifest), encoding="utf-8")
-    (tmp_path / "out").mkdir()
-
-    with pytest.raises(UnavailableError, match="unpacks to SHA-256"):
-        SharedFolder(shared).fetch("bin/tool.xz", tmp_path / "out" / "tool")
-
-    assert list((tmp_path / "out").iterdir()) == []
-
-
-def test_a_shared_folder_may_lack_everything(shared: Path, tmp_path: Path) -> None:
-    with pytest.raises(UnavailableError, match=r"MANIFEST\.yml does not exist"):
-        SharedFolder(tmp_path / "absent").fetch("bin/tool.xz", tmp_path / "x")
-    with pytest.raises(UnavailableError, match=r"does not list bin/other\.xz"):
-        SharedFolder(shared).fetch("bin/other.xz", tmp_path / "x")
-    (shared / "bin" / "tool.xz").unlink()
-    with pytest.raises(UnavailableError, match=r"tool\.xz does not exist"):
-        SharedFolder(shared).fetch("bin/tool.xz", tmp_path / "x")
-
-
 def test_nothing_is_taken_from_upstream_without_a_checksum(tmp_path: Path) -> None:
-    (tmp_path / "main.yml").write_text(
+    lock = tmp_path / sources.LOCK_FILE
+    lock.parent.mkdir(parents=True)
+    lock.write_text(
         'cluster_releases:\n  runc:\n    url: x\n    checksums: {"1.4.3": {amd64: "sha256:abc"}}\n',
         encoding="utf-8",
     )
-    published = sources.published_checksums(tmp_path / "main.yml")
+    published = sources.published_checksums(tmp_path)
 
     assert sources.checksum(published, "runc", "1.4.3", "amd64") == "abc"
     for component, version, arch in (
@@ -277,14 +209,14 @@ def test_nothing_is_taken_from_upstream_without_a_checksum(tmp_path: Path) -> No
     ):
         with pytest.raises(UnavailableError, match=f"no checksum of {component} {version} for {arch}"):
             sources.checksum(published, component, version, arch)
-    assert sources.published_checksums(tmp_path / "absent.yml") == {}
+    assert sources.published_checksums(tmp_path / "absent") == {}
 
 
 def test_images_of_upstream_need_skopeo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(UnavailableError, match="skopeo is not installed"):
-        sources.copy_image("example.com/x:1", tmp_path / "image")
+        sources.copy_image("docker://example.com/x:1", tmp_path / "image")
 
 
 def test_skopeo_s_own_words_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -293,4 +225,4 @@ def test_skopeo_s_own_words_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
 
     with pytest.raises(UnavailableError, match="manifest unknown"):
-        sources.copy_image("example.com/x:1", tmp_path / "image")
+        sources.copy_image("docker://example.com/x:1", tmp_path / "image")

@@ -138,7 +138,16 @@ def test_ssh_trusts_the_labs_keys_alone(lab: Settings) -> None:
 
 
 def test_boot_survives_writing_and_names_everything(tmp_path: Path) -> None:
-    boot = Boot("w1", "bmk-w1", "bridge", "/base", "/f", [["/f/data/log", "/var/log"]], ["/init"], ["/g"])
+    boot = Boot(
+        "w1",
+        "bmk-w1",
+        "bridge",
+        ["/snapshot", "/base"],
+        "/f",
+        [["/f/data/log", "/var/log"]],
+        ["/init"],
+        ["/g"],
+    )
     file = tmp_path / "boot.json"
     file.write_text(boot.dump())
     assert Boot.load(file) == boot

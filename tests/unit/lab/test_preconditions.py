@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import preconditions
+from lab import bases, preconditions
 from lab.config import LabError, settings
 
 GIB = 2**30
@@ -31,7 +31,7 @@ def test_missing_features_are_all_named() -> None:
     assert "CONFIG_VETH" in text
 
 
-def test_unknown_configuration_is_judged_by_file_systems_alone() -> None:
+def test_unknown_configuration_leaves_file_systems_to_check() -> None:
     assert preconditions.kernel_problems("nodev\toverlay\nnodev\ttmpfs\nnodev\tbpf\n", None) == []
     assert len(preconditions.kernel_problems("", None)) == 3
 
@@ -48,11 +48,21 @@ def test_one_disk_must_hold_everything() -> None:
     assert "7.0 GiB free, 8.0 GiB needed" in problem
 
 
-def test_two_disks_are_judged_apart() -> None:
+def test_two_disks_are_checked_separately() -> None:
     needed = {"artifacts": 5 * GIB, "hosts": 3 * GIB}
     assert preconditions.disk_problems(needed, (1, 5 * GIB), (2, 3 * GIB)) == []
     problems = preconditions.disk_problems(needed, (1, 4 * GIB), (2, 2 * GIB))
     assert [p.split(":")[0] for p in problems] == ["disk for cache", "disk for hosts"]
+
+
+def test_disk_for_artifacts_is_what_the_caller_says(tmp_path: Path) -> None:
+    lab = settings({"BMK_LAB_STATE": str(tmp_path / "state"), "BMK_LAB_CACHE": str(tmp_path / "cache")})
+    found = preconditions.required_disk(lab, ["systemd", "openrc"], hosts=2, artifacts=5 * GIB)
+    assert found == {
+        "bases": 2 * bases.BYTES_PER_BASE,
+        "hosts": 2 * preconditions.BYTES_PER_HOST,
+        "artifacts": 5 * GIB,
+    }
 
 
 def test_lab_never_takes_more_than_its_limit() -> None:
@@ -67,56 +77,12 @@ def test_memory() -> None:
     assert "3 hosts" in problem
 
 
-def test_packages_that_are_half_installed_count_as_missing() -> None:
-    listing = "mmdebstrap installed\ndnsmasq-base config-files\n"
-    assert preconditions.missing_packages(["mmdebstrap", "dnsmasq-base", "socat", "socat"], listing) == [
-        "dnsmasq-base",
-        "socat",
-    ]
-
-
 def test_one_message_has_all_problems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lab = settings({"BMK_LAB_STATE": str(tmp_path / "state"), "BMK_LAB_CACHE": str(tmp_path / "cache")})
     monkeypatch.setattr(preconditions, "system_problems", lambda: ["not root"])
     monkeypatch.setattr(preconditions, "kernel_config", dict)
     monkeypatch.setattr(preconditions, "_free", lambda path: (1, 0))
     with pytest.raises(LabError) as caught:
-        preconditions.check(lab, ["systemd"], artifacts=False, hosts=1)
+        preconditions.check(lab, ["systemd"], hosts=1)
     for part in ("not root", "CONFIG_VETH", "disk for cache and hosts"):
         assert part in str(caught.value)
-
-
-def test_present_packages_need_no_apt(monkeypatch: pytest.MonkeyPatch) -> None:
-    commands: list[str] = []
-
-    def fake(argv: list[str], **_: object) -> object:
-        commands.append(argv[0])
-
-        class Done:
-            stdout = "".join(f"{name} installed\n" for name in preconditions.PACKAGES)
-            returncode = 0
-
-        return Done()
-
-    monkeypatch.setattr(preconditions, "run", fake)
-    preconditions.install(preconditions.packages(artifacts=False))
-    assert commands == ["dpkg-query"]
-
-
-def test_stale_lists_are_renewed_before_installing(monkeypatch: pytest.MonkeyPatch) -> None:
-    commands: list[list[str]] = []
-
-    def fake(argv: list[str], **_: object) -> object:
-        commands.append(argv)
-
-        class Done:
-            stdout = ""
-            returncode = 0
-
-        return Done()
-
-    monkeypatch.setattr(preconditions, "run", fake)
-    monkeypatch.setattr(preconditions, "_lists_old", lambda: True)
-    preconditions.install(preconditions.packages(artifacts=False))
-    assert [c[:2] for c in commands[1:]] == [["apt-get", "update"], ["apt-get", "install"]]
-    assert "--no-install-recommends" in commands[-1]
