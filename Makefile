@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 COLLECTION := $(VENV)/collections/ansible_collections/baremetal/kubernetes
 INVENTORY = $${BMK_LAB_INVENTORY:-inventories/lab}
 KUBECONFIG_FILE = $(INVENTORY)/.credentials/kubernetes.kubeconfig
-# The lab made or fetched the cluster's own kubectl for its mirror; the machine uses the same file.
+# The lab's mirror has the kubectl of the cluster's version; the machine uses the same file.
 LINK_KUBECTL = install -m 0755 "$$($(BIN)/python -m tests.kubectl)" $(BIN)/kubectl
 # Arguments for `lab up` of `make lab`, for instance UP="--hosts five.yml".
 UP ?=
@@ -27,7 +27,7 @@ help: ## List the targets
 .PHONY: venv
 venv: $(VENV)/.complete ## Make .venv with everything that the collection, the lab and the tests need
 
-# Made again when pyproject.toml changes. The marker is written last, so an interrupted installation is taken up again.
+# Installed again when pyproject.toml changes. The marker is written last, so an interrupted installation is repeated.
 $(VENV)/.complete: pyproject.toml
 	@python=$$(.ci/python)
 	if [ -e $(VENV) ] && ! $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then rm -rf $(VENV); fi
@@ -39,7 +39,7 @@ $(VENV)/.complete: pyproject.toml
 	touch $@
 
 .PHONY: lab
-lab: venv ## Boot three bare-metal hosts on this machine and make a cluster of them
+lab: venv ## Boot three bare-metal-like hosts on this machine and create a cluster on them
 	@lab up $(UP)
 	ansible-playbook -i "$(INVENTORY)" baremetal.kubernetes.site
 	$(LINK_KUBECTL)
@@ -49,7 +49,7 @@ lab: venv ## Boot three bare-metal hosts on this machine and make a cluster of t
 	echo "  . $(BIN)/activate"
 	echo "  export KUBECONFIG=$$(realpath $(KUBECONFIG_FILE))"
 	echo "  kubectl get pods -A"
-	echo "A shell on a host: lab ssh cp1. Everything away again: make down."
+	echo "A shell on a host: lab ssh cp1. To remove everything: make down."
 
 .PHONY: nodes
 nodes: venv ## Show the nodes of the lab's cluster
@@ -57,12 +57,21 @@ nodes: venv ## Show the nodes of the lab's cluster
 	kubectl --kubeconfig "$(KUBECONFIG_FILE)" get nodes -o wide
 
 .PHONY: down
-down: venv ## Take the lab away; its cache of artifacts stays
+down: venv ## Remove the lab; its cache of artifacts stays
 	lab down
 
+# Scenarios to run instead of what fits into the budget, for instance SCENARIO="reset repair".
+SCENARIO ?=
+# The budget counts from here, so that it includes the virtual environment.
+TEST_STARTED := $(shell date +%s)
+
 .PHONY: test
-test: venv ## Everything: gates, unit tests, the matrix, the lab's own test, molecule's default scenario
-	$(BIN)/python -m tests.run
+test: venv ## Tests that fit into TEST_MINUTES (60), or SCENARIO="NAME..."; docs/lab.md has the table
+	@TEST_STARTED=$(TEST_STARTED) $(BIN)/python -m tests.run $(SCENARIO)
+
+.PHONY: test-all
+test-all: venv ## All tests, whatever they take
+	@$(BIN)/python -m tests.run --all
 
 .PHONY: gates
 gates: venv ## Linters, types, specifications, the built collection
@@ -81,8 +90,8 @@ matrix: venv ## Unit tests and ansible-test sanity on the oldest and the newest 
 	$(BIN)/python -m tests.run matrix
 
 .PHONY: molecule
-molecule: venv ## The scenario `default` on fresh hosts of the lab
-	$(BIN)/python -m tests.run molecule
+molecule: venv ## The scenario `default`: a cluster on fresh hosts of the lab
+	$(BIN)/python -m tests.run default
 
 # Arguments for the benchmark, for instance BENCH="--rounds 3".
 BENCH ?=
@@ -97,7 +106,7 @@ bench-cis: venv ## Measure a report on the audits of 500 hosts
 	@$(BIN)/python -m tests.bench.cis $(BENCH)
 
 .PHONY: build
-build: venv ## Build the collection, install it into a temporary folder and check what it holds
+build: venv ## Build the collection, install it into a temporary directory and check its content
 	ansible-galaxy collection build --force --output-path build
 	$(BIN)/python -m pytest -q tests/gates/test_collection.py
 
@@ -106,10 +115,10 @@ docs: venv ## Build the guides and the reference as HTML, in build/docs
 	@$(BIN)/python -m tests.docs
 
 .PHONY: format
-format: venv ## Let ruff put the Python files in order
+format: venv ## Format the Python files with ruff
 	ruff check --fix .
 	ruff format .
 
 .PHONY: clean
-clean: down ## Take the lab and everything that make made in the checkout away
+clean: down ## Remove the lab and everything that make created in the checkout
 	rm -rf $(VENV) .ansible build tests/output .mypy_cache .pytest_cache .ruff_cache *.egg-info
