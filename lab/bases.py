@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Root file systems that the hosts share: Debian trixie, one with systemd, one with OpenRC. And how to make others.
 
-A base is a folder in the cache, named after a hash of its recipe, and read-only for its users: each host lays
+A base is a directory in the cache, named after a hash of its recipe, and read-only for its users: each host lays
 its own files over it (overlayfs).
 """
 
@@ -208,34 +208,34 @@ def ensure(paths: Paths, kind: Kind) -> Path:
     return make(paths.bases, RECIPES[kind])
 
 
-def make(folder: Path, recipe: Recipe) -> Path:
-    """The root file system of a recipe in a folder, built when it is not there yet.
+def make(directory: Path, recipe: Recipe) -> Path:
+    """The root file system of a recipe in a directory, built when it is not there yet.
 
     :raises LabError: mmdebstrap failed; the message has the end of its output.
     """
-    target = folder / recipe.name
+    target = directory / recipe.name
     if not target.is_dir():
-        with _building(folder):
+        with _building(directory):
             # Another process may have built it meanwhile.
             if not target.is_dir():
-                _build(folder, recipe, target)
+                _build(directory, recipe, target)
     return target
 
 
 @contextlib.contextmanager
-def _building(folder: Path) -> Iterator[None]:
-    """Let one process at a time build in a folder: the cache is shared by all labs."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "a", encoding="utf-8") as handle:
+def _building(directory: Path) -> Iterator[None]:
+    """Let one process at a time build in a directory: the cache is shared by all labs."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with open(directory / ".lock", "a", encoding="utf-8") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
 
-def _build(folder: Path, recipe: Recipe, target: Path) -> None:
+def _build(directory: Path, recipe: Recipe, target: Path) -> None:
     if not KEYRING.exists():
         raise LabError(f"{KEYRING} is missing", "install the package debian-archive-keyring")
-    partial = folder / f".{recipe.name}.partial"
-    log = folder / f"{recipe.name}.log"
+    partial = directory / f".{recipe.name}.partial"
+    log = directory / f"{recipe.name}.log"
     _discard(partial)
     log.unlink(missing_ok=True)
     try:
@@ -254,7 +254,7 @@ def _build(folder: Path, recipe: Recipe, target: Path) -> None:
 
 
 def mmdebstrap_command(recipe: Recipe, target: Path, mirror: str | None) -> list[str]:
-    """The command that unpacks a recipe's packages into a folder."""
+    """The command that unpacks a recipe's packages into a directory."""
     command = [
         "mmdebstrap",
         "--mode=root",
@@ -306,21 +306,21 @@ def customise(recipe: Recipe, root: Path) -> None:
         link.symlink_to(destination)
 
 
-def use(paths: Paths, base: str, user: str, folder: Path) -> None:
+def use(paths: Paths, base: str, user: str, directory: Path) -> None:
     """Note that a host lies on a base.
 
     :param base: the base's name.
     :param user: the host, unique among all labs.
-    :param folder: the host's own files; the note counts as long as they exist.
+    :param directory: the host's own files; the note counts as long as they exist.
     """
-    write_atomic(paths.bases / "users" / base / user, f"{folder}\n")
+    write_atomic(paths.bases / "users" / base / user, f"{directory}\n")
 
 
 def users(paths: Paths, base: str = "*") -> list[Path]:
-    """Folders of existing hosts, of all labs, that lie on a base (or on any)."""
+    """Directories of existing hosts, of all labs, that lie on a base (or on any)."""
     notes = sorted((paths.bases / "users").glob(f"{base}/*"))
-    folders = [Path(note.read_text(encoding="utf-8").strip()) for note in notes]
-    return [folder for folder in folders if folder.is_dir()]
+    directories = [Path(note.read_text(encoding="utf-8").strip()) for note in notes]
+    return [directory for directory in directories if directory.is_dir()]
 
 
 def prune(paths: Paths) -> list[Path]:
@@ -343,14 +343,14 @@ def prune(paths: Paths) -> list[Path]:
     return removed
 
 
-def _discard(folder: Path) -> None:
-    if not folder.exists():
+def _discard(directory: Path) -> None:
+    if not directory.exists():
         return
     # mmdebstrap mounts /proc, /sys and devices into the tree while it works, and may have been killed.
     points = [
         line.split()[4] for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
     ]
     for point in reversed(points):
-        if Path(point).is_relative_to(folder) and Path(point) != folder:
+        if Path(point).is_relative_to(directory) and Path(point) != directory:
             run(["umount", "--lazy", point])
-    shutil.rmtree(folder)
+    shutil.rmtree(directory)

@@ -83,7 +83,7 @@ def issue(ca: CA, names: Sequence[str], ips: Sequence[str], out_dir: Path) -> tu
 
     :param names: DNS names; the first becomes the subject, and the stem of the files.
     :param ips: IP addresses.
-    :param out_dir: folder for the files.
+    :param out_dir: directory for the files.
     :return: paths of certificate and key.
     """
     key = ec.generate_private_key(ec.SECP256R1())

@@ -50,7 +50,7 @@ class Mount:
 
 @dataclass(frozen=True)
 class Parent:
-    """The folder of one hierarchy below which the lab makes its groups.
+    """The directory of one hierarchy below which the lab makes its groups.
 
     :param directory: an existing group.
     :param version: 1 or 2.
@@ -185,7 +185,7 @@ def lab_group(lab: str) -> str:
 def create(parents: Iterable[Parent], *names: str) -> list[Path]:
     """Make the group ``names[0]/names[1]/...`` in every hierarchy, ready to take processes.
 
-    :return: its folder in each hierarchy.
+    :return: its directory in each hierarchy.
     :raises LabError: the kernel refuses.
     """
     made = []
@@ -279,8 +279,8 @@ def processes(group: Path) -> list[int]:
 def tree(group: Path) -> list[Path]:
     """A group and all below it, children before parents."""
     found = []
-    for folder, _, _ in os.walk(group, topdown=False, onerror=None):
-        found.append(Path(folder))
+    for directory, _, _ in os.walk(group, topdown=False, onerror=None):
+        found.append(Path(directory))
     return found
 
 
@@ -295,9 +295,9 @@ def find(lab: str, mountinfo: str | None = None) -> list[Path]:
     name = lab_group(lab)
     found = []
     for point in dict.fromkeys(mount.point for mount in parse_mounts(text)):
-        for folder, children, _ in os.walk(point):
+        for directory, children, _ in os.walk(point):
             if name in children:
-                found.append(Path(folder, name))
+                found.append(Path(directory, name))
                 children.remove(name)
     return found
 

@@ -58,7 +58,7 @@ class LabError(Exception):
 
 @dataclass(frozen=True)
 class Paths:
-    """The folders of one lab.
+    """The directories of one lab.
 
     :param cache: survives ``lab down``: artifacts, build caches, base root file systems.
     :param state: removed by ``lab down``: hosts' files, keys, logs, records.
@@ -173,7 +173,7 @@ class HostSpec:
 
 @dataclass(frozen=True)
 class Settings:
-    """One lab: its folders and its network."""
+    """One lab: its directories and its network."""
 
     paths: Paths
     network: Network
@@ -237,8 +237,8 @@ def _absolute(text: str, variable: str) -> Path:
     path = Path(text)
     if not path.is_absolute() or len(path.parts) < 3:
         raise LabError(
-            f"{variable} is {text!r}; expected an absolute path at least two folders below /",
-            "its folder is created and removed by the lab, so it must be the lab's own",
+            f"{variable} is {text!r}; expected an absolute path at least two directories below /",
+            "its directory is created and removed by the lab, so it must be the lab's own",
         )
     if not _SAFE_PATH.fullmatch(text) or path.is_relative_to("/run"):
         raise LabError(

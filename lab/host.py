@@ -33,7 +33,7 @@ from lab.run import run, spawn, tail, write_atomic
 from lab.state import HostRecord, Process, identify
 from lab.supervisor import Boot
 
-#: Folders that are real ones and not part of the host's overlay: containerd's snapshotter cannot lay an
+#: Directories that are real ones and not part of the host's overlay: containerd's snapshotter cannot lay an
 #: overlay over an overlay, and etcd and logs are better off without one.
 DATA = {
     "containerd": "/var/lib/containerd",
@@ -171,7 +171,7 @@ def init_script(settings: Settings, record: HostRecord) -> str:
     return text
 
 
-def folder(settings: Settings, name: str) -> Path:
+def directory(settings: Settings, name: str) -> Path:
     """Where a host's files are."""
     return settings.paths.hosts / name
 
@@ -199,14 +199,14 @@ def ensure_key(file: Path, comment: str) -> None:
 
 def prepare(settings: Settings, record: HostRecord) -> None:
     """Put a host's own files into place; those that it already has stay as they are."""
-    base = folder(settings, record.name)
+    base = directory(settings, record.name)
     net = settings.network
     snapshot.supply(settings.paths, record)
     for part in ("upper", "work", "root", *(f"data/{name}" for name in DATA)):
         (base / part).mkdir(parents=True, exist_ok=True)
     bases.use(settings.paths, record.base, f"{settings.name}-{record.name}", base)
     upper = base / "upper"
-    # An overlay's root folder has the upper one's mode.
+    # An overlay's root directory has the upper one's mode.
     upper.chmod(0o755)
     ensure_key(base / "ssh_host_ed25519_key", f"root@{record.name}.{net.domain}")
     write_atomic(upper / INIT_PATH.lstrip("/"), init_script(settings, record), mode=0o755)
@@ -250,7 +250,9 @@ def known_hosts(settings: Settings, records: Iterable[HostRecord]) -> str:
     lines = []
     for record in records:
         public = (
-            (folder(settings, record.name) / "ssh_host_ed25519_key.pub").read_text(encoding="utf-8").split()
+            (directory(settings, record.name) / "ssh_host_ed25519_key.pub")
+            .read_text(encoding="utf-8")
+            .split()
         )
         lines.append(
             f"{record.address},{record.name},{record.name}.{settings.network.domain} "
@@ -277,7 +279,7 @@ def boot(settings: Settings, record: HostRecord, parents: Sequence[Parent]) -> P
     :raises LabError: groups cannot be made, or the supervisor does not start.
     """
     name = record.name
-    base = folder(settings, name)
+    base = directory(settings, name)
     cgroups.remove(all_groups(settings, name))
     lab = cgroups.lab_group(settings.name)
     supervisor = cgroups.create(parents, lab, name, "supervisor")
@@ -287,7 +289,7 @@ def boot(settings: Settings, record: HostRecord, parents: Sequence[Parent]) -> P
         interface=settings.network.interface(name),
         bridge=network.INNER_BRIDGE,
         lower=snapshot.lower(settings.paths, record),
-        folder=str(base),
+        directory=str(base),
         binds=[[str(base / "data" / part), target] for part, target in DATA.items()],
         init=[INIT_PATH],
         groups=[str(group) for group in payload],

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Container images, written straight into the storage folder of an OCI registry.
+"""Container images, written straight into the storage directory of an OCI registry.
 
-Images follow the OCI image specification 1.1. The folder has the layout of the reference implementation
+Images follow the OCI image specification 1.1. The directory has the layout of the reference implementation
 ("distribution", registry/storage/paths.go), which Debian's docker-registry is. Writing it needs no running
 registry, every file is named by its content, and an interrupted run leaves nothing that a reader could see: a
 tag is the last thing written.
@@ -74,7 +74,7 @@ class Layer:
 
 
 class Registry:
-    """A registry's storage folder.
+    """A registry's storage directory.
 
     :param root: what the registry's configuration calls rootdirectory.
     """
@@ -257,38 +257,38 @@ def _pack(registry: Registry, produce: Any) -> Layer:
 def static_entries() -> list[Entry]:
     """What a static program expects around it, as in the distroless images that upstream starts from."""
     return [
-        Entry("etc", folder=True, mode=0o755),
+        Entry("etc", directory=True, mode=0o755),
         Entry("etc/passwd", content=_USERS.encode()),
         Entry("etc/group", content=_GROUPS.encode()),
         Entry("etc/nsswitch.conf", content=b"hosts: files dns\n"),
-        Entry("etc/ssl", folder=True, mode=0o755),
-        Entry("etc/ssl/certs", folder=True, mode=0o755),
+        Entry("etc/ssl", directory=True, mode=0o755),
+        Entry("etc/ssl/certs", directory=True, mode=0o755),
         Entry(CERTIFICATES, source=Path(certifi.where())),
-        Entry("home", folder=True, mode=0o755),
-        Entry("home/nonroot", folder=True, mode=0o777),
-        Entry("tmp", folder=True, mode=0o1777),
+        Entry("home", directory=True, mode=0o755),
+        Entry("home/nonroot", directory=True, mode=0o777),
+        Entry("tmp", directory=True, mode=0o1777),
     ]
 
 
 def entries(image: ImageArtifact, files: Mapping[str, Path]) -> Iterator[Entry]:
     """The entries of an image's own layer.
 
-    :param files: path in the image -> file or folder.
+    :param files: path in the image -> file or directory.
     """
     made: set[str] = set()
-    for path in sorted((*image.files, *image.links, *image.folders)):
+    for path in sorted((*image.files, *image.links, *image.directories)):
         name = path.lstrip("/")
-        # A tree has its folders, with modes that must stay; a registry's client makes those that are missing.
+        # A tree has its directories, with modes that must stay; a registry's client makes those that are missing.
         if image.base in ("scratch", "static"):
             for parent in reversed(PurePosixPath(name).parents):
                 if str(parent) not in (".", *made):
                     made.add(str(parent))
-                    yield Entry(str(parent), folder=True, mode=0o755)
+                    yield Entry(str(parent), directory=True, mode=0o755)
         if path in image.links:
             yield Entry(name, link=image.links[path])
-        elif path in image.folders:
+        elif path in image.directories:
             made.add(name)
-            yield Entry(name, folder=True, mode=0o1777)
+            yield Entry(name, directory=True, mode=0o1777)
         else:
             capabilities = BIND_PORTS if image.files[path].capabilities else ""
             for entry in walk(name, files[path]):
@@ -332,7 +332,7 @@ def build(
 ) -> Blob:
     """Make an image and publish it under its name and tag.
 
-    :param files: path in the image -> file or folder.
+    :param files: path in the image -> file or directory.
     :param tree: layer of the tree that it starts from.
     :return: its manifest.
     :raises LabError: packing failed.
@@ -355,17 +355,17 @@ def build(
     return registry.tag(image.name, image.version, _json(manifest), parts)
 
 
-def adopt(registry: Registry, image: ImageArtifact, folder: Path) -> Blob:
-    """Publish an image that skopeo copied into a folder (format ``dir``: manifest.json and one file per blob).
+def adopt(registry: Registry, image: ImageArtifact, directory: Path) -> Blob:
+    """Publish an image that skopeo copied into a directory (format ``dir``: manifest.json and one file per blob).
 
     :raises LabError: a part is missing or has another digest than the manifest says.
     """
-    manifest = (folder / "manifest.json").read_bytes()
+    manifest = (directory / "manifest.json").read_bytes()
     parts = descriptors(json.loads(manifest))
     for part in parts:
-        file = folder / part.digest.partition(":")[2]
+        file = directory / part.digest.partition(":")[2]
         if not file.is_file() or f"sha256:{sha256(file)}" != part.digest:
             raise LabError(f"{image.reference}: {part.digest} was not copied whole", "run the command again")
     for part in {part.digest: part for part in parts}.values():
-        registry.put_file(folder / part.digest.partition(":")[2], part.digest)
+        registry.put_file(directory / part.digest.partition(":")[2], part.digest)
     return registry.tag(image.name, image.version, manifest, [part.digest for part in parts])

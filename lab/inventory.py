@@ -80,7 +80,7 @@ def variables_file(settings: Settings) -> Path:
 
 
 def files(settings: Settings) -> tuple[Path, ...]:
-    """The files that the lab writes outside its state folder."""
+    """The files that the lab writes outside its state directory."""
     return (hosts_file(settings), variables_file(settings))
 
 
@@ -111,11 +111,11 @@ def write(settings: Settings, records: Iterable[HostRecord], checksums: Checksum
 
 def remove(settings: Settings) -> None:
     """Remove what :func:`write` wrote, and the credentials of the cluster that is gone."""
-    folder = settings.paths.inventory
+    directory = settings.paths.inventory
     for file in files(settings):
         file.unlink(missing_ok=True)
-    shutil.rmtree(folder / ".credentials", ignore_errors=True)
-    for empty in (folder / "group_vars", folder):
+    shutil.rmtree(directory / ".credentials", ignore_errors=True)
+    for empty in (directory / "group_vars", directory):
         with contextlib.suppress(OSError):
             empty.rmdir()
 

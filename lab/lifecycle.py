@@ -332,9 +332,9 @@ class Leftovers:
 
     :param groups: control groups.
     :param pids: processes in them.
-    :param mounts: mount points below the state folder, innermost last.
+    :param mounts: mount points below the state directory, innermost last.
     :param interfaces: network interfaces.
-    :param paths: folders and files.
+    :param paths: directories and files.
     """
 
     groups: tuple[Path, ...]
@@ -358,13 +358,13 @@ def leftovers(
     text = Path("/proc/self/mountinfo").read_text(encoding="utf-8") if mountinfo is None else mountinfo
     names = [entry.name for entry in Path("/sys/class/net").iterdir()] if links is None else links
     groups = cgroups.find(settings.name, text)
-    state_folder = settings.paths.state
+    state_directory = settings.paths.state
     return Leftovers(
         groups=tuple(groups),
         pids=tuple(sorted(cgroups.members(groups))),
-        mounts=tuple(p for p in network.mount_points(text) if Path(p).is_relative_to(state_folder)),
+        mounts=tuple(p for p in network.mount_points(text) if Path(p).is_relative_to(state_directory)),
         interfaces=tuple(network.interfaces(settings.network, names)),
-        paths=tuple(p for p in (state_folder, *inventory.files(settings)) if p.exists()),
+        paths=tuple(p for p in (state_directory, *inventory.files(settings)) if p.exists()),
     )
 
 
@@ -422,7 +422,7 @@ def status(settings: Settings) -> list[HostStatus]:
                 record=record,
                 on=bool(cgroups.members(groups)),
                 memory=cgroups.memory_usage(groups),
-                disk=disk_usage(host.folder(settings, record.name)),
+                disk=disk_usage(host.directory(settings, record.name)),
             )
         )
     return result
@@ -434,11 +434,11 @@ def services(settings: Settings) -> dict[str, bool]:
     return {name: _alive(record, name) for name in record.services}
 
 
-def disk_usage(folder: Path) -> int:
-    """Bytes that a folder takes on disk."""
-    if not folder.exists():
+def disk_usage(directory: Path) -> int:
+    """Bytes that a directory takes on disk."""
+    if not directory.exists():
         return 0
-    return int(run(["du", "-s", "--block-size=1", folder], check=False).stdout.split()[0])
+    return int(run(["du", "-s", "--block-size=1", directory], check=False).stdout.split()[0])
 
 
 def free(settings: Settings, everything: bool) -> int:
@@ -459,8 +459,8 @@ def free(settings: Settings, everything: bool) -> int:
                     "run `lab down` first (for each BMK_LAB_NAME), or `lab free` without --all",
                 )
         freed = artifacts.free(paths, "all" if everything else "build")
-        for folder in (paths.bases, paths.matrix) if everything else ():
-            if folder.exists():
-                freed += disk_usage(folder)
-                shutil.rmtree(folder)
+        for directory in (paths.bases, paths.matrix) if everything else ():
+            if directory.exists():
+                freed += disk_usage(directory)
+                shutil.rmtree(directory)
         return freed

@@ -29,7 +29,7 @@ class Note:
     """What was before, and for whom it was changed.
 
     :param values: earlier values.
-    :param labs: state folders of the labs; one that no longer exists does not count.
+    :param labs: state directories of the labs; one that no longer exists does not count.
     """
 
     values: dict[str, str] = field(default_factory=dict)

@@ -4,7 +4,7 @@
 """The lab's mirror: release files over HTTPS and a read-only image registry, both under upstream's names.
 
 Both are processes of their own that outlive the command which starts them. Every request is logged with the
-client's address: ``mirror-access.log`` for files, ``registry.log`` for images, in the lab's folder of logs.
+client's address: ``mirror-access.log`` for files, ``registry.log`` for images, in the lab's directory of logs.
 """
 
 from __future__ import annotations
@@ -59,12 +59,12 @@ def start(
     :raises LabError: one of them does not come up; the message has the end of its log.
     """
     authority = ca.ensure_ca(paths)
-    folder = paths.state / "mirror"
-    certificate, key = ca.issue(authority, names or [settings().network.mirror_name], [address], folder)
+    directory = paths.state / "mirror"
+    certificate, key = ca.issue(authority, names or [settings().network.mirror_name], [address], directory)
     registry = paths.artifacts_cache / REGISTRY_PROGRAM
     if not registry.is_file():
         raise LabError(f"{registry} is missing", "run `lab up`, which fetches it from Debian")
-    configuration = folder / "registry.yml"
+    configuration = directory / "registry.yml"
     text = registry_config(paths.artifacts_cache / "registry", f"{address}:{registry_port}", certificate, key)
     write_atomic(configuration, text, mode=0o600)
     files_log, registry_log = paths.logs / "mirror.log", paths.logs / "registry.log"
@@ -88,7 +88,7 @@ def start(
 def registry_config(storage: Path, listen: str, certificate: Path, key: Path) -> str:
     """Text of the registry's configuration.
 
-    :param storage: the folder that lab.images writes.
+    :param storage: the directory that lab.images writes.
     :param listen: address and port.
     """
     return yaml.safe_dump(
@@ -135,7 +135,7 @@ def _wait(url: str, pid: int, authority: Path, log: Path) -> None:
 
 
 class Files(StaticFiles):
-    """A folder, without what is not finished: names that begin with a dot."""
+    """A directory, without what is not finished: names that begin with a dot."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if any(part.startswith(".") for part in self.get_path(scope).split("/")):
@@ -144,7 +144,7 @@ class Files(StaticFiles):
 
 
 def app(root: Path) -> Starlette:
-    """The web application that serves a folder, with ranges."""
+    """The web application that serves a directory, with ranges."""
     return Starlette(routes=[Mount("/", app=Files(directory=root))])
 
 

@@ -144,7 +144,7 @@ def dnsmasq_hosts(network: Network, addresses: Iterable[tuple[str, str]]) -> str
 
 
 def write_records(settings: Settings, addresses: Iterable[tuple[str, str]]) -> None:
-    """Tell the resolver about the hosts; it watches the folder and needs no signal for new files."""
+    """Tell the resolver about the hosts; it watches the directory and needs no signal for new files."""
     write_atomic(_records(settings.paths) / "hosts", dnsmasq_hosts(settings.network, addresses))
 
 

@@ -130,7 +130,7 @@ def _space_problems(settings: Settings, kinds: Iterable[Kind], hosts: int, artif
 
 
 def _free(path: Path) -> tuple[int, int]:
-    """Device number and free bytes of the file system that a folder is, or will be, on."""
+    """Device number and free bytes of the file system that a directory is, or will be, on."""
     while not path.exists():
         path = path.parent
     info = os.statvfs(path)
@@ -140,9 +140,9 @@ def _free(path: Path) -> tuple[int, int]:
 def disk_problems(needed: Mapping[str, int], cache: tuple[int, int], state: tuple[int, int]) -> list[str]:
     """Whether what is needed fits.
 
-    :param needed: bytes by purpose: hosts go to the state folder, all else to the cache.
+    :param needed: bytes by purpose: hosts go to the state directory, all else to the cache.
     :param cache: device number and free bytes of the cache's file system.
-    :param state: the same for the state folder.
+    :param state: the same for the state directory.
     """
     hosts = needed.get("hosts", 0)
     others = sum(needed.values()) - hosts

@@ -4,7 +4,7 @@
 """What the lab remembers between commands: which hosts there are and which processes serve them.
 
 The record makes commands quick and addresses stable. It is never the only way to find something: `down` looks
-for groups, folders, mounts and interfaces by name, because a command may die between doing and noting.
+for groups, directories, mounts and interfaces by name, because a command may die between doing and noting.
 """
 
 from __future__ import annotations

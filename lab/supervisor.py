@@ -35,8 +35,8 @@ class Boot:
     :param interface: the cable's end in the lab's namespace.
     :param bridge: where that end goes.
     :param lower: root file systems below the host's own files, topmost first.
-    :param folder: the host's folder (upper, work, root, data).
-    :param binds: (folder on the machine, path in the host).
+    :param directory: the host's directory (upper, work, root, data).
+    :param binds: (directory on the machine, path in the host).
     :param init: the command that is PID 1.
     :param groups: the host's control groups.
     """
@@ -45,7 +45,7 @@ class Boot:
     interface: str
     bridge: str
     lower: list[str]
-    folder: str
+    directory: str
     binds: list[list[str]]
     init: list[str]
     groups: list[str]
@@ -70,7 +70,7 @@ def nspawn_command(boot: Boot) -> list[str]:
         "--quiet",
         "--register=no",
         "--keep-unit",
-        f"--directory={boot.folder}/root",
+        f"--directory={boot.directory}/root",
         f"--machine={boot.name}",
         "--private-network",
         f"--network-veth-extra={boot.interface}:eth0",
@@ -104,11 +104,11 @@ def supervise(boot: Boot) -> int:
 
     :return: nspawn's last exit status.
     """
-    root = Path(boot.folder, "root")
+    root = Path(boot.directory, "root")
     root.mkdir(exist_ok=True)
     # systemd-nspawn keeps locks and sockets in /run, and leaves them there when it is killed.
     run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run"])
-    layers = f"lowerdir={':'.join(boot.lower)},upperdir={boot.folder}/upper,workdir={boot.folder}/work"
+    layers = f"lowerdir={':'.join(boot.lower)},upperdir={boot.directory}/upper,workdir={boot.directory}/work"
     run(["mount", "-t", "overlay", "overlay", "-o", layers, str(root)])
     groups = [Path(group) for group in boot.groups]
     while True:

@@ -37,7 +37,7 @@ class ArtifactSet:
     """Everything the mirror serves.
 
     :param files_root: release files as ``<upstream host>/<upstream path>``.
-    :param registry_root: storage folder of the registry.
+    :param registry_root: storage directory of the registry.
     :param checksums: component, version, architecture -> ``sha256:...``.
     """
 
@@ -177,7 +177,7 @@ def free(paths: Paths, what: Literal["build", "all"]) -> int:
 
 
 def disk_usage(path: Path) -> int:
-    """Bytes that a file or folder takes on disk; a file with several names counts by the share of those in here."""
+    """Bytes that a file or directory takes on disk; a file with several names counts by the share of those in here."""
     total = 0.0
     for file in [path] if path.is_file() else path.rglob("*"):
         if not file.is_symlink() and file.is_file():
@@ -188,12 +188,12 @@ def disk_usage(path: Path) -> int:
 
 def _remove(path: Path) -> None:
     if path.is_dir():
-        # Toolchains and old module caches have read-only folders.
-        for folder in [
+        # Toolchains and old module caches have read-only directories.
+        for directory in [
             path,
             *(entry for entry in path.rglob("*") if entry.is_dir() and not entry.is_symlink()),
         ]:
-            folder.chmod(folder.stat().st_mode | 0o700)
+            directory.chmod(directory.stat().st_mode | 0o700)
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tar archives whose bytes depend on their content alone: no times, owners, or order of a folder's entries."""
+"""Tar archives whose bytes depend on their content alone: no times, owners, or order of a directory's entries."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Entry:
     """One entry of an archive.
 
     :param name: path in the archive.
-    :param source: file whose content it gets; None for folders, links and literal content.
+    :param source: file whose content it gets; None for directories, links and literal content.
     :param content: literal content.
     :param link: target, for symbolic links.
-    :param folder: whether it is a folder.
+    :param directory: whether it is a directory.
     :param mode: permissions.
     :param capabilities: value of security.capability.
     """
@@ -40,13 +40,13 @@ class Entry:
     source: Path | None = None
     content: bytes = b""
     link: str = ""
-    folder: bool = False
+    directory: bool = False
     mode: int = 0o644
     capabilities: str = ""
 
 
 def walk(name: str, source: Path) -> Iterator[Entry]:
-    """Entries for a file, or for a folder with all in it, under another name.
+    """Entries for a file, or for a directory with all in it, under another name.
 
     A file that anybody may execute, or that starts with ``#!``, becomes executable: module archives carry no
     permissions.
@@ -54,7 +54,7 @@ def walk(name: str, source: Path) -> Iterator[Entry]:
     if source.is_symlink():
         yield Entry(name, link=os.readlink(source))
     elif source.is_dir():
-        yield Entry(name, folder=True, mode=0o755)
+        yield Entry(name, directory=True, mode=0o755)
         for child in sorted(source.iterdir(), key=lambda path: path.name):
             yield from walk(str(PurePosixPath(name) / child.name), child)
     else:
@@ -81,7 +81,7 @@ def _add(archive: tarfile.TarFile, entry: Entry) -> None:
     info.mode = stat.S_IMODE(entry.mode)
     if entry.capabilities:
         info.pax_headers = {"SCHILY.xattr.security.capability": entry.capabilities}
-    if entry.folder:
+    if entry.directory:
         info.type = tarfile.DIRTYPE
         archive.addfile(info)
     elif entry.link:
@@ -99,7 +99,7 @@ def _add(archive: tarfile.TarFile, entry: Entry) -> None:
 def write_tar_gz(target: Path, members: Mapping[str, Path]) -> None:
     """Replace `target` by a gzipped tar.
 
-    :param members: path in the archive -> file or folder.
+    :param members: path in the archive -> file or directory.
     """
     fd, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:

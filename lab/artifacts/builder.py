@@ -127,14 +127,14 @@ class Builder:
     # Files and images
 
     def material(self, material: Material) -> Path:
-        """The file or folder that a material is, made when it is small.
+        """The file or directory that a material is, made when it is small.
 
         :raises LabError: it cannot be had.
         """
         if material.kind == "go":
             return self.program_path(self.catalogue.builds[material.owner], material.path)
         if material.kind == "module":
-            path = self.module(self.catalogue.builds[material.owner]).folder / material.path
+            path = self.module(self.catalogue.builds[material.owner]).directory / material.path
             if not path.exists():
                 raise LabError(f"{material}: no such file in the module", "correct lab/catalogue.yml")
             return path

@@ -163,7 +163,7 @@ class FileArtifact:
 
 @dataclass(frozen=True)
 class ImageFile:
-    """A file, or a folder with all in it, of an image.
+    """A file, or a directory with all in it, of an image.
 
     :param capabilities: whether it may bind ports below 1024 although not root (as upstream's images do).
     """
@@ -179,7 +179,7 @@ class ImageArtifact:
     :param base: ``scratch``, ``static`` (CA certificates, users, /tmp) or the name of a tree.
     :param files: absolute path -> content.
     :param links: absolute path -> what it points to.
-    :param folders: absolute paths of further folders (mode 0777 with the sticky bit: writable for any user).
+    :param directories: absolute paths of further directories (mode 0777 with the sticky bit: writable for any user).
     """
 
     name: str
@@ -187,7 +187,7 @@ class ImageArtifact:
     base: str
     files: Mapping[str, ImageFile]
     links: Mapping[str, str] = field(default_factory=dict)
-    folders: tuple[str, ...] = ()
+    directories: tuple[str, ...] = ()
     entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     environment: tuple[str, ...] = ()
@@ -370,7 +370,7 @@ class _Reader:
         for path, value in entry.pop("files", {}).items():
             fields = {"material": value} if isinstance(value, str) else dict(value)
             files[path] = ImageFile(Material.parse(fields.pop("material")), **fields)
-        for key in ("folders", "entrypoint", "command", "environment"):
+        for key in ("directories", "entrypoint", "command", "environment"):
             entry[key] = tuple(entry.get(key, ()))
         return ImageArtifact(name=name, files=files, **entry)
 
@@ -421,6 +421,6 @@ def _image_problems(image: ImageArtifact, trees: Mapping[str, Tree]) -> Iterable
         yield f"{image.version} cannot be a tag"
     if image.base not in ("scratch", "static") and image.base not in trees:
         yield f"there is no tree {image.base}"
-    for path in (*image.files, *image.links, *image.folders):
+    for path in (*image.files, *image.links, *image.directories):
         if not path.startswith("/") or ".." in path.split("/"):
             yield f"{path} must be an absolute path without '..'"

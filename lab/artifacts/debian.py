@@ -57,7 +57,7 @@ def make_tree(tree: Tree, target: Path, log: Path) -> None:
 
 
 def unpack_package(name: str, target: Path, log: Path) -> None:
-    """Download a package, checked by apt, and unpack it into a folder.
+    """Download a package, checked by apt, and unpack it into a directory.
 
     :raises LabError: apt does not have it.
     """

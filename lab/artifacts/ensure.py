@@ -135,11 +135,11 @@ class Run:
             return
         self.upstream.require(f"https://{artifact.name.split('/')[0]}/v2/")
         with (
-            tempfile.TemporaryDirectory(dir=self.root, prefix=".image.") as folder,
+            tempfile.TemporaryDirectory(dir=self.root, prefix=".image.") as directory,
             self.steps.step(f"{artifact.reference} from upstream"),
         ):
-            copy_image(f"docker://{artifact.reference}", Path(folder))
-            images.adopt(self.registry, artifact, Path(folder))
+            copy_image(f"docker://{artifact.reference}", Path(directory))
+            images.adopt(self.registry, artifact, Path(directory))
 
     def _build_all(self, left: Sequence[Artifact], attempts: dict[str, list[Attempt]]) -> None:
         """Make materials, several at once, then the artifacts; one that fails does not stop the others."""

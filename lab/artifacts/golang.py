@@ -37,14 +37,14 @@ _VERSION = re.compile(r"go(\d+)\.(\d+)(?:\.(\d+))?")
 class Module:
     """A module that has been downloaded.
 
-    :param folder: its unpacked source.
-    :param gomod: its go.mod as published (the one in `folder` may be missing for very old modules).
+    :param directory: its unpacked source.
+    :param gomod: its go.mod as published (the one in `directory` may be missing for very old modules).
     :param time: when its version was made, RFC 3339.
     """
 
     path: str
     version: str
-    folder: Path
+    directory: Path
     gomod: Path
     time: str
 
@@ -82,7 +82,7 @@ class Go:
 
         :raises LabError: it cannot be had; the message has Go's words.
         """
-        # A folder of its own: inside some module, Go would look at that one's replacements.
+        # A directory of its own: inside some module, Go would look at that one's replacements.
         work = self.paths.cache / "gopath"
         work.mkdir(parents=True, exist_ok=True)
         done = run(
@@ -135,8 +135,8 @@ def toolchain(paths: Paths, needed: tuple[int, ...]) -> Go:
                 f"install Go {'.'.join(map(str, needed))} or newer and run the command again",
             )
     module = go.download(TOOLCHAIN_MODULE, TOOLCHAIN_VERSION)
-    make_executable(module.folder)
-    newer = _found(module.folder / "bin" / "go", paths)
+    make_executable(module.directory)
+    newer = _found(module.directory / "bin" / "go", paths)
     if newer is None or newer.version < needed:
         raise LabError(
             f"{TOOLCHAIN_MODULE}@{TOOLCHAIN_VERSION} is no Go {'.'.join(map(str, needed))} or newer",
@@ -147,8 +147,8 @@ def toolchain(paths: Paths, needed: tuple[int, ...]) -> Go:
 
 def make_executable(root: Path) -> None:
     """Let the programs of an unpacked toolchain run: module archives carry no permissions."""
-    for folder in (root / "bin", root / "pkg" / "tool"):
-        for file in folder.rglob("*"):
+    for directory in (root / "bin", root / "pkg" / "tool"):
+        for file in directory.rglob("*"):
             if file.is_file():
                 file.chmod(file.stat().st_mode | 0o111)
 
@@ -176,7 +176,7 @@ def wrapper(build: GoBuild, gomod: Mapping[str, Any]) -> str:
 def _replaces(build: GoBuild, gomod: Mapping[str, Any]) -> Iterable[str]:
     for item in gomod.get("Replace") or ():
         old, new = item["Old"], item["New"]
-        # A folder beside the module in upstream's repository; published modules stand in for it.
+        # A directory beside the module in upstream's repository; published modules stand in for it.
         if "Version" in new and old["Path"] not in build.modules:
             yield f"{' '.join(filter(None, (old['Path'], old.get('Version'))))} => {new['Path']} {new['Version']}"
 
@@ -213,7 +213,7 @@ def compile_programs(go: Go, build: GoBuild, work: Path, log: Path) -> dict[str,
     Go's own cache keeps every package that was compiled, so a build that was cut short goes on where it
     stopped.
 
-    :param work: folder for the wrapper and the programs.
+    :param work: directory for the wrapper and the programs.
     :param log: gets the output.
     :return: program name -> file.
     :raises LabError: Go failed; the message has the end of its output.
@@ -222,15 +222,15 @@ def compile_programs(go: Go, build: GoBuild, work: Path, log: Path) -> dict[str,
     work.mkdir(parents=True, exist_ok=True)
     shown = run([go.binary, "mod", "edit", "-json", modules[0].gomod], env=go.environment()).stdout
     write_atomic(work / "go.mod", wrapper(build, json.loads(shown)))
-    write_atomic(work / "go.sum", merged_sums(module.folder / "go.sum" for module in modules))
+    write_atomic(work / "go.sum", merged_sums(module.directory / "go.sum" for module in modules))
     output = work / "bin"
     shutil.rmtree(output, ignore_errors=True)
     for group in name_groups(build.programs.values()):
-        folder = work / "out"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
+        directory = work / "out"
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir()
         run(
-            build_command(go, build, modules[0].time, folder, group),
+            build_command(go, build, modules[0].time, directory, group),
             env=go.environment(build.cgo),
             cwd=work,
             log=log,
@@ -238,8 +238,8 @@ def compile_programs(go: Go, build: GoBuild, work: Path, log: Path) -> dict[str,
         output.mkdir(exist_ok=True)
         for name, package in build.programs.items():
             if package in group:
-                os.replace(folder / executable_name(package), output / name)
-        shutil.rmtree(folder)
+                os.replace(directory / executable_name(package), output / name)
+        shutil.rmtree(directory)
     return {name: output / name for name in build.programs}
 
 

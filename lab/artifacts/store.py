@@ -29,20 +29,20 @@ def sha256(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def lock(folder: Path, waits: Callable[[str], None] | None = None) -> Iterator[None]:
+def lock(directory: Path, waits: Callable[[str], None] | None = None) -> Iterator[None]:
     """Let one process at a time change a directory. The kernel drops the lock when its holder dies.
 
     :param waits: gets a message when another process holds it, which is then waited for.
     :raises LabError: another process holds it and is not waited for; the message says which.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / "lock", "a+", encoding="utf-8") as handle:
+    directory.mkdir(parents=True, exist_ok=True)
+    with open(directory / "lock", "a+", encoding="utf-8") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as exc:
             handle.seek(0)
             holder = handle.read().strip() or "of unknown number"
-            text = f"artifacts in {folder} are being made by process {holder}"
+            text = f"artifacts in {directory} are being made by process {holder}"
             if waits is None:
                 hint = "wait for it to end and run the command again; what it made is kept"
                 raise LabError(text, hint) from exc
@@ -74,12 +74,12 @@ class Item:
 class Record:
     """Items by name, and durations in seconds by step; each change is on disk at once.
 
-    :param folder: the cache's folder; the files are ``record.json`` and ``durations.json``.
+    :param directory: the cache's directory; the files are ``record.json`` and ``durations.json``.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._items_file = folder / "record.json"
-        self._durations_file = folder / "durations.json"
+    def __init__(self, directory: Path) -> None:
+        self._items_file = directory / "record.json"
+        self._durations_file = directory / "durations.json"
         self._guard = threading.Lock()
         self._items = {name: Item(**entry) for name, entry in _read(self._items_file).items()}
         self._durations: dict[str, float] = _read(self._durations_file)

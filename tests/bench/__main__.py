@@ -52,23 +52,25 @@ def fresh(wanted: Settings) -> Lab:
     return Lab(wanted, tuple(state.load(wanted.paths).hosts.values()))
 
 
-def warm(folder: Path) -> None:
+def warm(directory: Path) -> None:
     """Read what the mirror serves, so that the first phase does not alone pay for the disk."""
-    for path in folder.rglob("*"):
+    for path in directory.rglob("*"):
         if path.is_file() and not path.is_symlink():
             with path.open("rb") as file:
                 while file.read(2**20):
                     pass
 
 
-def one_file(folder: Path, pattern: str) -> Path:
-    """The file that site left in a folder.
+def one_file(directory: Path, pattern: str) -> Path:
+    """The file that site left in a directory.
 
     :raises BenchError: there is none, or there are several.
     """
-    found = [path for path in folder.glob(pattern) if path.is_file()]
+    found = [path for path in directory.glob(pattern) if path.is_file()]
     if len(found) != 1:
-        raise BenchError(f"{folder}: {len(found)} files called {pattern}; expected one that site put there")
+        raise BenchError(
+            f"{directory}: {len(found)} files called {pattern}; expected one that site put there"
+        )
     return found[0]
 
 
@@ -101,7 +103,7 @@ class Bench:
     """All phases of all rounds.
 
     :param wanted: the lab's settings.
-    :param work: a folder that is removed afterwards; it holds credentials.
+    :param work: a directory that is removed afterwards; it holds credentials.
     """
 
     def __init__(self, wanted: Settings, work: Path) -> None:
@@ -112,10 +114,10 @@ class Bench:
         self.about: dict[str, Any] = {}
 
     def _measure(self, lab: Lab, name: str, path: str, number: int, argv: list[str]) -> None:
-        folder = self.work / f"{number}-{len(self.phases)}"
-        folder.mkdir(exist_ok=True)
+        directory = self.work / f"{number}-{len(self.phases)}"
+        directory.mkdir(exist_ok=True)
         log = OUTPUT / "bench" / f"{number}-{name}-{path}.log"
-        self.phases.append(measure(lab, name, path, number, argv, folder, log))
+        self.phases.append(measure(lab, name, path, number, argv, directory, log))
         print(f"round {number}: {name} by {path} took {self.phases[-1].seconds:.1f} s", flush=True)
 
     def _site(self, lab: Lab, number: int, cache: Path, name: str, playbook: str = "site") -> None:
@@ -126,16 +128,16 @@ class Bench:
         self._measure(lab, name, "site", number, argv)
 
     def _bare(self, lab: Lab, number: int, name: str, cache: Path | None = None) -> None:
-        folder = self.work / f"{number}-{len(self.phases)}"
-        folder.mkdir()
+        directory = self.work / f"{number}-{len(self.phases)}"
+        directory.mkdir()
         (self.plan / "ssh_config").write_text(
-            plan.ssh_config(self.wanted, lab.hosts, folder / "cp"), encoding="utf-8"
+            plan.ssh_config(self.wanted, lab.hosts, directory / "cp"), encoding="utf-8"
         )
         (self.plan / "prepared.sh").write_text(f"PREPARED={'yes' if cache else 'no'}\n", encoding="utf-8")
         if cache:
-            shutil.copy2(one_file(cache, "helm*"), folder / "helm")
-            shutil.copy2(one_file(cache, "cilium*"), folder / "chart.tgz")
-        argv = [str(HERE / "bare.sh"), str(self.plan), str(folder)]
+            shutil.copy2(one_file(cache, "helm*"), directory / "helm")
+            shutil.copy2(one_file(cache, "cilium*"), directory / "chart.tgz")
+        argv = [str(HERE / "bare.sh"), str(self.plan), str(directory)]
         self._measure(lab, name, "bare", number, argv)
 
     def _placed(self) -> Lab:

@@ -8,7 +8,7 @@
 #
 #   bare.sh PLAN OUT
 #
-# PLAN is a folder that tests/bench/plan.py writes:
+# PLAN is a directory that tests/bench/plan.py writes:
 #   settings.sh   FIRST, WORKERS, PREFLIGHT, CONTROLLER_CA and CA (the mirror's, here and there), URLs of release files
 #   addresses     name and address of each host
 #   prepared.sh   PREPARED: whether files and images are in place, and helm and the chart in OUT

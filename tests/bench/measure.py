@@ -75,10 +75,10 @@ def stages(text: str, started: float) -> dict[str, float]:
     return found
 
 
-def environment(folder: Path, hosts: Mapping[str, str]) -> dict[str, str]:
+def environment(directory: Path, hosts: Mapping[str, str]) -> dict[str, str]:
     """What a measured command finds in its environment.
 
-    :param folder: the phase's own.
+    :param directory: the phase's own.
     :param hosts: address by name.
     """
     ssh = shutil.which("ssh")
@@ -91,11 +91,11 @@ def environment(folder: Path, hosts: Mapping[str, str]) -> dict[str, str]:
         "ANSIBLE_CONFIG": str(REPO / "ansible.cfg"),
         "ANSIBLE_NOCOLOR": "1",
         # A phase must not find connections that another one left open.
-        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(folder / "cp"),
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(directory / "cp"),
         "BENCH_HOSTS": " ".join([*hosts, *hosts.values()]),
         "BENCH_PROGRAMS": str(Path(ssh).parent),
-        "BENCH_SSH_LOG": str(folder / "calls"),
-        "BENCH_TASKS": str(folder / "tasks"),
+        "BENCH_SSH_LOG": str(directory / "calls"),
+        "BENCH_TASKS": str(directory / "tasks"),
         "PATH": f"{HERE / 'bin'}{os.pathsep}{os.environ['PATH']}",
     }
 
@@ -114,29 +114,29 @@ def _wait(process: subprocess.Popen[bytes], limit: float) -> tuple[int, float]:
         time.sleep(0.05)
 
 
-def _close(folder: Path) -> None:
+def _close(directory: Path) -> None:
     """End the connections that wait for the next command."""
-    for socket in (folder / "cp").glob("*"):
+    for socket in (directory / "cp").glob("*"):
         subprocess.run(
             ["ssh", "-o", f"ControlPath={socket}", "-O", "exit", "none"], capture_output=True, check=False
         )
 
 
 def measure(
-    lab: Lab, name: str, path: str, number: int, argv: Sequence[str], folder: Path, log: Path
+    lab: Lab, name: str, path: str, number: int, argv: Sequence[str], directory: Path, log: Path
 ) -> Phase:
     """Run a command to its end.
 
     :param name: of the phase.
     :param path: `bare` or `site`.
     :param number: of the round.
-    :param folder: an empty one; the command may write to its `stages`.
+    :param directory: an empty one; the command may write to its `stages`.
     :param log: where the command's output goes.
     :raises BenchError: it failed, or Ansible changed something in a phase that may not.
     """
-    (folder / "cp").mkdir(mode=0o700)
+    (directory / "cp").mkdir(mode=0o700)
     for file in ("calls", "stages", "tasks"):
-        (folder / file).touch()
+        (directory / file).touch()
     log.parent.mkdir(parents=True, exist_ok=True)
     ticks = os.sysconf("SC_CLK_TCK")
     load = os.getloadavg()[0]
@@ -147,7 +147,7 @@ def measure(
         process = subprocess.Popen(
             argv,
             cwd=REPO,
-            env=environment(folder, lab.addresses),
+            env=environment(directory, lab.addresses),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -162,13 +162,13 @@ def measure(
         seconds = time.monotonic() - started
     busy = watch.busy_seconds(Path("/proc/stat").read_text(encoding="utf-8"), ticks) - busy
     after, work = lab.traffic(), lab.seconds()
-    _close(folder)
+    _close(directory)
     if code != 0:
         raise BenchError(
             f"{name} by {path} ended with code {code} after {seconds:.0f} s; {log}:\n{tail(log)}"
         )
     run = None
-    if text := (folder / "tasks").read_text(encoding="utf-8"):
+    if text := (directory / "tasks").read_text(encoding="utf-8"):
         run = tasks.parse(text.splitlines())
         if not name.startswith("create") and run.changed:
             raise BenchError(
@@ -187,8 +187,8 @@ def measure(
         pss=memory.pss,
         rss=memory.rss,
         connections={name: opened.get(address, 0) for name, address in lab.addresses.items()},
-        calls=watch.calls((folder / "calls").read_text(encoding="utf-8").splitlines(), lab.addresses),
+        calls=watch.calls((directory / "calls").read_text(encoding="utf-8").splitlines(), lab.addresses),
         traffic={name: after[name] - before[name] for name in after},
-        stages=stages((folder / "stages").read_text(encoding="utf-8"), moment),
+        stages=stages((directory / "stages").read_text(encoding="utf-8"), moment),
         run=run,
     )

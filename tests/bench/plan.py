@@ -119,7 +119,7 @@ def settings_text(site: Site, hosts: Sequence[HostRecord], arch: str) -> str:
 def ssh_config(settings: Settings, hosts: Sequence[HostRecord], sockets: Path) -> str:
     """How the script reaches the hosts: as Ansible does, with one connection a host that is used again.
 
-    :param sockets: folder for the sockets of these connections.
+    :param sockets: directory for the sockets of these connections.
     """
     common = f"""Host *
   User root
@@ -148,8 +148,8 @@ def _kubectl(*arguments: str) -> str:
     return shlex.join(["kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", *arguments])
 
 
-def capture(settings: Settings, hosts: Sequence[HostRecord], helm: Path, arch: str, folder: Path) -> None:
-    """Write the script's folder, but for `ssh_config`, from the cluster that is up.
+def capture(settings: Settings, hosts: Sequence[HostRecord], helm: Path, arch: str, directory: Path) -> None:
+    """Write the script's directory, but for `ssh_config`, from the cluster that is up.
 
     :param helm: the program that site used.
     :param arch: Go's name of the hosts' architecture.
@@ -158,11 +158,11 @@ def capture(settings: Settings, hosts: Sequence[HostRecord], helm: Path, arch: s
     site = Site.load(settings.paths.inventory)
     for record in hosts:
         listing = f"cd / && tar -c $(ls -d {' '.join(PLACES)} 2>/dev/null)"
-        (folder / f"{record.name}.tar").write_bytes(_on(settings, record, listing))
+        (directory / f"{record.name}.tar").write_bytes(_on(settings, record, listing))
         # Without those that are named by digest: they are the same ones.
         names = _on(settings, record, "/usr/local/bin/ctr --namespace k8s.io images list --quiet").decode()
         images = [name for name in names.split() if "@" not in name and not name.startswith("sha256:")]
-        (folder / f"{record.name}.images").write_text(
+        (directory / f"{record.name}.images").write_text(
             "".join(f"{name}\n" for name in images), encoding="utf-8"
         )
     (first,) = [record for record in hosts if record.role == "control_plane"]
@@ -175,7 +175,7 @@ def capture(settings: Settings, hosts: Sequence[HostRecord], helm: Path, arch: s
             ("kubelet-config", "{.data.kubelet}"),
         )
     ]
-    (folder / "cluster.yml").write_bytes(b"\n---\n".join(documents))
+    (directory / "cluster.yml").write_bytes(b"\n---\n".join(documents))
     values = subprocess.run(
         [
             *(str(helm), "--kubeconfig", str(kubeconfig(settings)), "--namespace", "kube-system"),
@@ -187,22 +187,22 @@ def capture(settings: Settings, hosts: Sequence[HostRecord], helm: Path, arch: s
     )
     if values.returncode != 0:
         raise RuntimeError(f"helm get values: {values.stderr.decode(errors='replace').strip()}")
-    (folder / "values.yml").write_bytes(values.stdout)
-    (folder / "addresses").write_text(
+    (directory / "values.yml").write_bytes(values.stdout)
+    (directory / "addresses").write_text(
         "".join(f"{record.name} {record.address}\n" for record in hosts), encoding="utf-8"
     )
-    (folder / "settings.sh").write_text(settings_text(site, hosts, arch), encoding="utf-8")
+    (directory / "settings.sh").write_text(settings_text(site, hosts, arch), encoding="utf-8")
 
 
-def pull(settings: Settings, hosts: Sequence[HostRecord], folder: Path) -> None:
+def pull(settings: Settings, hosts: Sequence[HostRecord], directory: Path) -> None:
     """Let every host have the images that it had when the plan was made.
 
-    :param folder: of the plan.
+    :param directory: of the plan.
     :raises RuntimeError: an image cannot be pulled.
     """
 
     def one(record: HostRecord) -> None:
-        images = (folder / f"{record.name}.images").read_text(encoding="utf-8").split()
+        images = (directory / f"{record.name}.images").read_text(encoding="utf-8").split()
         _on(
             settings,
             record,

@@ -42,7 +42,7 @@ class Host:
     """One host of the inventory.
 
     :param name: name in the inventory, and of its node.
-    :param inventory: folder of the inventory.
+    :param inventory: directory of the inventory.
     :param control_plane: whether it is in the group of control planes.
     """
 

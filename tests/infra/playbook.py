@@ -94,21 +94,21 @@ class Run:
 class Playbook:
     """A playbook on the lab's inventory.
 
-    :param inventory: folder of the inventory. :param folder: for logs and for the sockets of ssh.
+    :param inventory: directory of the inventory. :param directory: for logs and for the sockets of ssh.
     """
 
     inventory: Path
-    folder: Path
+    directory: Path
     name: str = SITE
 
     def start(self, *arguments: str, log: str = "run.log") -> subprocess.Popen[bytes]:
-        """Start it; what it prints goes to `log` in the folder."""
+        """Start it; what it prints goes to `log` in the directory."""
         # A log of its own: the one of converge is searched for the recaps of two whole runs.
         env = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_LOG")}
         # molecule asks for colours, which would stand inside the recap's lines.
         env |= {"ANSIBLE_FORCE_COLOR": "false", "ANSIBLE_NOCOLOR": "true", "PYTHONUNBUFFERED": "1"}
         env["ANSIBLE_SSH_CONTROL_PATH_DIR"] = str(self._sockets)
-        with (self.folder / log).open("wb") as sink:
+        with (self.directory / log).open("wb") as sink:
             return subprocess.Popen(
                 ["ansible-playbook", "-i", str(self.inventory), self.name, *arguments],
                 cwd=REPO,
@@ -121,7 +121,7 @@ class Playbook:
 
     @property
     def _sockets(self) -> Path:
-        # The path of a socket may have 108 characters at most: pytest's folders are too deep.
+        # The path of a socket may have 108 characters at most: pytest's directories are too deep.
         return Path("/tmp") / f"bmk-ssh-{os.getpid()}"
 
     def run(self, *arguments: str, log: str = "run.log") -> Run:
@@ -136,7 +136,7 @@ class Playbook:
 
     def text(self, log: str = "run.log") -> str:
         """What a run has printed so far."""
-        return (self.folder / log).read_text(encoding="utf-8", errors="replace")
+        return (self.directory / log).read_text(encoding="utf-8", errors="replace")
 
     def wait_task(
         self, process: subprocess.Popen[bytes], wanted: Collection[str], log: str = "run.log"

@@ -27,7 +27,7 @@ from lab.run import run
 from tests.matrix.environment import ENVIRONMENTS, REPO, Place, prepare
 
 OUTPUT = REPO / "tests" / "output"
-#: Where the built collection is inside, and what ansible-test wants the last folders to be.
+#: Where the built collection is inside, and what ansible-test wants the last directories to be.
 COLLECTION = "ansible_collections/baremetal/kubernetes"
 
 
@@ -64,7 +64,7 @@ def main(argv: Sequence[str]) -> int:
 def _checkout(place: Place) -> Iterator[Path]:
     """A copy of the checkout, with what is not committed yet, for as long as it is needed."""
     listing = run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], cwd=REPO).stdout
-    with tempfile.TemporaryDirectory(prefix="checkout-", dir=place.folder) as name:
+    with tempfile.TemporaryDirectory(prefix="checkout-", dir=place.directory) as name:
         target = Path(name)
         for file in listing.split("\0"):
             if file and (REPO / file).is_file():
@@ -87,7 +87,9 @@ def unit(place: Place) -> int:
     OUTPUT.mkdir(parents=True, exist_ok=True)
     with _checkout(place) as checkout:
         binds = {checkout: "/src", OUTPUT: "/output"}
-        return place.run([*argv, report, "tests/unit/plugins", "tests/templates"], folder="/src", binds=binds)
+        return place.run(
+            [*argv, report, "tests/unit/plugins", "tests/templates"], directory="/src", binds=binds
+        )
 
 
 def sanity(place: Place) -> int:
@@ -102,14 +104,14 @@ def sanity(place: Place) -> int:
         place.environment.python,
         "--junit",
     ]
-    with tempfile.TemporaryDirectory(prefix="collection-", dir=place.folder) as name:
+    with tempfile.TemporaryDirectory(prefix="collection-", dir=place.directory) as name:
         stage = Path(name)
         run([galaxy, "collection", "build", "--output-path", stage], cwd=REPO)
         content = stage / COLLECTION
         content.mkdir(parents=True)
         with tarfile.open(next(stage.glob("*.tar.gz"))) as archive:
             archive.extractall(content, filter="data")
-        code = place.run(argv, folder=f"/stage/{COLLECTION}", binds={stage: "/stage"})
+        code = place.run(argv, directory=f"/stage/{COLLECTION}", binds={stage: "/stage"})
         OUTPUT.mkdir(parents=True, exist_ok=True)
         merge(
             sorted((content / "tests" / "output" / "junit").glob("*.xml")),
@@ -136,7 +138,7 @@ def site(place: Place) -> int:
                 f"--inventory={paths.inventory}",
                 "baremetal.kubernetes.site",
             ],
-            folder="/src",
+            directory="/src",
             # The inventory names files of the lab by their paths on this machine.
             binds={checkout: "/src", paths.inventory: str(paths.inventory), paths.state: str(paths.state)},
             log=log,
@@ -158,7 +160,7 @@ def deprecations(text: str) -> list[str]:
 def command(place: Place, argv: Sequence[str]) -> int:
     """Any command, in a copy of the checkout."""
     with _checkout(place) as checkout:
-        return place.run(argv, folder="/src", binds={checkout: "/src"})
+        return place.run(argv, directory="/src", binds={checkout: "/src"})
 
 
 def merge(reports: Sequence[Path], target: Path) -> None:

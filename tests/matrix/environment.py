@@ -47,7 +47,7 @@ COPIED = ("/etc/hosts", "/etc/pip.conf", "/etc/resolv.conf", CERTIFICATES)
 
 #: Enters a root: an overlay whose changes are in memory. They, all mounts and all processes end with the command.
 ENTER = """\
-root=$1 place=$2 folder=$3
+root=$1 place=$2 directory=$3
 shift 3
 mount -t tmpfs tmpfs "$place/mnt"
 cd "$place/mnt"
@@ -63,7 +63,7 @@ while [ "$1" != -- ]; do
   shift 2
 done
 shift
-exec chroot . /bin/sh -ec 'cd "$1"; shift; exec "$@"' enter "$folder" "$@"
+exec chroot . /bin/sh -ec 'cd "$1"; shift; exec "$@"' enter "$directory" "$@"
 """
 UNSHARE = ("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child")
 
@@ -134,29 +134,29 @@ class Place:
     """An environment as it is on this machine.
 
     :param root: Debian's files; never written.
-    :param folder: the virtual environment, and those that ansible-test makes; written.
+    :param directory: the virtual environment, and those that ansible-test makes; written.
     """
 
     environment: Environment
     root: Path
-    folder: Path
+    directory: Path
 
-    def command(self, argv: Sequence[str], folder: str, binds: Mapping[Path, str]) -> list[str]:
+    def command(self, argv: Sequence[str], directory: str, binds: Mapping[Path, str]) -> list[str]:
         """How a command is run in it.
 
-        :param folder: where it starts, seen from inside.
-        :param binds: folders of the machine, and where they are inside.
+        :param directory: where it starts, seen from inside.
+        :param binds: directories of the machine, and where they are inside.
         """
-        everything = {self.folder / "home": "/root", self.folder / "venv": "/venv", **binds}
+        everything = {self.directory / "home": "/root", self.directory / "venv": "/venv", **binds}
         pairs = [item for source, target in everything.items() for item in (str(source), target)]
         enter = [*UNSHARE, "--", "/bin/sh", "-euc", ENTER, "enter"]
-        return [*enter, str(self.root), str(self.folder), folder, *pairs, "--", *argv]
+        return [*enter, str(self.root), str(self.directory), directory, *pairs, "--", *argv]
 
     def run(
         self,
         argv: Sequence[str],
         *,
-        folder: str = "/",
+        directory: str = "/",
         binds: Mapping[Path, str] | None = None,
         log: Path | None = None,
     ) -> int:
@@ -165,14 +165,14 @@ class Place:
         :return: the exit code.
         """
         for name in ("etc", "home", "mnt", "venv"):
-            (self.folder / name).mkdir(parents=True, exist_ok=True)
+            (self.directory / name).mkdir(parents=True, exist_ok=True)
         for name in COPIED:
             if Path(name).exists():
-                write_atomic(self.folder / name.lstrip("/"), Path(name).read_bytes())
+                write_atomic(self.directory / name.lstrip("/"), Path(name).read_bytes())
         with contextlib.ExitStack() as stack:
             sink = stack.enter_context(log.open("ab")) if log else None
             return subprocess.run(
-                self.command(argv, folder, binds or {}),
+                self.command(argv, directory, binds or {}),
                 env=variables(os.environ),
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
@@ -208,14 +208,14 @@ def prepare(environment: Environment) -> Place:
     """
     wanted = packages(environment)
     cache = settings().paths.matrix
-    folder = cache / environment.key(wanted)
-    marker = folder / "complete"
+    directory = cache / environment.key(wanted)
+    marker = directory / "complete"
     with _alone(cache, environment.name):
         debian.install(DEBIAN_PACKAGES)
-        place = Place(environment, bases.make(cache / "roots", environment.recipe), folder)
+        place = Place(environment, bases.make(cache / "roots", environment.recipe), directory)
         if not marker.exists():
             # Partly made, by a run that was interrupted.
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(directory, ignore_errors=True)
             _install(place, wanted)
         marker.touch()
         _remove_unused(cache, time.time() - KEPT_DAYS * 24 * 3600)
@@ -226,8 +226,8 @@ def _install(place: Place, wanted: Sequence[str]) -> None:
     script = Path(__file__).with_name("get_pip.py")
     # Where ansible-test looks before it downloads.
     name = f"get_pip_{place.environment.pip.replace('.', '_')}.py"
-    write_atomic(place.folder / "home" / ".ansible" / "test" / "cache" / name, script.read_bytes())
-    log = place.folder / "install.log"
+    write_atomic(place.directory / "home" / ".ansible" / "test" / "cache" / name, script.read_bytes())
+    log = place.directory / "install.log"
     steps: tuple[tuple[str, ...], ...] = (
         ("python3", "-m", "venv", "/venv"),
         ("pip", "install", "--disable-pip-version-check", *wanted),
@@ -249,16 +249,16 @@ def _install(place: Place, wanted: Sequence[str]) -> None:
                 f"{place.environment.name}: `{' '.join(argv)}` ended with code {code}:\n{tail(log)}",
                 f"the whole output is in {log}",
             )
-    package, kept = (place.folder / "home" / name for name in ("package", "collections"))
+    package, kept = (place.directory / "home" / name for name in ("package", "collections"))
     for name in dependencies():
-        folder = Path("ansible_collections", name)
-        (kept / folder).parent.mkdir(parents=True, exist_ok=True)
-        (package / folder).rename(kept / folder)
+        directory = Path("ansible_collections", name)
+        (kept / directory).parent.mkdir(parents=True, exist_ok=True)
+        (package / directory).rename(kept / directory)
     shutil.rmtree(package)
 
 
 def dependencies() -> list[str]:
-    """Folders of the collections that this one depends on, below `ansible_collections`."""
+    """Directories of the collections that this one depends on, below `ansible_collections`."""
     galaxy = yaml.safe_load((REPO / "galaxy.yml").read_text(encoding="utf-8"))
     return [name.replace(".", "/") for name in galaxy["dependencies"]]
 

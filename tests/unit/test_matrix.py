@@ -60,7 +60,7 @@ def test_only_what_leads_to_the_registry_is_carried_inside() -> None:
     assert not {"ANSIBLE_CONFIG", "TOKEN"} & set(found)
 
 
-def test_command_names_folders_and_ends_with_what_is_run(tmp_path: Path) -> None:
+def test_command_names_directories_and_ends_with_what_is_run(tmp_path: Path) -> None:
     place = Place(ENVIRONMENTS["newest"], tmp_path / "root", tmp_path / "cache")
     command = place.command(["ansible", "--version"], "/src", {tmp_path / "copy": "/src"})
     assert command[-3:] == ["--", "ansible", "--version"]

@@ -197,7 +197,9 @@ def seen(inventory: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     )
     playbook = Playbook(inventory, directory, name=str(SCENARIO / "sabotage.yml"))
     playbook.run("-e", f"@{given}", log="sabotage.log").expect()
-    return {path.stem: Seen(**json.loads(path.read_text(encoding="utf-8"))) for path in directory.glob("*.json")}
+    return {
+        path.stem: Seen(**json.loads(path.read_text(encoding="utf-8"))) for path in directory.glob("*.json")
+    }
 
 
 def test_enough_checks_are_broken() -> None:

@@ -21,7 +21,7 @@ from tests.infra.cluster import Cluster
 from tests.infra.hosts import Host
 
 ROOT_ONLY = 0o600
-#: Files and folders with secrets: who has them, shell pattern, widest permission bits.
+#: Files and directories with secrets: who has them, shell pattern, widest permission bits.
 SECRETS = (
     ("control_plane", "/etc/kubernetes/*.conf", ROOT_ONLY),
     ("control_plane", "/etc/kubernetes/pki/*.key", ROOT_ONLY),
@@ -85,10 +85,10 @@ def test_data_of_etcd_belongs_to_a_user_of_its_own(hosts: dict[str, Host]) -> No
 
 @pytest.mark.parametrize("name", ["cp1", "w1", "w2"])
 def test_no_readable_file_holds_a_secret(name: str, hosts: dict[str, Host]) -> None:
-    """Only files that others can get at: each folder on the way must let them pass."""
-    folders = "/etc/kubernetes /etc/containerd /etc/cni /var/lib/kubelet /var/lib/baremetal-kubernetes /var/log /tmp"
+    """Only files that others can get at: each directory on the way must let them pass."""
+    places = "/etc/kubernetes /etc/containerd /etc/cni /var/lib/kubelet /var/lib/baremetal-kubernetes /var/log /tmp"
     command = (
-        f"for f in {folders}; do [ -e $f ] &&"
+        f"for f in {places}; do [ -e $f ] &&"
         " find $f -xdev -type d ! -perm -0001 -prune -o -type f -perm /0004 -print0;"
         f" done | xargs -0 -r grep -lEs -e '{SECRET_WORDS}' --"
     )

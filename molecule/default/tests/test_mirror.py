@@ -28,7 +28,7 @@ from tests.infra.waiting import wait_for
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("mirror") / "site"
 
 
@@ -54,10 +54,10 @@ def _run(inventory: Path, variables: dict[str, Any], **more: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def filled(inventory: Path, variables: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The folder, filled; and its list."""
-    _run(inventory, variables, mirror_directory=str(folder))
-    found: dict[str, Any] = json.loads((folder / "list.json").read_text(encoding="utf-8"))
+def filled(inventory: Path, variables: dict[str, Any], directory: Path) -> dict[str, Any]:
+    """The directory, filled; and its list."""
+    _run(inventory, variables, mirror_directory=str(directory))
+    found: dict[str, Any] = json.loads((directory / "list.json").read_text(encoding="utf-8"))
     return found
 
 
@@ -85,18 +85,18 @@ def test_list_has_the_images_that_run(filled: dict[str, Any], cluster: Cluster) 
     assert running <= {image["reference"] for image in filled["images"]}
 
 
-def test_folder_has_every_file_with_its_checksum(filled: dict[str, Any], folder: Path) -> None:
+def test_directory_has_every_file_with_its_checksum(filled: dict[str, Any], directory: Path) -> None:
     lock = yaml.safe_load((REPO / "roles/cluster/vars/main/releases.yml").read_text(encoding="utf-8"))
     assert {file["component"] for file in filled["files"]} == set(lock["cluster_releases"])
     for file in filled["files"]:
-        with (folder / "files" / file["path"]).open("rb") as stream:
+        with (directory / "files" / file["path"]).open("rb") as stream:
             assert f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}" == file["checksum"]
 
 
 def test_second_run_changes_nothing(
-    filled: dict[str, Any], inventory: Path, variables: dict[str, Any], folder: Path
+    filled: dict[str, Any], inventory: Path, variables: dict[str, Any], directory: Path
 ) -> None:
-    recap = _run(inventory, variables, mirror_directory=str(folder))
+    recap = _run(inventory, variables, mirror_directory=str(directory))
     assert set(re.findall(r"changed=(\d+)", recap)) == {"0"}, recap
 
 
@@ -125,12 +125,12 @@ def _listens(address: str) -> bool:
         return client.connect_ex((host, int(port))) == 0
 
 
-def test_documented_command_pushes_the_images(filled: dict[str, Any], folder: Path, registry: str) -> None:
+def test_documented_command_pushes_the_images(filled: dict[str, Any], directory: Path, registry: str) -> None:
     guide = (REPO / "docs" / "airgap.md").read_text(encoding="utf-8")
     command = "skopeo sync --src dir --dest docker --scoped --all --preserve-digests"
     assert command in guide
     subprocess.run(
-        [*command.split(), "--dest-tls-verify=false", str(folder / "images"), registry],
+        [*command.split(), "--dest-tls-verify=false", str(directory / "images"), registry],
         check=True,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -144,4 +144,4 @@ def test_documented_command_pushes_the_images(filled: dict[str, Any], folder: Pa
             capture_output=True,
             timeout=60,
         ).stdout
-        assert raw == (folder / "images" / image["path"] / "manifest.json").read_bytes()
+        assert raw == (directory / "images" / image["path"] / "manifest.json").read_bytes()

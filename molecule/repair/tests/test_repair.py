@@ -76,7 +76,7 @@ FAULTS = {
         "! tail -c 9 /usr/local/bin/crictl | grep -q tampered",
         RUNTIME,
     ),
-    "wrong mode of the kubelet's folder": Fault(
+    "wrong mode of the kubelet's directory": Fault(
         "w1", "chmod 0777 /var/lib/kubelet", "test $(stat -c %a /var/lib/kubelet) = 700", KUBELET
     ),
     "wrong owner of the kubelet's configuration": Fault(

@@ -126,7 +126,7 @@ def test_check_mode_needs_no_confirmation_and_shows_everything(
 ) -> None:
     run = reset.run("--check", "--diff").expect()
     assert {(name, NODE) for name in hosts} <= run.changed
-    for text in ("-folder /etc/kubernetes", "-interface cilium_host", "-program /usr/local/bin/kubelet"):
+    for text in ("-directory /etc/kubernetes", "-interface cilium_host", "-program /usr/local/bin/kubelet"):
         assert text in run.text
     assert all(host.pids("/usr/local/bin/kubelet") for host in hosts.values())
     wait_ready(cluster, set(hosts))

@@ -210,12 +210,12 @@ def test_every_hierarchy_is_the_hosts_own(lab: Settings, name: str) -> None:
         """
         set -e
         find /sys/fs/cgroup -name '*-lab' | grep . && exit 1
-        for folder in $(awk '$3 == "cgroup" || $3 == "cgroup2" { print $2 }' /proc/mounts | tail -n 30 | sort -u); do
-          case $folder in */cpu,cpuacct) continue ;; esac
-          mkdir "$folder/probe"
-          test ! -e "$folder/probe/cpuset.cpus" || cat "$folder/cpuset.cpus" > "$folder/probe/cpuset.cpus"
-          test ! -e "$folder/probe/cpuset.mems" || cat "$folder/cpuset.mems" > "$folder/probe/cpuset.mems"
-          rmdir "$folder/probe"
+        for directory in $(awk '$3 == "cgroup" || $3 == "cgroup2" { print $2 }' /proc/mounts | tail -n 30 | sort -u); do
+          case $directory in */cpu,cpuacct) continue ;; esac
+          mkdir "$directory/probe"
+          test ! -e "$directory/probe/cpuset.cpus" || cat "$directory/cpuset.cpus" > "$directory/probe/cpuset.cpus"
+          test ! -e "$directory/probe/cpuset.mems" || cat "$directory/cpuset.mems" > "$directory/probe/cpuset.mems"
+          rmdir "$directory/probe"
         done
         """,
     )

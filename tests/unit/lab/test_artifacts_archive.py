@@ -12,15 +12,15 @@ import pytest
 from lab.artifacts import archive
 
 
-def _source(folder: Path, names: list[str], time: int) -> Path:
-    folder.mkdir()
+def _source(directory: Path, names: list[str], time: int) -> Path:
+    directory.mkdir()
     for name in names:
-        (folder / name).write_text(f"content of {name}", encoding="utf-8")
-        os.utime(folder / name, (time, time))
-    (folder / "run.sh").write_text("#!/bin/sh\n", encoding="utf-8")
-    (folder / "run.sh").chmod(0o644)
-    (folder / "link").symlink_to("a")
-    return folder
+        (directory / name).write_text(f"content of {name}", encoding="utf-8")
+        os.utime(directory / name, (time, time))
+    (directory / "run.sh").write_text("#!/bin/sh\n", encoding="utf-8")
+    (directory / "run.sh").chmod(0o644)
+    (directory / "link").symlink_to("a")
+    return directory
 
 
 def test_the_same_content_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -353,13 +353,13 @@ def test_files_with_two_names_count_once(tmp_path: Path) -> None:
 
 
 def test_a_second_process_is_told_who_is_at_it(paths: Paths) -> None:
-    folder = paths.artifacts_cache
+    directory = paths.artifacts_cache
     script = (
         "import sys, pathlib; from lab.artifacts import store\n"
         "with store.lock(pathlib.Path(sys.argv[1])):\n    print('held', flush=True); sys.stdin.read()"
     )
     holder = subprocess.Popen(
-        [sys.executable, "-c", script, str(folder)],
+        [sys.executable, "-c", script, str(directory)],
         cwd=Path(__file__).resolve().parents[3],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

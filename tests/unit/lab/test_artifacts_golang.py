@@ -115,8 +115,13 @@ def test_sums_are_merged(tmp_path: Path) -> None:
     assert merged == "m v1 h1:x=\nn v1 h1:y=\n"
 
 
-def _paths(folder: Path) -> Paths:
-    return Paths(cache=folder / "cache", state=folder / "state", repo=folder, inventory=folder / "inventory")
+def _paths(directory: Path) -> Paths:
+    return Paths(
+        cache=directory / "cache",
+        state=directory / "state",
+        repo=directory,
+        inventory=directory / "inventory",
+    )
 
 
 def test_the_user_s_proxy_is_respected_and_flags_are_not(tmp_path: Path) -> None:

@@ -92,9 +92,9 @@ def test_v2_alone_ends_at_the_root() -> None:
     assert parent.directory == Path("/sys/fs/cgroup")
 
 
-def fake(folder: Path, *names: str) -> Path:
-    """A folder that looks like a group to the code; removing it needs the files gone, which rmdir wants."""
-    group = folder.joinpath(*names)
+def fake(directory: Path, *names: str) -> Path:
+    """A directory that looks like a group to the code; removing it needs the files gone, which rmdir wants."""
+    group = directory.joinpath(*names)
     group.mkdir(parents=True)
     return group
 
@@ -103,7 +103,7 @@ def test_new_cpuset_groups_are_filled_from_above(tmp_path: Path) -> None:
     (tmp_path / "cpuset.cpus").write_text("0-3\n")
     (tmp_path / "cpuset.mems").write_text("0\n")
     group = fake(tmp_path, "bmk-lab")
-    # The kernel makes the files with the folder.
+    # The kernel makes the files with the directory.
     (group / "cpuset.cpus").write_text("\n")
     (group / "cpuset.mems").write_text("\n")
     cgroups.create([Parent(tmp_path, 1, frozenset({"cpuset"}))], "bmk-lab")
@@ -113,9 +113,9 @@ def test_new_cpuset_groups_are_filled_from_above(tmp_path: Path) -> None:
 
 def test_cpuset_of_v2_stays_empty(tmp_path: Path) -> None:
     group = fake(tmp_path, "bmk-lab")
-    for folder in (tmp_path, group):
-        (folder / "cgroup.controllers").write_text("cpuset\n")
-        (folder / "cpuset.cpus").write_text("0-3\n" if folder == tmp_path else "\n")
+    for directory in (tmp_path, group):
+        (directory / "cgroup.controllers").write_text("cpuset\n")
+        (directory / "cpuset.cpus").write_text("0-3\n" if directory == tmp_path else "\n")
     cgroups.create([Parent(tmp_path, 2, frozenset())], "bmk-lab")
     assert (group / "cpuset.cpus").read_text() == "\n"
 

@@ -20,7 +20,7 @@ runner = CliRunner()
 
 
 @pytest.fixture(autouse=True)
-def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BMK_LAB_NAME", "bmu")
     monkeypatch.setenv("BMK_LAB_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("BMK_LAB_CACHE", str(tmp_path / "cache"))

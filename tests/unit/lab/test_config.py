@@ -47,7 +47,7 @@ def test_another_name_changes_everything_but_the_cache() -> None:
     assert lab.network.gateway == "10.62.0.1"
 
 
-def test_folders_follow_the_environment() -> None:
+def test_directories_follow_the_environment() -> None:
     lab = settings(
         {"BMK_LAB_STATE": "/srv/a/b", "XDG_CACHE_HOME": "/srv/cache", "BMK_LAB_INVENTORY": "/srv/inv"}
     )

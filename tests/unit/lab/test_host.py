@@ -55,7 +55,7 @@ def test_half_a_key_pair_is_made_anew(lab: Settings) -> None:
 def test_host_has_its_own_identity(lab: Settings) -> None:
     for record in (W1, W2):
         host.prepare(lab, record)
-    one, two = (host.folder(lab, name) / "upper" for name in ("w1", "w2"))
+    one, two = (host.directory(lab, name) / "upper" for name in ("w1", "w2"))
     assert (one / "etc/machine-id").read_text() != (two / "etc/machine-id").read_text()
     assert (one / "etc/hostname").read_text() == "w1\n"
     assert "10.61.0.11 w1.bmk.test w1\n" in (one / "etc/hosts").read_text()
@@ -67,16 +67,16 @@ def test_host_has_its_own_identity(lab: Settings) -> None:
 
 def test_secrets_are_roots_alone(lab: Settings) -> None:
     host.prepare(lab, W1)
-    upper = host.folder(lab, "w1") / "upper"
+    upper = host.directory(lab, "w1") / "upper"
     assert mode(upper / "etc/ssh/ssh_host_ed25519_key") == 0o600
     assert mode(upper / "root/.ssh/authorized_keys") == 0o600
     assert mode(upper / "root/.ssh") == 0o700
-    assert mode(host.folder(lab, "w1") / "ssh_host_ed25519_key") == 0o600
+    assert mode(host.directory(lab, "w1") / "ssh_host_ed25519_key") == 0o600
 
 
 def test_second_preparation_keeps_what_the_host_changed(lab: Settings) -> None:
     host.prepare(lab, W1)
-    upper = host.folder(lab, "w1") / "upper"
+    upper = host.directory(lab, "w1") / "upper"
     (upper / "etc/resolv.conf").write_text("changed\n")
     identity = (upper / "etc/machine-id").read_text()
     host.prepare(lab, W1)
@@ -86,7 +86,7 @@ def test_second_preparation_keeps_what_the_host_changed(lab: Settings) -> None:
 
 def test_interrupted_preparation_is_finished(lab: Settings) -> None:
     host.prepare(lab, W1)
-    base = host.folder(lab, "w1")
+    base = host.directory(lab, "w1")
     (base / "prepared").unlink()
     (base / "upper/etc/hosts").unlink()
     host.prepare(lab, W1)
@@ -98,7 +98,9 @@ def test_known_hosts_hold_what_the_hosts_present(lab: Settings) -> None:
     (line,) = host.known_hosts(lab, [W1]).splitlines()
     names, kind, key = line.split()
     assert names == "10.61.0.11,w1,w1.bmk.test"
-    assert f"{kind} {key}" in (host.folder(lab, "w1") / "upper/etc/ssh/ssh_host_ed25519_key.pub").read_text()
+    assert (
+        f"{kind} {key}" in (host.directory(lab, "w1") / "upper/etc/ssh/ssh_host_ed25519_key.pub").read_text()
+    )
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def image(**fields: Any) -> ImageArtifact:
         "base": "static",
         "files": {"/usr/local/bin/demo": ImageFile(PROGRAM, capabilities=True)},
         "links": {"/usr/local/bin/alias": "demo"},
-        "folders": ("/uploads",),
+        "directories": ("/uploads",),
         "entrypoint": ("/usr/local/bin/demo",),
         "command": ("run",),
         "environment": ("A=b",),
@@ -92,7 +92,7 @@ def test_the_configuration_is_upstream_s(tmp_path: Path, program: Path) -> None:
     assert config["config"]["Cmd"] == ["run"]
     assert config["config"]["User"] == "65532:65532"
     assert "A=b" in config["config"]["Env"]
-    # kubeadm's manifests name programs without their folder.
+    # kubeadm's manifests name programs without their directory.
     assert "/usr/local/bin" in dict(e.split("=", 1) for e in config["config"]["Env"])["PATH"].split(":")
 
 
@@ -123,7 +123,7 @@ def test_the_same_input_gives_the_same_image(tmp_path: Path, program: Path) -> N
     assert one == two
 
 
-def test_an_image_on_a_tree_keeps_the_tree_s_folders(tmp_path: Path, program: Path) -> None:
+def test_an_image_on_a_tree_keeps_the_tree_s_directories(tmp_path: Path, program: Path) -> None:
     tar = tmp_path / "tree.tar"
     with tarfile.open(tar, "w") as archive:
         archive.addfile(tarfile.TarInfo("hello"))
@@ -177,19 +177,19 @@ def test_what_no_image_needs_is_removed(tmp_path: Path, program: Path) -> None:
 
 
 def test_a_copied_image_is_taken_over_unchanged(tmp_path: Path, program: Path) -> None:
-    folder = tmp_path / "copied"
-    folder.mkdir()
+    directory = tmp_path / "copied"
+    directory.mkdir()
     blobs = [b'{"config": 1}', b"layer"]
     described = [
         {"digest": f"sha256:{hashlib.sha256(blob).hexdigest()}", "size": len(blob)} for blob in blobs
     ]
     for blob in blobs:
-        (folder / hashlib.sha256(blob).hexdigest()).write_bytes(blob)
+        (directory / hashlib.sha256(blob).hexdigest()).write_bytes(blob)
     manifest = json.dumps({"config": described[0], "layers": [described[1]]}).encode()
-    (folder / "manifest.json").write_bytes(manifest)
+    (directory / "manifest.json").write_bytes(manifest)
     registry = Registry(tmp_path / "registry")
 
-    images.adopt(registry, image(), folder)
+    images.adopt(registry, image(), directory)
 
     found = registry.manifest("example.com/group/demo", "v1")
     assert found == (f"sha256:{hashlib.sha256(manifest).hexdigest()}", manifest)
@@ -197,15 +197,15 @@ def test_a_copied_image_is_taken_over_unchanged(tmp_path: Path, program: Path) -
 
 
 def test_a_copied_image_with_a_wrong_part_is_refused(tmp_path: Path) -> None:
-    folder = tmp_path / "copied"
-    folder.mkdir()
-    (folder / ("0" * 64)).write_bytes(b"other")
+    directory = tmp_path / "copied"
+    directory.mkdir()
+    (directory / ("0" * 64)).write_bytes(b"other")
     part = {"digest": "sha256:" + "0" * 64, "size": 5}
-    (folder / "manifest.json").write_text(json.dumps({"config": part, "layers": []}), encoding="utf-8")
+    (directory / "manifest.json").write_text(json.dumps({"config": part, "layers": []}), encoding="utf-8")
     registry = Registry(tmp_path / "registry")
 
     with pytest.raises(LabError, match="was not copied whole"):
-        images.adopt(registry, image(), folder)
+        images.adopt(registry, image(), directory)
 
     assert registry.manifest("example.com/group/demo", "v1") is None
 

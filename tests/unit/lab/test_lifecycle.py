@@ -144,13 +144,13 @@ def test_unknown_host_is_answered_with_those_there_are(lab: Settings) -> None:
 @pytest.fixture
 def full_cache(lab: Settings, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(cgroups, "find", lambda name: [])
-    for folder in (
+    for directory in (
         lab.paths.bases / "systemd-1",
         lab.paths.go_cache / "ab",
         lab.paths.artifacts_cache / "files",
     ):
-        folder.mkdir(parents=True)
-        (folder / "file").write_bytes(bytes(10_000))
+        directory.mkdir(parents=True)
+        (directory / "file").write_bytes(bytes(10_000))
     return lab.paths.cache
 
 

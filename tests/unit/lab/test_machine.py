@@ -15,13 +15,13 @@ from lab.config import Settings, settings
 
 @pytest.fixture
 def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "sys"
-    folder.mkdir()
-    monkeypatch.setattr(machine, "setting", lambda name: folder / name)
+    directory = tmp_path / "sys"
+    directory.mkdir()
+    monkeypatch.setattr(machine, "setting", lambda name: directory / name)
     monkeypatch.setattr(machine, "LEAST", {"low": 10, "high": 10, "absent": 10})
-    (folder / "low").write_text("5\n")
-    (folder / "high").write_text("11\n")
-    return folder
+    (directory / "low").write_text("5\n")
+    (directory / "high").write_text("11\n")
+    return directory
 
 
 def lab(tmp_path: Path, name: str) -> Settings:
@@ -56,7 +56,7 @@ def test_last_lab_puts_them_back(tmp_path: Path, kernel: Path) -> None:
     assert (kernel / "low").read_text() == "5"
 
 
-def test_lab_whose_folder_is_gone_does_not_count(tmp_path: Path, kernel: Path) -> None:
+def test_lab_whose_directory_is_gone_does_not_count(tmp_path: Path, kernel: Path) -> None:
     one, two = lab(tmp_path, "bmk"), lab(tmp_path, "bmt")
     machine.raise_limits(one)
     machine.raise_limits(two)

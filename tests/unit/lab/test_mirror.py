@@ -83,10 +83,10 @@ class Running:
 def running(paths: Paths) -> Iterator[Running]:
     import sys
 
-    folder = paths.artifacts_cache / "files" / "example.com" / "v1"
-    folder.mkdir(parents=True)
-    (folder / "demo").write_bytes(b"0123456789")
-    (folder / ".demo.part").write_bytes(b"not verified")
+    directory = paths.artifacts_cache / "files" / "example.com" / "v1"
+    directory.mkdir(parents=True)
+    (directory / "demo").write_bytes(b"0123456789")
+    (directory / ".demo.part").write_bytes(b"not verified")
     install_registry(paths, FAKE_REGISTRY.format(python=sys.executable))
     ports = free_port(), free_port()
     pids = mirror.start(paths, "127.0.0.1", *ports)
