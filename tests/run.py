@@ -60,8 +60,13 @@ def labs(output: Path, count: int) -> list[Lab]:
     result = [Lab(first.name, str(first.network.subnet), paths.state, paths.inventory, output)]
     if count > 1:
         name, subnet = second_lab(first.name, str(first.network.subnet))
-        state = paths.state.with_name(f"{paths.state.name}-2")
-        result.append(Lab(name, subnet, state, state / "inventory", output))
+        own = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith("BMK_LAB_") or "CACHE" in key
+        }
+        second = settings({**own, "BMK_LAB_NAME": name, "BMK_LAB_SUBNET": subnet}).paths
+        result.append(Lab(name, subnet, second.state, second.inventory, output))
     return result
 
 
