@@ -1,5 +1,5 @@
 #!/bin/sh
-# What a site may have on its hosts besides Kubernetes, chosen to look like it. Harmless to run twice.
+# What a site may have on its hosts besides Kubernetes, chosen to look similar. Idempotent.
 set -eu
 
 # Packet filter: chains and rules, one with a comment that names a chain of Kubernetes.
@@ -17,13 +17,13 @@ nft list table inet site_own >/dev/null 2>&1 || {
   nft add rule inet site_own input tcp dport 9 drop
 }
 
-# Interfaces and routes: the bridge of LXC, and a cable. (A cable called lxc... would be taken away by Cilium itself.)
+# Interfaces and routes: the bridge of LXC, and a cable. (Cilium itself removes interfaces called lxc...)
 ip link show lxcbr0 >/dev/null 2>&1 || ip link add lxcbr0 type bridge
 ip link show veth-site0 >/dev/null 2>&1 || ip link add veth-site0 type veth peer name veth-site1
 ip rule show | grep -q '^500:' || ip rule add pref 500 from 198.51.100.0/24 lookup 2500
 ip route replace blackhole 203.0.113.0/24 table 2500
 
-# Files beside ours.
+# Files beside those of the collection.
 mkdir -p /etc/sysctl.d /opt/cni/bin /etc/cni/net.d /var/lib/cni/results
 echo 'net.ipv4.tcp_keepalive_time = 7200' >/etc/sysctl.d/90-site.conf
 printf '#!/bin/sh\n' >/opt/cni/bin/site-plugin
@@ -32,14 +32,14 @@ echo '{"cniVersion": "1.0.0", "name": "site", "plugins": [{"type": "site-plugin"
 echo '{}' >/var/lib/cni/results/site-1-eth0
 printf '#!/bin/sh\n' >/usr/local/bin/site-tool
 echo 'site' >/etc/site.conf
-# As the role host leaves an entry for swap. It leads nowhere.
+# As the role host comments out a swap entry. The device does not exist.
 sed -i '/by-label/d' /etc/fstab
 {
   echo '# /dev/disk/by-label/old none swap sw 0 0'
   echo '# baremetal.kubernetes: /dev/disk/by-label/swap none swap sw 0 0'
 } >>/etc/fstab
 
-# A service that runs a program called like one of ours.
+# A service whose program has the name of one of ours.
 [ -x /opt/kubelet ] || cp "$(command -v sleep)" /opt/kubelet
 if [ -d /run/systemd/system ]; then
   printf '[Service]\nExecStart=/opt/kubelet 86400\n[Install]\nWantedBy=multi-user.target\n' >/etc/systemd/system/site.service

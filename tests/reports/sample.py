@@ -94,7 +94,9 @@ def write(kind: str, directory: Path) -> None:
     """All files, compared with a report of the day before."""
     before = drift.read("".join(files.FORMATS["json"].render(report(kind))))
     now = report(kind, 1)
-    files.write(dataclasses.replace(now, drift=drift.compare(before, now)), str(directory), list(files.FORMATS))
+    files.write(
+        dataclasses.replace(now, drift=drift.compare(before, now)), str(directory), list(files.FORMATS)
+    )
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from fnmatch import fnmatchcase
 
@@ -14,6 +15,10 @@ from lab.artifacts import catalogue
 from tests.matrix.environment import ENVIRONMENTS
 from tests.run import REPO
 from tests.scenarios import SCENARIOS, TABLE, Scenario, Start
+
+
+TASK = re.compile(r'"baremetal\.kubernetes\.(?P<role>\w+) : (?P<task>[^"]+)"')
+NAME = re.compile(r"^ *- name: (.+)$", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +74,22 @@ def test_every_role_is_tested_by_a_scenario_of_its_own_or_by_default(files: list
 def test_a_change_concerns_the_scenarios_that_depend_on_it(file: str, expected: set[str]) -> None:
     found = {one.name for one in TABLE if not one.always and one.touched_by([file])}
     assert found == expected
+
+
+def test_tasks_that_scenarios_expect_are_there(files: list[str]) -> None:
+    """Names as Ansible prints them: ``baremetal.kubernetes.ROLE : TASK``."""
+    expected = {
+        (match["role"], match["task"], file)
+        for file in files
+        if fnmatchcase(file, "molecule/*.py")
+        for match in TASK.finditer((REPO / file).read_text(encoding="utf-8"))
+    }
+    assert expected
+    tasks = {
+        (file.split("/")[1], name)
+        for file in files
+        if fnmatchcase(file, "roles/*/tasks/*.yml") or fnmatchcase(file, "roles/*/handlers/*.yml")
+        for name in NAME.findall((REPO / file).read_text(encoding="utf-8"))
+    }
+    missing = sorted(f"{file}: {role} : {task}" for role, task, file in expected if (role, task) not in tasks)
+    assert not missing, "\n".join(missing)

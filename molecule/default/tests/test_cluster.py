@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a cluster is for: nodes, pods that reach each other, Services, names, policies."""
+"""The cluster works: nodes, pod-to-pod traffic, Services, DNS, network policies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.infra.waiting import wait_for
 NODES = ("cp1", "w1", "w2")
 
 
-def test_lab_has_the_hosts_that_these_tests_name(hosts: dict[str, Host]) -> None:
+def test_inventory_has_the_expected_hosts(hosts: dict[str, Host]) -> None:
     assert set(hosts) == set(NODES)
     assert {name: host.init for name, host in hosts.items()} == {
         "cp1": "systemd",
@@ -28,7 +28,7 @@ def test_lab_has_the_hosts_that_these_tests_name(hosts: dict[str, Host]) -> None
 
 
 @pytest.mark.parametrize("node", NODES)
-def test_node_is_ready_with_the_wanted_version(
+def test_node_is_ready_with_the_expected_version(
     node: str, cluster: Cluster, hosts: dict[str, Host], variables: dict[str, str]
 ) -> None:
     wait_for(f"node {node} is ready", lambda: cluster.ready(node), seconds=60, evidence=hosts[node].logs)
@@ -46,7 +46,7 @@ def test_control_plane_is_tainted_and_workers_are_not(cluster: Cluster) -> None:
     assert taints == {"cp1": {"node-role.kubernetes.io/control-plane"}, "w1": set(), "w2": set()}
 
 
-def test_system_pods_run(cluster: Cluster) -> None:
+def test_system_pods_are_ready(cluster: Cluster) -> None:
     def waiting() -> list[str]:
         return [name for name, pod in cluster.pods("kube-system").items() if not running_and_ready(pod)]
 
@@ -68,7 +68,7 @@ def test_pods_reach_each_other(source: str, target: str, running: Probes) -> Non
 
 
 @pytest.mark.parametrize("source", NODES)
-def test_service_answers_by_address(source: str, running: Probes) -> None:
+def test_service_is_reachable_by_cluster_ip(source: str, running: Probes) -> None:
     service = running.cluster.core.read_namespaced_service("probes", running.namespace)
     running.wait_connects(source, f"{service.spec.cluster_ip}:80")
 
@@ -79,12 +79,14 @@ def test_service_answers_by_address(source: str, running: Probes) -> None:
     ["probes:80", "probes.{namespace}.svc.{domain}:80", "kubernetes.default:443"],
     ids=lambda name: name[:12],
 )
-def test_service_answers_by_name(source: str, name: str, running: Probes, variables: dict[str, str]) -> None:
+def test_service_is_reachable_by_name(
+    source: str, name: str, running: Probes, variables: dict[str, str]
+) -> None:
     target = name.format(namespace=running.namespace, domain=variables["cluster_dns_domain"])
     running.wait_connects(source, target)
 
 
-def test_unknown_name_is_no_service(running: Probes) -> None:
+def test_unknown_service_name_does_not_resolve(running: Probes) -> None:
     assert not running.connects("w1", "no-such-service:80")
 
 
@@ -98,7 +100,7 @@ def test_network_policy_denies_and_allows(running: Probes) -> None:
         api.create_namespaced_network_policy(namespace, policy("closed", {"node": server}))
         running.wait_refused(friend, address)
         running.wait_refused(stranger, address)
-        # The other direction and the other pods stay open: it is the policy that closes, not a broken network.
+        # Other directions and pods stay reachable: it is the policy that denies, not a broken network.
         running.wait_connects(server, running.address(friend))
         running.wait_connects(stranger, running.address(friend))
 
@@ -111,7 +113,7 @@ def test_network_policy_denies_and_allows(running: Probes) -> None:
     running.wait_connects(stranger, address)
 
 
-def test_hosts_and_cluster_fit_into_six_gib(running: Probes, lab: Settings) -> None:
+def test_hosts_use_less_than_six_gib(running: Probes, lab: Settings) -> None:
     assert running.nodes
     used = {row.record.name: row.memory for row in lifecycle.status(lab)}
     assert set(used) == set(NODES)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a cluster refuses and records by default."""
+"""Defaults of a hardened cluster: what it rejects, encrypts and audits."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def addresses(cluster: Cluster) -> dict[str, str]:
         ("/metrics", 401),
     ],
 )
-def test_strangers_are_told_about_health_and_joining_only(
+def test_anonymous_requests_reach_health_and_cluster_info_only(
     path: str, status: int, addresses: dict[str, str]
 ) -> None:
     context = ssl.create_default_context()
@@ -78,7 +78,7 @@ def _pod(**container: object) -> dict[str, object]:
 @pytest.mark.parametrize(
     "pod", [_pod(), _pod(securityContext={"privileged": True})], ids=["without a context", "privileged"]
 )
-def test_pod_that_is_not_restricted_is_refused(
+def test_pod_that_is_not_restricted_is_rejected(
     pod: dict[str, object], cluster: Cluster, namespace: str
 ) -> None:
     with pytest.raises(ApiException) as caught:
@@ -87,7 +87,7 @@ def test_pod_that_is_not_restricted_is_refused(
     assert "restricted" in str(caught.value.body)
 
 
-def test_service_cannot_claim_an_address(cluster: Cluster, namespace: str) -> None:
+def test_service_with_external_ips_is_rejected(cluster: Cluster, namespace: str) -> None:
     service = {
         "metadata": {"name": "refused"},
         "spec": {"ports": [{"port": 80}], "externalIPs": ["192.0.2.80"]},
@@ -97,7 +97,7 @@ def test_service_cannot_claim_an_address(cluster: Cluster, namespace: str) -> No
     assert caught.value.status == 403
 
 
-def test_secret_is_stored_encrypted(cluster: Cluster, namespace: str) -> None:
+def test_secret_is_encrypted_at_rest(cluster: Cluster, namespace: str) -> None:
     (stored,) = cluster.stored(f"/registry/secrets/{namespace}/ours")
     assert stored.startswith(b"k8s:enc:secretbox:v1:key-")
     assert b"abracadabra" not in stored
@@ -106,7 +106,7 @@ def test_secret_is_stored_encrypted(cluster: Cluster, namespace: str) -> None:
     assert set(read.data) == {"word"}
 
 
-def test_audit_log_tells_who_made_the_secret_and_not_what_is_in_it(
+def test_audit_log_has_the_creator_of_a_secret_and_not_its_data(
     cluster: Cluster, namespace: str, hosts: dict[str, Host]
 ) -> None:
     log = "/var/log/kubernetes/audit/audit.log"
@@ -118,7 +118,9 @@ def test_audit_log_tells_who_made_the_secret_and_not_what_is_in_it(
     assert all("requestObject" not in event and "responseObject" not in event for event in events)
 
 
-def test_kubelets_show_certificates_of_the_cluster(hosts: dict[str, Host], addresses: dict[str, str]) -> None:
+def test_kubelet_serving_certificates_are_signed_by_the_cluster(
+    hosts: dict[str, Host], addresses: dict[str, str]
+) -> None:
     ca = hosts["cp1"].check("cat /etc/kubernetes/pki/ca.crt")
     for name, address in addresses.items():
         context = ssl.create_default_context(cadata=ca)
@@ -128,7 +130,7 @@ def test_kubelets_show_certificates_of_the_cluster(hosts: dict[str, Host], addre
         assert caught.value.code == 401, name
 
 
-def test_approver_runs_on_every_control_plane(hosts: dict[str, Host]) -> None:
+def test_csr_approver_runs_on_every_control_plane(hosts: dict[str, Host]) -> None:
     for host in (host for host in hosts.values() if host.control_plane):
         assert "kubelet-csr-approver" in host.check(
             "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '; true"
@@ -136,7 +138,7 @@ def test_approver_runs_on_every_control_plane(hosts: dict[str, Host]) -> None:
 
 
 @pytest.mark.parametrize("name", ["w1", "w2"], ids=["systemd", "openrc"])
-def test_certificate_of_a_kubelet_is_made_anew_without_anybody(name: str, hosts: dict[str, Host]) -> None:
+def test_deleted_kubelet_serving_certificate_is_reissued(name: str, hosts: dict[str, Host]) -> None:
     host, current = hosts[name], "/var/lib/kubelet/pki/kubelet-server-current.pem"
     before = host.check(f"readlink {current}")
     restart = "systemctl restart kubelet" if host.init == "systemd" else "rc-service kubelet restart"

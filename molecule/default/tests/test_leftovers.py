@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run leaves behind: no open door, no readable secret, no request that left the site, nothing to change."""
+"""After a run: file modes, no secret in files, arguments or logs, no upstream request, idempotence."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.infra.cluster import Cluster
 from tests.infra.hosts import Host
 
 ROOT_ONLY = 0o600
-#: Files and directories with secrets: who has them, shell pattern, widest permission bits.
+#: Files and directories with secrets: group of hosts, shell pattern, most permissive mode.
 SECRETS = (
     ("control_plane", "/etc/kubernetes/*.conf", ROOT_ONLY),
     ("control_plane", "/etc/kubernetes/pki/*.key", ROOT_ONLY),
@@ -66,7 +66,7 @@ def log() -> str:
 
 
 @pytest.mark.parametrize(("group", "pattern", "widest"), SECRETS)
-def test_file_is_closed_to_others(group: str, pattern: str, widest: int, hosts: dict[str, Host]) -> None:
+def test_file_is_readable_by_root_only(group: str, pattern: str, widest: int, hosts: dict[str, Host]) -> None:
     concerned = [h for h in hosts.values() if group == "all" or h.control_plane == (group == "control_plane")]
     wrong = [
         f"{host.name}:{path}: mode {mode:04o}, owner {owner}; expected at most {widest:04o} and root:root"
@@ -77,15 +77,15 @@ def test_file_is_closed_to_others(group: str, pattern: str, widest: int, hosts: 
     assert not wrong, "\n".join(wrong)
 
 
-def test_data_of_etcd_belongs_to_a_user_of_its_own(hosts: dict[str, Host]) -> None:
+def test_etcd_data_belongs_to_user_etcd(hosts: dict[str, Host]) -> None:
     found = [list(host.modes("/var/lib/etcd")) for host in hosts.values() if host.control_plane]
     assert found == [[("/var/lib/etcd", 0o700, "etcd:etcd")]] * len(found)
     assert found
 
 
 @pytest.mark.parametrize("name", ["cp1", "w1", "w2"])
-def test_no_readable_file_holds_a_secret(name: str, hosts: dict[str, Host]) -> None:
-    """Only files that others can get at: each directory on the way must let them pass."""
+def test_no_world_readable_file_contains_a_secret(name: str, hosts: dict[str, Host]) -> None:
+    """Only files that other users can reach: they need execute permission on each directory above."""
     places = "/etc/kubernetes /etc/containerd /etc/cni /var/lib/kubelet /var/lib/baremetal-kubernetes /var/log /tmp"
     command = (
         f"for f in {places}; do [ -e $f ] &&"
@@ -94,15 +94,15 @@ def test_no_readable_file_holds_a_secret(name: str, hosts: dict[str, Host]) -> N
     )
     code, found = hosts[name].run(command)
     assert code in (0, 1, 123), found
-    assert not found.strip(), f"{name}: readable by everybody, and with a secret in it:\n{found}"
+    assert not found.strip(), f"{name}: world-readable files with a secret:\n{found}"
 
 
-def test_kubeconfig_is_for_its_owner_only(cluster: Cluster) -> None:
+def test_kubeconfig_is_readable_by_its_owner_only(cluster: Cluster) -> None:
     assert stat.S_IMODE(cluster.kubeconfig.stat().st_mode) == 0o600
     assert stat.S_IMODE(cluster.kubeconfig.parent.stat().st_mode) == 0o700
 
 
-def test_no_join_token_is_left(cluster: Cluster) -> None:
+def test_no_bootstrap_token_is_left(cluster: Cluster) -> None:
     secrets = cluster.core.list_namespaced_secret("kube-system").items
     left = [s.metadata.name for s in secrets if s.type == "bootstrap.kubernetes.io/token"]
     assert not left
@@ -110,7 +110,7 @@ def test_no_join_token_is_left(cluster: Cluster) -> None:
 
 
 @pytest.mark.parametrize("name", ["cp1", "w1", "w2"])
-def test_no_secret_is_in_a_command_line(name: str, hosts: dict[str, Host]) -> None:
+def test_no_secret_is_in_process_arguments(name: str, hosts: dict[str, Host]) -> None:
     lines = hosts[name].check("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '; true")
     assert "kubelet" in lines
     assert not TOKEN.search(lines)
@@ -124,8 +124,8 @@ def _secrets_of(cluster: Cluster) -> dict[str, str]:
     return {"key of the kubeconfig": key.splitlines()[1], "key of the kubeconfig, encoded": encoded[:64]}
 
 
-def test_ansible_log_holds_no_secret(log: str, cluster: Cluster, hosts: dict[str, Host]) -> None:
-    assert "TASK [" in log and "PLAY RECAP" in log, "the log is of no run"
+def test_ansible_log_contains_no_secret(log: str, cluster: Cluster, hosts: dict[str, Host]) -> None:
+    assert "TASK [" in log and "PLAY RECAP" in log, "the log has no complete run"
     keys = re.findall(r"secret: (\S{40,})", hosts["cp1"].check("cat /etc/kubernetes/encryption/config.yaml"))
     assert len(keys) == 1
     secrets = {**_secrets_of(cluster), "key that Secrets are encrypted with": keys[0]}
@@ -139,7 +139,7 @@ def test_ansible_log_holds_no_secret(log: str, cluster: Cluster, hosts: dict[str
 
 
 def _recaps(log: str) -> list[dict[str, re.Match[str]]]:
-    """The recap of each run that had hosts of the cluster in it: by host, its counters."""
+    """The recap of each run on hosts of the cluster, by host."""
     recaps: list[dict[str, re.Match[str]]] = []
     inside = False
     for line in log.splitlines():
@@ -155,10 +155,10 @@ def _recaps(log: str) -> list[dict[str, re.Match[str]]]:
 
 def test_second_run_changed_nothing_on_any_host(log: str, hosts: dict[str, Host]) -> None:
     recaps = _recaps(log)
-    assert len(recaps) >= 2, "expected a run that makes the cluster and one that changes nothing"
+    assert len(recaps) >= 2, "expected a run that creates the cluster and one that changes nothing"
     first, last = recaps[-2:]
     assert any(match["changed"] != "0" for match in first.values()), (
-        "the run before the last one made nothing"
+        "the run before the last one changed nothing"
     )
     assert set(hosts) <= set(last)
     wrong = {
@@ -169,12 +169,12 @@ def test_second_run_changed_nothing_on_any_host(log: str, hosts: dict[str, Host]
     assert not wrong
 
 
-def test_no_host_asked_for_an_upstream_name(lab: Settings) -> None:
+def test_no_host_resolved_an_upstream_name(lab: Settings) -> None:
     queries = re.findall(r"query\[\w+\] (\S+) from (\S+)", queries_log(lab.paths).read_text(encoding="utf-8"))
-    assert queries, "the resolver has logged no query at all"
+    assert queries, "the resolver has logged no query"
     asked = sorted(
         {
-            f"{source} asked for {name}"
+            f"{source} queried {name}"
             for name, source in queries
             if any(name.lower() == host or name.lower().endswith(f".{host}") for host in UPSTREAM)
         }

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The playbook `mirror`: its list is what the cluster really takes, and what it fetches can be pushed to a registry.
+"""The playbook `mirror`: its list is complete, and the images that it downloads can be pushed to a registry.
 
-It fetches from the lab's own mirror, as upstream is out of reach.
+It downloads from the lab's own mirror, as upstream is not reachable.
 """
 
 from __future__ import annotations
@@ -54,15 +54,15 @@ def _run(inventory: Path, variables: dict[str, Any], **more: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def filled(inventory: Path, variables: dict[str, Any], directory: Path) -> dict[str, Any]:
-    """The directory, filled; and its list."""
+def listing(inventory: Path, variables: dict[str, Any], directory: Path) -> dict[str, Any]:
+    """The list of the downloaded directory."""
     _run(inventory, variables, mirror_directory=str(directory))
     found: dict[str, Any] = json.loads((directory / "list.json").read_text(encoding="utf-8"))
     return found
 
 
-def test_list_has_the_images_that_kubeadm_wants(
-    filled: dict[str, Any], hosts: dict[str, Host], variables: dict[str, Any]
+def test_list_has_the_images_of_kubeadm(
+    listing: dict[str, Any], hosts: dict[str, Host], variables: dict[str, Any]
 ) -> None:
     version = variables["cluster_kubernetes_version"]
     host = next(host for host in hosts.values() if host.control_plane)
@@ -70,11 +70,11 @@ def test_list_has_the_images_that_kubeadm_wants(
     assert code == 0, answer
     # The cluster runs without kube-proxy.
     wanted = {line for line in answer.split() if "/kube-proxy:" not in line}
-    listed = {image["reference"] for image in filled["images"] if image["origin"].startswith("kubernetes ")}
+    listed = {image["reference"] for image in listing["images"] if image["origin"].startswith("kubernetes ")}
     assert wanted == listed
 
 
-def test_list_has_the_images_that_run(filled: dict[str, Any], cluster: Cluster) -> None:
+def test_list_has_the_images_of_all_running_pods(listing: dict[str, Any], cluster: Cluster) -> None:
     pods = cluster.core.list_namespaced_pod("kube-system").items
     running = {
         container.image
@@ -82,19 +82,19 @@ def test_list_has_the_images_that_run(filled: dict[str, Any], cluster: Cluster) 
         for container in [*pod.spec.containers, *(pod.spec.init_containers or [])]
     }
     assert running
-    assert running <= {image["reference"] for image in filled["images"]}
+    assert running <= {image["reference"] for image in listing["images"]}
 
 
-def test_directory_has_every_file_with_its_checksum(filled: dict[str, Any], directory: Path) -> None:
+def test_directory_has_every_file_with_its_checksum(listing: dict[str, Any], directory: Path) -> None:
     lock = yaml.safe_load((REPO / "roles/cluster/vars/main/releases.yml").read_text(encoding="utf-8"))
-    assert {file["component"] for file in filled["files"]} == set(lock["cluster_releases"])
-    for file in filled["files"]:
+    assert {file["component"] for file in listing["files"]} == set(lock["cluster_releases"])
+    for file in listing["files"]:
         with (directory / "files" / file["path"]).open("rb") as stream:
             assert f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}" == file["checksum"]
 
 
 def test_second_run_changes_nothing(
-    filled: dict[str, Any], inventory: Path, variables: dict[str, Any], directory: Path
+    listing: dict[str, Any], inventory: Path, variables: dict[str, Any], directory: Path
 ) -> None:
     recap = _run(inventory, variables, mirror_directory=str(directory))
     assert set(re.findall(r"changed=(\d+)", recap)) == {"0"}, recap
@@ -125,7 +125,9 @@ def _listens(address: str) -> bool:
         return client.connect_ex((host, int(port))) == 0
 
 
-def test_documented_command_pushes_the_images(filled: dict[str, Any], directory: Path, registry: str) -> None:
+def test_documented_command_pushes_the_images(
+    listing: dict[str, Any], directory: Path, registry: str
+) -> None:
     guide = (REPO / "docs" / "airgap.md").read_text(encoding="utf-8")
     command = "skopeo sync --src dir --dest docker --scoped --all --preserve-digests"
     assert command in guide
@@ -136,7 +138,7 @@ def test_documented_command_pushes_the_images(filled: dict[str, Any], directory:
         capture_output=True,
         timeout=300,
     )
-    for image in filled["images"]:
+    for image in listing["images"]:
         raw = subprocess.run(
             ["skopeo", "inspect", "--raw", "--tls-verify=false", f"docker://{registry}/{image['path']}"],
             check=True,

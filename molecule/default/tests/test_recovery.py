@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What breaks comes back by itself: daemons that are killed, hosts that lose power. Runs last, for it breaks things."""
+"""Killed daemons and hosts that lose power recover by themselves. Disruptive, so it runs late."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.infra.cluster import Probes, now, running_and_ready
 from tests.infra.hosts import Host
 from tests.infra.waiting import wait_for
 
-#: Seconds after which a killed daemon must be back, and a node after a loss of power.
+#: Seconds in which a killed daemon, and a node after power loss, must have recovered.
 DAEMON_BACK = 60
 NODE_BACK = 180
 
@@ -31,7 +31,9 @@ def _wait_alive(host: Host, probes: Probes, moment: object, seconds: float) -> N
 
 @pytest.mark.parametrize("daemon", DAEMONS)
 @pytest.mark.parametrize("init", INITS)
-def test_killed_daemon_comes_back(init: str, daemon: str, workers: dict[str, Host], running: Probes) -> None:
+def test_killed_daemon_is_restarted(
+    init: str, daemon: str, workers: dict[str, Host], running: Probes
+) -> None:
     host, program = workers[init], DAEMONS[daemon]
     before = running.get(host.name)
     old = host.pids(program)
@@ -56,7 +58,7 @@ def test_killed_daemon_comes_back(init: str, daemon: str, workers: dict[str, Hos
 
 
 @pytest.mark.parametrize("init", INITS)
-def test_host_comes_back_after_a_loss_of_power(init: str, workers: dict[str, Host], running: Probes) -> None:
+def test_node_recovers_from_power_loss(init: str, workers: dict[str, Host], running: Probes) -> None:
     host = workers[init]
     uid = running.get(host.name).metadata.uid
     restarts = running.get(host.name).status.container_statuses[0].restart_count

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What happens without the mirror: the hosts have no way out, and a run that tries upstream ends with a plain error.
+"""Without the mirror: hosts cannot reach upstream, and the error says so.
 
-Runs after the test that no host has asked for an upstream name, for here one does.
+Runs after the test that no host resolves an upstream name, because here one does.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _upstream_file(component: str, version: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", ["w1", "w2"])
-def test_upstream_is_out_of_reach(
+def test_upstream_is_not_reachable(
     name: str, hosts: dict[str, Host], inventory: Path, variables: dict[str, str], lab: Settings
 ) -> None:
     file = {
@@ -55,4 +55,4 @@ def test_upstream_is_out_of_reach(
     assert "FAILED!" in answer and "kubectl" in answer and "dl.k8s.io" in answer, answer
     assert hosts[name].run(f"test -e {DEST}")[0] != 0
     queries = queries_log(lab.paths).read_text(encoding="utf-8")
-    assert re.search(r"query\[\w+\] dl\.k8s\.io from ", queries), "the resolver was never asked"
+    assert re.search(r"query\[\w+\] dl\.k8s\.io from ", queries), "the resolver got no query"

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One more node, on a cluster in use: the controller dies in the middle of its join, and the next run completes it.
+"""Add a node to a cluster in use: the controller is killed during the join, and the next run completes it.
 
-Runs last: the cluster has a node more from then on.
+Runs last: the cluster has one more node afterwards.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ def test_interrupted_join_is_completed_and_touches_no_other_node(
 ) -> None:
     process = playbook.start(log="broken.log")
     assert playbook.wait_task(process, {JOIN}, log="broken.log"), playbook.text("broken.log")[-3000:]
-    # kubeadm is at work on the new host by then, and stays so when nobody listens any more.
+    # kubeadm is running on the new host by then, and goes on without the controller.
     time.sleep(1.5)
     playbook.kill(process)
 
     whole = playbook.run(log="whole.log").expect()
-    # kubeadm may have come to its end meanwhile. The certificate that its kubelet waits for is then approved by the
-    # run, in the name of a control plane, unless the approver is faster.
+    # kubeadm may have finished meanwhile. The run then approves the kubelet's serving certificate, which
+    # counts as a change of a control plane, unless the CSR approver is faster.
     quiet = dict.fromkeys(hosts, QUIET)
     if ("cp1", APPROVE) in whole.changed:
         quiet["cp1"] = Counts(changed=1)

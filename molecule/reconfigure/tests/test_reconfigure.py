@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""New values on a working cluster, one story: each test finds the cluster as the one before has left it."""
+"""New values on an existing cluster. Each test starts from the cluster that the one before it has left."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KUBELET_RUNS = (
     "baremetal.kubernetes.kubelet : Have the kubelet start with the host, and run on a node of the cluster"
 )
 LEAVE = "baremetal.kubernetes.encryption_at_rest : Disable | "
-#: In order: all store as it is, and all is so, before the API server loses the key.
+#: In order: everything is rewritten unencrypted before the API server loses the key.
 DECRYPTED = (f"{LEAVE}Store as it is from now on", f"{LEAVE}Write what is encrypted again")
 ENCRYPTED = (
     "baremetal.kubernetes.encryption_at_rest : Reencrypt | Encrypt from now on",
@@ -70,19 +70,19 @@ AUDIT: dict[str, Any] = {
 
 
 class Site:
-    """The site playbook with values that differ from the inventory's. They add up, as an operator's edits do."""
+    """The site playbook with values that override the inventory's. They accumulate, as an operator's edits do."""
 
     def __init__(self, playbook: Playbook) -> None:
         self._playbook = playbook
         self._values: dict[str, Any] = {}
 
     def run(self, *arguments: str, more: Mapping[str, Any] | None = None) -> Run:
-        """Run with the values so far, and more that are not kept."""
+        """Run with the values so far, and more for this run only."""
         values = json.dumps({**self._values, **(more or {})})
         return self._playbook.run("--diff", *arguments, "-e", values)
 
     def change(self, more: Mapping[str, Any], expected: Mapping[str, set[str]]) -> Run:
-        """Predict, run, and predict again: the first two change the same, the last nothing.
+        """Run in check mode, then for real, then in check mode again: the first two report the same, the last nothing.
 
         :param expected: tasks that must change, and no others, with the hosts on which they do.
         :return: the prediction.
@@ -106,7 +106,7 @@ def wait_all_ready(cluster: Cluster, hosts: dict[str, Host]) -> None:
         wait_for(f"{name} is ready", lambda name=name: cluster.ready(name), seconds=120)  # type: ignore[misc]
 
 
-def test_values_of_everything_at_once(
+def test_values_of_all_components_at_once(
     site: Site, cluster: Cluster, hosts: dict[str, Host], variables: dict[str, Any]
 ) -> None:
     agents = {pod.metadata.uid for pod in cluster.pods("kube-system", "k8s-app=cilium").values()}
@@ -143,7 +143,7 @@ def test_values_of_everything_at_once(
         pods = cluster.pods("kube-system", "k8s-app=cilium").values()
         return len(pods) == len(hosts) and not agents & {pod.metadata.uid for pod in pods}
 
-    wait_for("all agents of Cilium are new", restarted, seconds=240)
+    wait_for("all Cilium agents have been replaced", restarted, seconds=240)
     wait_all_ready(cluster, hosts)
 
 
@@ -160,7 +160,7 @@ def test_another_audit_policy_restarts_the_api_server(site: Site, hosts: dict[st
     [("no-such-argument", "1"), ("authorization-mode", "Node,Nonsense"), ("etcd-cafile", "/no/such/file")],
     ids=["unknown argument", "unknown value", "file that is not there"],
 )
-def test_refused_value_changes_nothing(
+def test_rejected_value_changes_nothing(
     argument: str, value: str, site: Site, cluster: Cluster, hosts: dict[str, Host]
 ) -> None:
     manifests = hosts["cp1"].check("sha256sum /etc/kubernetes/manifests/*.yaml")
@@ -175,7 +175,7 @@ def test_refused_value_changes_nothing(
     wait_all_ready(cluster, hosts)
 
 
-def test_after_the_refusals_nothing_differs(site: Site) -> None:
+def test_nothing_differs_after_rejected_values(site: Site) -> None:
     site.run("--check").expect_quiet()
 
 

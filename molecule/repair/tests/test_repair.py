@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Everything is broken at once, on both init systems: one run repairs it and reports each repair."""
+"""Many kinds of drift at once, on both init systems: one run repairs and reports each."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ MANIFEST = "/etc/kubernetes/manifests/kube-scheduler.yaml"
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that somebody did to a host.
+    """A manual change on a host.
 
     :param host: where. :param breaks: shell command that does it.
-    :param healed: shell command that succeeds when it is repaired.
+    :param repaired: shell command that succeeds when it is repaired.
     :param task: task that must report the repair.
     """
 
     host: str
     breaks: str
-    healed: str
+    repaired: str
     task: str
 
 
@@ -119,24 +119,24 @@ FAULTS = {
 
 
 @pytest.fixture(scope="module")
-def healing(playbook: Playbook, hosts: dict[str, Host]) -> Run:
-    """The run after everything was broken."""
+def repair(playbook: Playbook, hosts: dict[str, Host]) -> Run:
+    """The run after all faults."""
     for fault in FAULTS.values():
         hosts[fault.host].check(fault.breaks)
-    unnoticed = [name for name, fault in FAULTS.items() if hosts[fault.host].run(fault.healed)[0] == 0]
-    assert not unnoticed, f"not broken at all: {unnoticed}"
+    ineffective = [name for name, fault in FAULTS.items() if hosts[fault.host].run(fault.repaired)[0] == 0]
+    assert not ineffective, f"these faults change nothing: {ineffective}"
     return playbook.run("--diff").expect()
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_fault_is_repaired_and_reported(name: str, healing: Run, hosts: dict[str, Host]) -> None:
+def test_fault_is_repaired_and_reported(name: str, repair: Run, hosts: dict[str, Host]) -> None:
     fault = FAULTS[name]
-    hosts[fault.host].check(fault.healed)
-    assert (fault.host, fault.task) in healing.changed
+    hosts[fault.host].check(fault.repaired)
+    assert (fault.host, fault.task) in repair.changed
 
 
-@pytest.mark.usefixtures("healing")
-def test_the_next_run_is_quiet_and_all_nodes_are_ready(
+@pytest.mark.usefixtures("repair")
+def test_next_run_changes_nothing_and_all_nodes_are_ready(
     playbook: Playbook, cluster: Cluster, hosts: dict[str, Host]
 ) -> None:
     playbook.run().expect_quiet()

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reset: refused unconfirmed, one host, a whole cluster with dead daemons and a dead controller, and a new one."""
+"""Reset: needs confirmation; one host, the whole cluster with dead daemons and a killed controller; a new cluster."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.infra.waiting import wait_for
 FOREIGN = REPO / "molecule" / "reset" / "foreign.sh"
 NODE = "baremetal.kubernetes.reset : Node | Remove what the collection made"
 
-#: What is there of a site, as text that must be the same before and after, but for Kubernetes' part of it.
+#: The site's own state as text, which must be the same before and after, except for Kubernetes' part of it.
 STATE = r"""
 for tool in iptables-legacy iptables-nft ip6tables-legacy ip6tables-nft; do
   echo "# $tool"
@@ -58,9 +58,9 @@ GONE = (
 
 
 def state(host: Host) -> list[str]:
-    """What is on a host and not Kubernetes'."""
+    """The state of a host without Kubernetes' part."""
     lines = host.check(STATE).splitlines()
-    # The packet filter's rules and the interfaces of pods come and go with the cluster.
+    # Packet filter rules and interfaces of pods belong to the cluster.
     return [line for line in lines if not any(word in line for word in OURS) and not is_pod_link(line)]
 
 
@@ -69,7 +69,7 @@ def is_pod_link(line: str) -> bool:
 
 
 def left(host: Host) -> str:
-    """What of Kubernetes is still on a host."""
+    """What is left of Kubernetes on a host."""
     found = host.run(f"ls -d {' '.join(GONE)} 2>/dev/null")[1]
     found += host.run(
         "cat /proc/self/mountinfo | grep -E ' /(run/containerd|run/netns|run/cilium|var/lib/kubelet/)'"
@@ -87,11 +87,11 @@ def reset(inventory: Path, tmp_path_factory: pytest.TempPathFactory) -> Playbook
 
 @pytest.fixture(scope="module")
 def before(hosts: dict[str, Host]) -> dict[str, list[str]]:
-    """Puts a site's own things on every host, and remembers them."""
+    """Put software and configuration of a site on every host; returns the state of each."""
     script = FOREIGN.read_text(encoding="utf-8")
     for host in hosts.values():
         host.check(f"sh -s <<'END'\n{script}\nEND")
-    # Cilium renames the configuration of others sooner or later.
+    # Cilium renames CNI configuration that is not its own sooner or later.
     return {name: [line.replace(".cilium_bak", "") for line in state(host)] for name, host in hosts.items()}
 
 
@@ -109,7 +109,7 @@ def wait_ready(cluster: Cluster, names: set[str]) -> None:
 
 @pytest.mark.usefixtures("before")
 @pytest.mark.parametrize("given", ["", "w1", "kubernete"])
-def test_nothing_happens_without_the_right_confirmation(
+def test_wrong_confirmation_changes_nothing(
     given: str, reset: Playbook, hosts: dict[str, Host], cluster: Cluster, variables: dict[str, Any]
 ) -> None:
     run = reset.run(*confirm(given)).expect(code=2)
@@ -121,7 +121,7 @@ def test_nothing_happens_without_the_right_confirmation(
 
 
 @pytest.mark.usefixtures("before")
-def test_check_mode_needs_no_confirmation_and_shows_everything(
+def test_check_mode_needs_no_confirmation_and_lists_everything(
     reset: Playbook, hosts: dict[str, Host], cluster: Cluster
 ) -> None:
     run = reset.run("--check", "--diff").expect()
@@ -132,7 +132,7 @@ def test_check_mode_needs_no_confirmation_and_shows_everything(
     wait_ready(cluster, set(hosts))
 
 
-def test_one_host_leaves_and_comes_back(
+def test_one_host_is_reset_and_joins_again(
     reset: Playbook,
     playbook: Playbook,
     hosts: dict[str, Host],
@@ -152,7 +152,7 @@ def test_one_host_leaves_and_comes_back(
     wait_ready(cluster, set(hosts))
 
 
-def test_whole_cluster_with_dead_daemons_and_a_dead_controller(
+def test_whole_cluster_with_dead_daemons_and_killed_controller(
     reset: Playbook,
     hosts: dict[str, Host],
     cluster: Cluster,
@@ -179,19 +179,19 @@ def test_whole_cluster_with_dead_daemons_and_a_dead_controller(
         assert "/dev/disk/by-label/swap none swap sw 0 0" in host.check("cat /etc/fstab").splitlines()
 
 
-def test_a_second_reset_changes_nothing(reset: Playbook, variables: dict[str, Any]) -> None:
+def test_second_reset_changes_nothing(reset: Playbook, variables: dict[str, Any]) -> None:
     run = reset.run(*confirm(variables["cluster_name"])).expect_quiet()
     assert run.text.count('"removed": "nothing"') == len(run.recap)
 
 
-def test_the_hosts_become_a_new_cluster(
+def test_new_cluster_on_the_same_hosts(
     playbook: Playbook, hosts: dict[str, Host], inventory: Path, variables: dict[str, Any]
 ) -> None:
-    # The entry for swap that came back leads nowhere.
+    # The restored swap entry names a device that does not exist.
     for host in hosts.values():
         host.check("sed -i '/by-label/d' /etc/fstab")
     playbook.run().expect()
-    # A client of its own: the one of the fixture knows the cluster that is gone.
+    # A new client: the fixture's has credentials of the removed cluster.
     new = Cluster(inventory / ".credentials" / f"{variables['cluster_name']}.kubeconfig")
     wait_ready(new, set(hosts))
     wait_for(

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One story on fresh hosts, told in order: each test needs those before it."""
+"""Failures while a cluster is created on fresh hosts. Each test needs those before it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.infra.hosts import Host, run_lab
 from tests.infra.playbook import QUIET, Playbook, Run, tasks_of
 from tests.infra.waiting import wait_for
 
-#: So many tasks the controller is killed at.
+#: Number of tasks at which the controller is killed, at least.
 KILLS = 20
 BROKEN_MIRROR = "http://{address}:8099"
 SERVER = """
@@ -38,7 +38,7 @@ def _changed_by_host(run: Run) -> dict[str, bool]:
     return {host: counts.changed > 0 for host, counts in run.recap.items()}
 
 
-def test_check_mode_on_fresh_hosts_ends_well_and_changes_nothing(
+def test_check_mode_on_fresh_hosts_succeeds_and_changes_nothing(
     playbook: Playbook, hosts: dict[str, Host]
 ) -> None:
     run = _checked(playbook)
@@ -50,10 +50,10 @@ def test_check_mode_on_fresh_hosts_ends_well_and_changes_nothing(
             "/etc/kubernetes",
             "/var/lib/baremetal-kubernetes",
         ):
-            assert host.run(f"test -e {path}")[0] != 0, f"{host.name}: {path} was made in check mode"
+            assert host.run(f"test -e {path}")[0] != 0, f"{host.name}: {path} was created in check mode"
 
 
-def test_full_disk_is_refused_with_nothing_half_installed(playbook: Playbook, hosts: dict[str, Host]) -> None:
+def test_full_disk_fails_without_partial_installation(playbook: Playbook, hosts: dict[str, Host]) -> None:
     host = hosts["w1"]
     host.check("mount -t tmpfs -o size=24m tmpfs /usr/local/bin")
     try:
@@ -67,7 +67,7 @@ def test_full_disk_is_refused_with_nothing_half_installed(playbook: Playbook, ho
         host.check("umount /usr/local/bin")
 
 
-def test_broken_and_lying_mirror_is_refused_with_nothing_half_installed(
+def test_failing_and_lying_mirror_fails_without_partial_installation(
     playbook: Playbook, hosts: dict[str, Host]
 ) -> None:
     host, server = hosts["w1"], hosts["w2"]
@@ -87,7 +87,7 @@ def test_broken_and_lying_mirror_is_refused_with_nothing_half_installed(
 
 
 def test_controller_killed_at_many_tasks(playbook: Playbook) -> None:
-    """Each run is killed two tasks after those that were seen before, until a run comes to its end."""
+    """Each run is killed two tasks after those that were seen before, until a run completes."""
     chance = random.Random(4)  # noqa: S311 - it picks moments, not secrets
     killed: list[str] = []
     seen: set[str] = set()
@@ -100,7 +100,7 @@ def test_controller_killed_at_many_tasks(playbook: Playbook) -> None:
             time.sleep(0.02)
         if not begun:
             break
-        # The task is at work on the hosts for different lengths of time.
+        # Modules have been running on the hosts for different times.
         time.sleep(chance.choice((0.0, 0.3, 1.0, 2.0)))
         killed.append(begun[-1])
         seen.update(begun)
@@ -109,8 +109,8 @@ def test_controller_killed_at_many_tasks(playbook: Playbook) -> None:
     assert len(set(killed)) >= KILLS
 
 
-def test_host_lost_in_the_middle(playbook: Playbook, hosts: dict[str, Host]) -> None:
-    # Something to do for the run, at which the host can be lost.
+def test_host_is_lost_during_a_run(playbook: Playbook, hosts: dict[str, Host]) -> None:
+    # So that the run has something to do while the host is lost.
     hosts["w2"].check("rm -f /opt/cni/bin/*")
     process = playbook.start(log="lost.log")
     playbook.wait_task(
@@ -128,20 +128,20 @@ def test_host_lost_in_the_middle(playbook: Playbook, hosts: dict[str, Host]) -> 
     wait_for("w2 answers after power-on", lambda: hosts["w2"].run("true")[0] == 0, seconds=60)
 
 
-def test_check_mode_tells_what_the_next_run_changes(playbook: Playbook) -> None:
+def test_check_mode_predicts_the_next_run(playbook: Playbook) -> None:
     predicted = _checked(playbook)
     real = playbook.run(log="whole.log").expect()
     assert predicted.changed == real.changed
 
 
-def test_the_run_after_that_is_quiet_and_so_is_check_mode(playbook: Playbook, cluster: Cluster) -> None:
+def test_next_run_and_check_mode_change_nothing(playbook: Playbook, cluster: Cluster) -> None:
     playbook.run(log="again.log").expect_quiet()
     assert all(counts == QUIET for counts in _checked(playbook).recap.values())
     for name in ("cp1", "w1", "w2"):
         wait_for(f"{name} is ready", lambda name=name: cluster.ready(name), seconds=60)  # type: ignore[misc]
 
 
-def test_nothing_is_left_of_interrupted_runs(hosts: dict[str, Host], cluster: Cluster) -> None:
+def test_interrupted_runs_leave_nothing_behind(hosts: dict[str, Host], cluster: Cluster) -> None:
     for host in hosts.values():
         found = host.check(
             "find / -xdev \\( -path /proc -o -path /sys \\) -prune -o -name '.bmk-*' -print"
@@ -150,5 +150,5 @@ def test_nothing_is_left_of_interrupted_runs(hosts: dict[str, Host], cluster: Cl
         assert not found.strip(), f"{host.name}: {found}"
     secrets = cluster.core.list_namespaced_secret("kube-system").items
     left = [one.metadata.name for one in secrets if one.type == "bootstrap.kubernetes.io/token"]
-    # A killed run cannot delete its token: it ends by itself after 15 minutes, and lets in nobody who has not read it.
+    # A killed run cannot delete its bootstrap token, which expires after 15 minutes.
     assert len(left) <= KILLS, left
