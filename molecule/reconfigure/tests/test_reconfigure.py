@@ -24,14 +24,16 @@ KUBELET = "baremetal.kubernetes.kubelet : Place kubelet, kubeadm, kubectl and th
 KUBELET_RUNS = (
     "baremetal.kubernetes.kubelet : Have the kubelet start with the host, and run on a node of the cluster"
 )
-LEAVE = "baremetal.kubernetes.encryption_at_rest : Disable | "
 #: In order: everything is rewritten unencrypted before the API server loses the key.
-DECRYPTED = (f"{LEAVE}Store as it is from now on", f"{LEAVE}Write what is encrypted again")
+DECRYPTED = (
+    "baremetal.kubernetes.encryption_at_rest : Disable | Store plain text from now on",
+    "baremetal.kubernetes.encryption_at_rest : Disable | Decrypt stored resources",
+)
 ENCRYPTED = (
     "baremetal.kubernetes.encryption_at_rest : Reencrypt | Encrypt from now on",
     "baremetal.kubernetes.encryption_at_rest : Reencrypt | Encrypt resources that were stored before",
 )
-CILIUM = "baremetal.kubernetes.network : Deploy | Bring Cilium to the chart's version and the site's values"
+CILIUM = "baremetal.kubernetes.helm_release : Deploy | Install or upgrade the release"
 
 AUDIT_POLICY = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [{"level": "Metadata"}]}
 AUDIT: dict[str, Any] = {
