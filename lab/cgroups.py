@@ -208,7 +208,7 @@ def create(parents: Iterable[Parent], *names: str) -> list[Path]:
 
 
 def recreate(groups: Iterable[Path]) -> None:
-    """Make groups anew below the parents they had (a booting host must find no programs of its last life)."""
+    """Recreate groups below the parents they had (a booting host must find no programs of its last life)."""
     for group in groups:
         group.mkdir(exist_ok=True)
         _fill_cpuset(group)

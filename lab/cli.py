@@ -34,7 +34,7 @@ out = Console(highlight=False, soft_wrap=True)
 P = ParamSpec("P")
 
 
-def _told(command: Callable[P, None]) -> Callable[P, None]:
+def _reported(command: Callable[P, None]) -> Callable[P, None]:
     """Turn the lab's errors into a message and exit code 1."""
 
     @wraps(command)
@@ -49,14 +49,14 @@ def _told(command: Callable[P, None]) -> Callable[P, None]:
 
 
 @app.command()
-@_told
+@_reported
 def up(
     hosts: Annotated[
         Path | None, typer.Option(help="YAML file with the hosts to have; see lab/README.md.")
     ] = None,
     artifacts: Annotated[bool, typer.Option(help="Provide Kubernetes software and its mirror.")] = True,
 ) -> None:
-    """Make what is missing and boot the hosts that are off; does nothing when all runs."""
+    """Create what is missing and boot the hosts that are off; idempotent."""
     settings = config.settings()
     specs = config.load_hosts(hosts, settings.network) if hosts else None
     lifecycle.up(settings, specs, artifacts, Reporter(out))
@@ -75,16 +75,16 @@ def _reach(settings: Settings) -> None:
 
 
 @app.command()
-@_told
+@_reported
 def down() -> None:
-    """Remove the hosts and all that belongs to them; the cache stays."""
+    """Remove the hosts, their network and their disks; the cache stays."""
     lifecycle.down(config.settings(), Reporter(out))
 
 
 @app.command()
-@_told
+@_reported
 def status() -> None:
-    """Show hosts, services, and what they take."""
+    """Show hosts, services, snapshots, memory and disk."""
     settings = config.settings()
     table = Table("host", "address", "init", "role", "power", "memory", "disk", title=f"lab {settings.name}")
     for row in lifecycle.status(settings):
@@ -106,7 +106,7 @@ def status() -> None:
 
 
 @app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@_told
+@_reported
 def ssh(
     name: Annotated[str, typer.Argument(help="Host.")],
     command: Annotated[list[str] | None, typer.Argument(help="Command to run instead of a shell.")] = None,
@@ -122,7 +122,7 @@ def ssh(
 
 
 @app.command()
-@_told
+@_reported
 def add(
     name: Annotated[str, typer.Argument(help="New host's name.")],
     kind: Annotated[str, typer.Option(help=f"Init system: {' or '.join(KINDS)}.")] = "systemd",
@@ -135,41 +135,41 @@ def add(
 
 
 @app.command()
-@_told
+@_reported
 def stop(name: Annotated[str, typer.Argument(help="Host.")]) -> None:
     """Power loss: all processes of the host are killed at once; its disk stays as it is."""
     lifecycle.stop(config.settings(), name)
 
 
 @app.command()
-@_told
+@_reported
 def start(name: Annotated[str, typer.Argument(help="Host.")]) -> None:
-    """Switch a host on and wait until ssh answers."""
+    """Power a host on and wait until ssh answers."""
     lifecycle.start(config.settings(), name, Reporter(out))
 
 
 @app.command()
-@_told
+@_reported
 def save(name: Annotated[str, typer.Argument(help="Name for the snapshot.")]) -> None:
-    """Keep the disks of all hosts as a snapshot; they lose power and boot again."""
+    """Take a snapshot of all hosts; they lose power and boot again."""
     lifecycle.save(config.settings(), name, Reporter(out))
 
 
 @app.command()
-@_told
+@_reported
 def restore(name: Annotated[str, typer.Argument(help="Snapshot.")]) -> None:
-    """Go back to a snapshot: its hosts with the disks that they had; what came later is removed."""
+    """Go back to a snapshot; everything later is discarded, hosts that were added included."""
     lifecycle.restore(config.settings(), name, Reporter(out))
 
 
 @app.command()
-@_told
+@_reported
 def artifacts(
     names: Annotated[
         list[str] | None, typer.Argument(help="Artifacts to make now, optional ones too.")
     ] = None,
 ) -> None:
-    """List the Kubernetes software the lab serves: what there is, from where, how large."""
+    """List the Kubernetes software that the lab serves, or build what is named."""
     paths = config.settings().paths
     if names:
         packages.install((*packages.HOSTS, *packages.ARTIFACTS))
@@ -183,7 +183,7 @@ def artifacts(
 
 
 @app.command("import")
-@_told
+@_reported
 def import_(
     given: Annotated[str, typer.Argument(metavar="NAME=FILE", help="Artifact and the file that it is.")],
     checksum: Annotated[
@@ -197,13 +197,13 @@ def import_(
 
 
 @app.command()
-@_told
+@_reported
 def free(
     everything: Annotated[
         bool,
         typer.Option("--all", help="The artifacts and base root file systems too; needs `lab down` first."),
     ] = False,
 ) -> None:
-    """Remove from the cache what only speeds up the next build."""
+    """Remove build caches."""
     freed = lifecycle.free(config.settings(), everything)
     out.print(f"{gib(freed)} freed", markup=False)

@@ -7,7 +7,7 @@ A host shares the machine's kernel. What that means for it:
 
 * Network settings (``/proc/sys/net``), IPC limits and the host name are its own, by the kernel's namespaces.
 * Other kernel settings belong to the machine. Those that Kubernetes sets are private copies: the host reads
-  back what it wrote, and the machine never notices. All others are read-only, so that an attempt fails aloud.
+  back what it wrote, and the machine never notices. All others are read-only, so that writing them fails.
 * ``/sys`` is read-only but for control groups and the eBPF file system.
 * The DMI product UUID is the machine's for every host; ``/etc/machine-id`` and the boot id are the host's
   own.
@@ -85,8 +85,7 @@ NAMESPACED_SYSCTLS = (
 
 INIT_PATH = "/usr/lib/lab/init"
 
-# Prepares in a container what the kernel and firmware prepare on a server, then becomes the distribution's
-# init.
+# Sets up in a container what kernel and firmware set up on a server, then executes the distribution's init.
 _INIT = """#!/bin/sh
 set -e
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
@@ -140,7 +139,7 @@ for name in @PRIVATE@; do
 done
 umount /run/lab/proc
 
-# What systemd does on a server, and OpenRC's users by hand: containers and their volumes rely on it.
+# As systemd does on a server and users of OpenRC configure: containers and their volumes rely on it.
 mount --make-rshared /
 
 ip link set lo up
@@ -182,11 +181,11 @@ def key_file(settings: Settings) -> Path:
 
 
 def ensure_key(file: Path, comment: str) -> None:
-    """Make an ed25519 key pair unless it is there."""
+    """Create an ed25519 key pair unless it exists."""
     if file.exists() and file.with_name(f"{file.name}.pub").exists():
         return
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # Made under another name, so that an interrupted ssh-keygen leaves no half pair that looks whole.
+    # Made under another name, so that an interrupted ssh-keygen leaves no incomplete pair.
     with contextlib.suppress(FileNotFoundError):
         shutil.rmtree(file.parent / f".{file.name}.new")
     fresh = file.parent / f".{file.name}.new"
@@ -198,7 +197,7 @@ def ensure_key(file: Path, comment: str) -> None:
 
 
 def prepare(settings: Settings, record: HostRecord) -> None:
-    """Put a host's own files into place; those that it already has stay as they are."""
+    """Create a host's own files; those that exist stay as they are."""
     base = directory(settings, record.name)
     net = settings.network
     snapshot.supply(settings.paths, record)
@@ -272,7 +271,7 @@ def running(settings: Settings, name: str) -> bool:
 
 
 def boot(settings: Settings, record: HostRecord, parents: Sequence[Parent]) -> Process:
-    """Switch a host on.
+    """Power a host on.
 
     :param parents: where the lab's control groups go.
     :return: its supervisor.
@@ -332,7 +331,7 @@ def wait_ready(settings: Settings, record: HostRecord, timeout: float = 90.0) ->
             return
         if time.monotonic() > look_again:
             if not running(settings, record.name):
-                found = f"it ended {time.monotonic() - started:.1f} s after it was switched on"
+                found = f"it ended {time.monotonic() - started:.1f} s after power-on"
                 break
             look_again = time.monotonic() + 1
         time.sleep(0.1)

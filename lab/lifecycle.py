@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab's commands: what is done, in which order, and how everything is found again.
+"""The lab's commands, and how everything that belongs to a lab is found.
 
 Each step first looks whether its result is there, so that `up` only adds what is missing, whether it never
-ran, ran before, or died half-way. `down` trusts names, not records.
+ran, ran before, or died in the middle. `down` trusts names, not records.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def _changing(settings: Settings) -> Iterator[list[Parent]]:
 
 
 def up(settings: Settings, specs: Sequence[HostSpec] | None, software: bool, report: Reporter) -> State:
-    """Make everything that the hosts need and boot those that are off.
+    """Create everything that the hosts need and boot those that are off.
 
     :param specs: the hosts to have; those the lab has (else the default ones) when None. Hosts that the lab
         has and that are not in the list stay.
@@ -161,7 +161,7 @@ def stop(settings: Settings, name: str) -> None:
 
 
 def start(settings: Settings, name: str, report: Reporter) -> None:
-    """Switch one host on and wait for ssh; nothing happens when it is on.
+    """Boot one host and wait for ssh; changes nothing when it runs.
 
     :raises LabError: there is no such host, the lab's network is gone, or the host does not come up.
     """
@@ -174,7 +174,7 @@ def start(settings: Settings, name: str, report: Reporter) -> None:
 
 
 def save(settings: Settings, name: str, report: Reporter) -> None:
-    """Cut the power of all hosts, keep their disks as a snapshot, and switch those that were on on again.
+    """Power all hosts off at once, keep their disks as a snapshot, and boot those that were on.
 
     :raises LabError: there is no host, or no snapshot can have that name.
     """
@@ -193,7 +193,7 @@ def save(settings: Settings, name: str, report: Reporter) -> None:
 
 
 def restore(settings: Settings, name: str, report: Reporter) -> None:
-    """Have exactly the hosts of a snapshot, with the disks that they had, and switch all of them on.
+    """Replace all hosts by those of a snapshot, with the disks that they had, and boot them.
 
     :raises LabError: there is no such snapshot, it is of another name or subnet, or the lab is not up.
     """
@@ -253,7 +253,7 @@ def _hosts(
 
 
 def _each(action: Callable[[str], None], names: Sequence[str]) -> None:
-    """Do something for all names at once; every failure is reported, not only the first."""
+    """Run something for all names in parallel; every failure is reported, not only the first."""
     with ThreadPoolExecutor(max_workers=max(1, len(names))) as pool:
         failures = []
         for future in [pool.submit(action, name) for name in names]:
@@ -280,7 +280,7 @@ def _stop_service(record: State, service: str) -> None:
 
 
 def _stop_unrecorded(settings: Settings, record: State) -> None:
-    """End services that a command started and did not live to note; they would keep their ports."""
+    """End services that a killed command started and did not record; they would keep their ports."""
     sessions = {p.pid for service in record.services.values() for p in service if p.alive()}
     groups = [group / cgroups.SERVICES for group in cgroups.find(settings.name)]
     for pid in cgroups.members(groups):
@@ -371,7 +371,7 @@ def leftovers(
 def down(settings: Settings, report: Reporter) -> None:
     """Remove all of the lab but its cache.
 
-    :raises LabError: something resists; the message names it.
+    :raises LabError: something cannot be removed; the message names it.
     """
     with state.lock(settings):
         try:
@@ -390,7 +390,6 @@ def down(settings: Settings, report: Reporter) -> None:
                 run(["umount", "--lazy", point])
             inventory.remove(settings)
             if settings.paths.state.exists():
-                # Set aside first: a removal that dies half-way must not look like a lab with half its files.
                 shutil.rmtree(settings.paths.state)
         left = leftovers(settings)
         if left:

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the lab remembers between commands: which hosts there are and which processes serve them.
+"""The lab's record: which hosts there are and which processes serve them.
 
 The record makes commands quick and addresses stable. It is never the only way to find something: `down` looks
-for groups, directories, mounts and interfaces by name, because a command may die between doing and noting.
+for groups, directories, mounts and interfaces by name, because a command may die before it writes the record.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def identify(pid: int) -> Process | None:
 
 @contextlib.contextmanager
 def lock(settings: Settings, wait: float = 5.0) -> Iterator[None]:
-    """Let one command at a time change the lab.
+    """Lock the lab: one command at a time may change it.
 
     The lock's file is in the cache, because `down` removes the state. The kernel drops the lock when its
     holder dies.

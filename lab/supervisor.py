@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The process that holds one host: puts its root together, boots it, and boots it again when it asks to.
+"""The process that runs one host: mounts its root, boots it, and boots it again when it reboots.
 
 It runs in the lab's network namespace and in a mount namespace of its own. So the host's mounts exist for
 this process and its children alone: when they die, however they die, the mounts are gone, and the machine
@@ -89,7 +89,7 @@ def nspawn_command(boot: Boot) -> list[str]:
 
 
 def attach(boot: Boot, process: subprocess.Popen[bytes]) -> None:
-    """Plug the cable in as soon as nspawn has made it."""
+    """Attach the interface to the bridge as soon as nspawn has created it."""
     deadline = time.monotonic() + 30
     while process.poll() is None and time.monotonic() < deadline:
         done = run(["ip", "link", "set", boot.interface, "master", boot.bridge, "up"], check=False)
@@ -100,7 +100,7 @@ def attach(boot: Boot, process: subprocess.Popen[bytes]) -> None:
 
 
 def supervise(boot: Boot) -> int:
-    """Hold the host until it is switched off.
+    """Run the host until it is powered off.
 
     :return: nspawn's last exit status.
     """
@@ -115,8 +115,8 @@ def supervise(boot: Boot) -> int:
         # New groups for each life: what a host attached to its old ones (eBPF programs) must not outlive it.
         cgroups.remove(groups)
         cgroups.recreate(groups)
-        # The kernel takes a dead host's network away in its own time: connections that nobody closed can hold it for
-        # minutes, and with it the name of the cable. Removing one end removes both at once.
+        # The kernel removes a dead host's network namespace asynchronously: connections that nobody closed
+        # can hold it for minutes, and with it the name of the cable. Removing one end removes both at once.
         run(["ip", "link", "delete", boot.interface], check=False)
         print(f"{boot.name}: booting", flush=True)
         process = subprocess.Popen(

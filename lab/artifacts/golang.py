@@ -210,7 +210,7 @@ def build_command(go: Go, build: GoBuild, time: str, output: Path, packages: Seq
 def compile_programs(go: Go, build: GoBuild, work: Path, log: Path) -> dict[str, Path]:
     """Build all programs of a build.
 
-    Go's own cache keeps every package that was compiled, so a build that was cut short goes on where it
+    Go's own cache keeps every compiled package, so an interrupted build continues where it
     stopped.
 
     :param work: directory for the wrapper and the programs.

@@ -27,7 +27,7 @@ from lab.config import LabError
 LOCK_FILE = Path("roles", "cluster", "vars", "main", "releases.yml")
 #: Seconds in which an upstream host must have answered, or it counts as out of reach for the whole run.
 PROBE_SECONDS = 5.0
-#: How often a download that breaks off is taken up again.
+#: How often an interrupted download is resumed.
 RESUMES = 5
 #: Longest line of a source's reason in an error, characters.
 LINE = 240
@@ -64,7 +64,7 @@ def _shortened(text: str) -> str:
 
 
 class Upstream:
-    """Upstream's release hosts. Whether one can be reached is found out once in a run.
+    """Upstream's release hosts. Whether one can be reached is determined once in a run.
 
     :param probe_seconds: time that a host has to answer.
     """
@@ -107,7 +107,7 @@ class Upstream:
             raise UnavailableError(f"{host}: {reason}")
 
     def download(self, url: str, target: Path, checksum: str, progress: Progress | None = None) -> None:
-        """Get a file, going on where an earlier attempt stopped.
+        """Download a file, resuming an earlier attempt.
 
         :param checksum: hexadecimal SHA-256 that it must have.
         :param progress: called with bytes so far and in all.

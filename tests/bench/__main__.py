@@ -46,14 +46,14 @@ def run_lab(*arguments: str) -> None:
 
 
 def fresh(wanted: Settings) -> Lab:
-    """Hosts that nothing has run on yet."""
+    """Freshly booted hosts."""
     run_lab("down")
     run_lab("up")
     return Lab(wanted, tuple(state.load(wanted.paths).hosts.values()))
 
 
 def warm(directory: Path) -> None:
-    """Read what the mirror serves, so that the first phase does not alone pay for the disk."""
+    """Read what the mirror serves, so that the first phase does not pay for the disk alone."""
     for path in directory.rglob("*"):
         if path.is_file() and not path.is_symlink():
             with path.open("rb") as file:
@@ -62,7 +62,7 @@ def warm(directory: Path) -> None:
 
 
 def one_file(directory: Path, pattern: str) -> Path:
-    """The file that site left in a directory.
+    """The only file that site left in a directory.
 
     :raises BenchError: there is none, or there are several.
     """
@@ -163,7 +163,7 @@ class Bench:
         return lab
 
     def round(self, number: int, in_place: bool) -> None:
-        """The playbook on fresh hosts, then again; what it made is the script's plan for fresh hosts.
+        """The playbook on fresh hosts, then again; its cluster is the script's input for fresh hosts.
 
         :param in_place: do both once more on hosts that have files and images.
         """

@@ -28,7 +28,7 @@ LIMIT = 1200
 
 
 class BenchError(Exception):
-    """A phase did not do its work, so its figures mean nothing."""
+    """A phase failed, so its figures mean nothing."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,14 @@ class Lab:
         return {record.name: record.address for record in self.hosts}
 
     def traffic(self) -> dict[str, watch.Bytes]:
-        """Counters of the hosts' cables."""
+        """Counters of the hosts' interfaces."""
         argv = network.inside(self.settings.paths, "ip", "-json", "-statistics", "link", "show")
         text = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
         found = watch.interface_bytes(text, self.settings.network.interface_prefix)
         return {record.name: found[record.name] for record in self.hosts}
 
     def seconds(self) -> dict[str, float]:
-        """Processor seconds that each host has taken."""
+        """CPU seconds of each host."""
         return {
             record.name: watch.group_seconds(host.all_groups(self.settings, record.name))
             for record in self.hosts
@@ -76,7 +76,7 @@ def stages(text: str, started: float) -> dict[str, float]:
 
 
 def environment(directory: Path, hosts: Mapping[str, str]) -> dict[str, str]:
-    """What a measured command finds in its environment.
+    """The environment of a measured command.
 
     :param directory: the phase's own.
     :param hosts: address by name.
@@ -115,7 +115,7 @@ def _wait(process: subprocess.Popen[bytes], limit: float) -> tuple[int, float]:
 
 
 def _close(directory: Path) -> None:
-    """End the connections that wait for the next command."""
+    """Close the connections that ControlPersist keeps open."""
     for socket in (directory / "cp").glob("*"):
         subprocess.run(
             ["ssh", "-o", f"ControlPath={socket}", "-O", "exit", "none"], capture_output=True, check=False

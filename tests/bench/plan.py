@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the bare path is given, taken from a cluster that the site playbook made: so both make the same cluster.
+"""Input of the bare path, taken from a cluster that the site playbook created, so that both create the same cluster.
 
 Files of /etc and the configuration of kubeadm and Cilium are read from the cluster, which keeps this free of copies
 of the roles' templates. Names of release files come from the lock file.
@@ -103,7 +103,7 @@ class Site:
 
 
 def settings_text(site: Site, hosts: Sequence[HostRecord], arch: str) -> str:
-    """The shell variables that the script reads, but for PREPARED."""
+    """The shell variables that the script reads, except PREPARED."""
     (first,) = [record.name for record in hosts if record.role == "control_plane"]
     values = {
         "FIRST": first,
@@ -149,7 +149,7 @@ def _kubectl(*arguments: str) -> str:
 
 
 def capture(settings: Settings, hosts: Sequence[HostRecord], helm: Path, arch: str, directory: Path) -> None:
-    """Write the script's directory, but for `ssh_config`, from the cluster that is up.
+    """Write the script's directory, except `ssh_config`, from the cluster that is up.
 
     :param helm: the program that site used.
     :param arch: Go's name of the hosts' architecture.
@@ -195,7 +195,7 @@ def capture(settings: Settings, hosts: Sequence[HostRecord], helm: Path, arch: s
 
 
 def pull(settings: Settings, hosts: Sequence[HostRecord], directory: Path) -> None:
-    """Let every host have the images that it had when the plan was made.
+    """Pull the images that every host had when the input was captured.
 
     :param directory: of the plan.
     :raises RuntimeError: an image cannot be pulled.

@@ -33,7 +33,7 @@ def pack(paths: Paths, members: dict[str, bytes]) -> Path:
     return archive
 
 
-def test_it_is_unpacked_once_and_again_when_it_is_made_anew(
+def test_it_is_unpacked_once_and_again_when_it_is_rebuilt(
     paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[list[str]] = []

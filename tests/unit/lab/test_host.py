@@ -39,7 +39,7 @@ def test_key_pair_is_made_once(lab: Settings) -> None:
     assert mode(file.parent) == 0o700
 
 
-def test_half_a_key_pair_is_made_anew(lab: Settings) -> None:
+def test_incomplete_key_pair_is_created_again(lab: Settings) -> None:
     file = host.key_file(lab)
     before = file.read_bytes()
     file.with_name("id_ed25519.pub").unlink()
