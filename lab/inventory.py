@@ -126,7 +126,8 @@ def _yaml(data: Any) -> str:
 
 def hosts(settings: Settings, records: Iterable[HostRecord]) -> dict[str, Any]:
     """Groups and connection data."""
-    groups: dict[str, Any] = {role: {"hosts": {}} for role in ROLES}
+    # The audit also covers an external etcd; an empty group keeps Ansible from warning about a missing one.
+    groups: dict[str, Any] = {group: {"hosts": {}} for group in (*ROLES, "etcd")}
     for record in records:
         groups[record.role]["hosts"][record.name] = {"ansible_host": record.address}
     return {

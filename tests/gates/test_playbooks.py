@@ -15,6 +15,9 @@ from tests.gates import repo
 IMPORT = "ansible.builtin.import_playbook"
 CHECK = Path("playbooks/check_inventory.yml")
 PLAYBOOKS = [path for path in repo.files() if path.parts[0] == "playbooks" and path.suffix == ".yml"]
+#: Phases of operations, which have checked the inventory: a check in each would cost a run a second.
+PHASES = {"prepare_nodes", "control_plane", "network", "workers", "harden"}
+OPERATIONS = [path for path in PLAYBOOKS if path.stem not in PHASES]
 
 
 def _first(path: Path) -> Path:
@@ -23,7 +26,7 @@ def _first(path: Path) -> Path:
     return _first(path.parent / plays[0][IMPORT]) if IMPORT in plays[0] else path
 
 
-@pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", OPERATIONS, ids=lambda path: path.stem)
 def test_playbook_checks_the_inventory_first(path: Path) -> None:
     """Without the groups of a cluster Ansible would do nothing and end with exit code 0."""
     assert _first(path) == CHECK, f"{path}: expected to import {CHECK.name} first"
@@ -33,3 +36,8 @@ def test_playbook_checks_the_inventory_first(path: Path) -> None:
 def test_host_patterns_are_literal(path: Path) -> None:
     patterns = [play.get("hosts", "") for play in repo.load(path)]
     assert not [pattern for pattern in patterns if "{{" in pattern]
+
+
+def test_phases_belong_to_an_operation() -> None:
+    imported = {play[IMPORT] for path in OPERATIONS for play in repo.load(path) if IMPORT in play}
+    assert {f"{name}.yml" for name in PHASES} <= imported
