@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Put a site's settings over those of a role. Pure: the filter is a thin shell over this."""
+"""Merge a site's settings over those of a role. Pure: the filter is a thin shell over this."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def _named(value: t.Any) -> bool:
 
 
 def combine_named(base: t.Any, over: t.Any) -> t.Any:
-    """The value of C(base) with that of C(over) put over it.
+    """C(base) with C(over) merged over it.
 
-    Dictionaries are combined key by key. Of two lists of named dictionaries, the second's items take the place of those
-    of the same name in the first and the others follow; a name may stand there more than once, as a repeated argument
-    does. Everything else is replaced.
+    Dictionaries are merged key by key. Of two lists of named dictionaries, the second's items replace those of the same
+    name in the first, and the others follow; a name may occur more than once, as a repeated argument does. Everything
+    else is replaced.
     """
     if isinstance(base, t.Mapping) and isinstance(over, t.Mapping):
         keys = [*base, *(key for key in over if key not in base)]

@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""See whether a component of the control plane runs as its manifest says, and whether it is healthy."""
+"""Whether a component of the control plane runs as its manifest says, and whether it is healthy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import ssl
 import time
 import typing as t
@@ -25,32 +24,28 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._daemon.manag
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.manifests import Manifest
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runner import (
-    Host,
-    command_environment,
-)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.programs import command
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runner import Host
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import facts
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import under
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.process import run
 
-# The kubelet looks at its manifests again at least this often (fileCheckFrequency is 20 s), and then stops a pod within
-# a moment: what runs after that, runs by the manifest.
-SETTLED_SECONDS = 45.0
-# One that is still not healthy now will not be.
+# The kubelet reads its manifests again at least this often (fileCheckFrequency is 20 s), and then stops a pod within a
+# moment: a process that still runs after that, runs by the manifest.
+REPLACED_SECONDS = 45.0
+# A kubelet that is not healthy by then will not become so.
 KUBELET_SECONDS = 90.0
-# A configuration error ends a kubelet at once, and its supervisor starts it anew.
+# A configuration error ends a kubelet at once, and its supervisor starts it again.
 _KUBELET_STARTS = 5
-_HEALTHY_LOOKS = 3
+_HEALTHY_CHECKS = 3
 _POLL_SECONDS = 1.0
 _SHOWN_LINES = 3
 _KUBELET_LINES = 60
-_COMMAND_SECONDS = 30.0
 # Ports of the loopback interface unless an argument says otherwise (cmd/kubeadm/app/constants/constants.go).
 _PORTS = {"kube-controller-manager": 10257, "kube-scheduler": 10259}
 
 
 class BrokenError(KubeadmError):
-    """A component does not come to work."""
+    """A component does not start, or is not healthy."""
 
     def __init__(self, component: str, reason: str, log: str) -> None:
         self.component = component
@@ -67,24 +62,9 @@ class Process:
     argv: tuple[str, ...]
 
 
-def command(argv: t.Sequence[str], seconds: float = _COMMAND_SECONDS) -> tuple[int, str]:
-    """Run a program; exit code and both outputs together. Code 127 when it cannot be run."""
-    environment = command_environment()
-    program = shutil.which(argv[0], path=environment["PATH"])
-    if program is None:
-        return 127, f"{argv[0]} is not installed"
-    try:
-        done = run([program, *argv[1:]], seconds, environment)
-    except OSError as exc:
-        return 127, f"{argv[0]}: {exc.strerror}"
-    if done.code is None:
-        return 124, f"{argv[0]} did not end within {seconds:.0f} s"
-    return done.code, done.stdout + done.stderr
-
-
 def _answer(url: str) -> str | None:
-    """Why a health page of the loopback interface is not satisfied, C(None) when it is."""
-    # The certificate is one that the component made for itself at its start, and the answer is only looked at.
+    """Why a health endpoint of the loopback interface fails, C(None) when it succeeds."""
+    # The component made the certificate itself at its start, and nothing but the status is used.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -110,18 +90,18 @@ class ControlPlane:
     def processes(self, component: str) -> list[Process]:
         """The processes of a component, by the name of their program."""
         found = []
-        folder = under(self.host.root, "/proc")
-        for entry in os.listdir(folder) if os.path.isdir(folder) else []:
+        proc = under(self.host.root, "/proc")
+        for entry in os.listdir(proc) if os.path.isdir(proc) else []:
             if not entry.isdigit():
                 continue
-            with contextlib.suppress(OSError), open(f"{folder}/{entry}/cmdline", "rb") as handle:
+            with contextlib.suppress(OSError), open(f"{proc}/{entry}/cmdline", "rb") as handle:
                 words = handle.read().decode("utf-8", "replace").rstrip("\0").split("\0")
                 if os.path.basename(words[0]) == component:
                     found.append(Process(int(entry), tuple(words)))
         return found
 
     def unhealthy(self, manifest: Manifest) -> str | None:
-        """Why the component does not do its work, C(None) when it does."""
+        """Why the component is not healthy, C(None) when it is."""
         if manifest.component == "kube-apiserver":
             return self.host.unready()
         if manifest.component == "etcd":
@@ -132,15 +112,15 @@ class ControlPlane:
         port = manifest.argument("secure-port") or _PORTS[manifest.component]
         return _answer(f"https://{f'[{address}]' if ':' in address else address}:{port}/healthz")
 
-    def not_in_force(self, manifest: Manifest, before: t.Collection[int], settled: bool) -> str | None:
-        """Why what runs is not what the manifest says, C(None) when it is.
+    def not_current(self, manifest: Manifest, before: t.Collection[int], replaced: bool) -> str | None:
+        """Why the running process is not the one of the manifest, C(None) when it is.
 
-        :param before: processes of the pod that is replaced. :param settled: whether they may be the new ones.
+        :param before: processes of the former pod. :param replaced: whether they may be those of the new one.
         """
         running = self.processes(manifest.component)
         if not running:
             return "does not run"
-        if not settled and any(process.pid in before for process in running):
+        if not replaced and any(process.pid in before for process in running):
             return "still runs as before"
         named = os.path.basename(manifest.command[0]) == manifest.component if manifest.command else False
         if named and all(process.argv != manifest.command for process in running):
@@ -148,21 +128,21 @@ class ControlPlane:
         return None
 
     def wait(self, manifest: Manifest, before: t.Collection[int], restarts: bool, seconds: float) -> None:
-        """Wait until the component works as its manifest says.
+        """Wait until the component runs as its manifest says and is healthy.
 
-        :param before: its processes before the manifest was replaced. :param restarts: whether they must go.
-        :raises BrokenError: when it does not within C(seconds), or ends again and again.
+        :param before: its processes before the manifest was replaced. :param restarts: whether they have to end.
+        :raises BrokenError: when that takes longer than C(seconds), or the component ends soon after each start.
         """
         began, began_clock = time.monotonic(), time.time()
-        looks = 0
+        checks = 0
         while True:
             waited = time.monotonic() - began
-            settled = not restarts or waited > SETTLED_SECONDS
-            reason = self.not_in_force(manifest, before, settled) or self.unhealthy(manifest)
+            replaced = not restarts or waited > REPLACED_SECONDS
+            reason = self.not_current(manifest, before, replaced) or self.unhealthy(manifest)
             if reason is None:
                 return
-            looks += 1
-            if looks % 3 == 0 and self._ended(manifest.component, began_clock) > 1:
+            checks += 1
+            if checks % 3 == 0 and self._ended(manifest.component, began_clock) > 1:
                 raise BrokenError(
                     manifest.component, "ends soon after each start", self.log(manifest.component)
                 )
@@ -181,9 +161,9 @@ class ControlPlane:
         return []
 
     def _ended(self, component: str, since: float) -> int:
-        """How many containers of the component, made since a time, have ended.
+        """How many containers of the component, created since a time, have ended.
 
-        The kubelet keeps the newest of them alone, which has a number.
+        The kubelet keeps only the newest of them, which carries their number.
         """
         return max(
             (
@@ -196,17 +176,17 @@ class ControlPlane:
         )
 
     def log(self, component: str) -> str:
-        """The last words of a component."""
+        """The lines of a component's log that say why it ended."""
         containers = self._containers(component)
         ended = [container for container in containers if container.get("state") == "CONTAINER_EXITED"]
         for container in [*ended[:1], *containers[:1]]:
             code, output = command(["crictl", "logs", "--tail", "40", str(container.get("id"))])
             if code == 0 and output.strip():
-                return last_words(output)
+                return log_excerpt(output)
         return ""
 
     def stop_container(self, component: str) -> None:
-        """End the running container of a component; the kubelet starts another."""
+        """Stop the running container of a component; the kubelet starts another."""
         for container in self._containers(component):
             if container.get("state") == "CONTAINER_RUNNING":
                 command(["crictl", "stop", "--timeout", "30", str(container.get("id"))], 60)
@@ -224,8 +204,8 @@ class ControlPlane:
         deadline = time.monotonic() + seconds
         started: set[int] = set()
         healthy = 0
-        # One that ends right after its first answer is none.
-        while healthy < _HEALTHY_LOOKS:
+        # A kubelet may end right after its first answer.
+        while healthy < _HEALTHY_CHECKS:
             started.update(process.pid for process in self.processes("kubelet"))
             reason = self.host.unhealthy_kubelet()
             healthy = 0 if reason else healthy + 1
@@ -233,13 +213,13 @@ class ControlPlane:
                 raise BrokenError(
                     "kubelet",
                     "ends soon after each start",
-                    last_words(manager.tail("kubelet", _KUBELET_LINES) or ""),
+                    log_excerpt(manager.tail("kubelet", _KUBELET_LINES) or ""),
                 )
             if reason and time.monotonic() >= deadline:
                 raise BrokenError(
                     "kubelet",
                     f"is not healthy: {reason}",
-                    last_words(manager.tail("kubelet", _KUBELET_LINES) or ""),
+                    log_excerpt(manager.tail("kubelet", _KUBELET_LINES) or ""),
                 )
             time.sleep(_POLL_SECONDS)
 
@@ -255,9 +235,9 @@ _ERROR = re.compile(r"^(?:[EF]\d{4} |Error:|error:)|\"?command failed\"?|\"level
 _HEADER = re.compile(r"^[IWEF]\d{4} [\d:.]+\s+\d+ ")
 
 
-def last_words(output: str) -> str:
-    """The lines of a log that say why a program ended; its last lines where none of them says."""
+def log_excerpt(output: str) -> str:
+    """The lines of a log that say why a program ended, or its last lines when none does."""
     lines = [line.strip() for line in output.splitlines() if line.strip() and not line.startswith("time=")]
-    # A program that is started again and again says the same: once is enough.
+    # A program that is started again and again repeats itself: once is enough.
     telling = list({_HEADER.sub("", line): line for line in lines if _ERROR.search(line)}.values())
     return " | ".join(line[:400] for line in (telling or lines)[-_SHOWN_LINES:])

@@ -13,12 +13,16 @@ import copy
 import json
 import typing as t
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import Desired, KubeadmError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import yaml
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.bootstrap_plan import DesiredNode
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import ADMIN_CONF
 
 API_VERSION = "kubeadm.k8s.io/v1beta4"
 # kubeadm binds the right to join to system:bootstrappers:kubeadm:default-node-token, and nothing to this group.
 POWERLESS_GROUP = "system:bootstrappers:baremetal-kubernetes:unused"
+# What messages call the configuration that kubeadm prints.
+OUTPUT = "The configuration that kubeadm makes of the documents"
 Document = dict[str, t.Any]
 
 
@@ -33,8 +37,44 @@ def find(documents: t.Sequence[t.Mapping[str, t.Any]], kind: str) -> Document:
     return dict(own[0]) if own else {}
 
 
+def parse(text: str | None, source: str) -> Document:
+    """A configuration as data; empty when there is none.
+
+    :param source: where it comes from, for the message.
+    :raises KubeadmError: when it is no YAML that the reader knows, or no mapping.
+    """
+    try:
+        value = yaml.load(text or "") or {}
+    except yaml.YamlError as exc:
+        raise KubeadmError(
+            f"{source} cannot be read ({exc}).",
+            "Use plain YAML there: no anchors, no tags, no value that is wrapped over several lines.",
+        ) from exc
+    if not isinstance(value, dict):
+        raise KubeadmError(
+            f"{source} is a {type(value).__name__}, expected a mapping.", "Put it in order and run again."
+        )
+    return value
+
+
+def stored_cluster(text: str | None) -> Document:
+    """The ClusterConfiguration that the cluster stores.
+
+    :raises KubeadmError: when it cannot be read.
+    """
+    return parse(text, "ClusterConfiguration in the ConfigMap kubeadm-config of kube-system")
+
+
+def stored_kubelet(text: str | None) -> Document:
+    """The KubeletConfiguration that the cluster stores.
+
+    :raises KubeadmError: when it cannot be read.
+    """
+    return parse(text, "kubelet in the ConfigMap kubelet-config of kube-system")
+
+
 def check(documents: t.Sequence[t.Mapping[str, t.Any]]) -> None:
-    """Refuse documents that kubeadm could not tell apart, or that hold secrets which belong into options.
+    """Refuse documents that kubeadm could not tell apart, or that hold secrets that belong into options.
 
     :raises KubeadmError: when a document has no kind or version, or holds a token or key.
     """
@@ -56,15 +96,15 @@ def desired_from(
     cluster_ids: t.Sequence[str],
     ignore_preflight_errors: t.Sequence[str],
     skip_phases: t.Sequence[str],
-) -> Desired:
-    """What the host shall be, with the port and folder that the documents set."""
+) -> DesiredNode:
+    """What the host has to be, with the port and directory that the documents set."""
     if operation == "init":
         local = find(documents, "InitConfiguration").get("localAPIEndpoint") or {}
     else:
         control_plane = find(documents, "JoinConfiguration").get("controlPlane") or {}
         local = control_plane.get("localAPIEndpoint") or {}
     etcd = (find(documents, "ClusterConfiguration").get("etcd") or {}).get("local") or {}
-    return Desired(
+    return DesiredNode(
         operation=operation,
         role=role,
         cluster_ids=tuple(cluster_ids),
@@ -97,9 +137,9 @@ def init_documents(
 ) -> list[Document]:
     """The documents of C(kubeadm init).
 
-    Without any token of the site's own, kubeadm would make one that lets nodes join for 24 hours. It is given one
-    instead whose group may do nothing, that lives for five minutes and is deleted at the end. (kubeadm takes no token
-    without usages and groups.)
+    Without bootstrapTokens, kubeadm would create one that lets nodes join for 24 hours. It is given one instead whose
+    group has no rights, that is valid for five minutes and is deleted at the end. (kubeadm accepts no token without
+    usages and groups.)
 
     :param token: for that purpose.
     """
@@ -112,7 +152,7 @@ def init_documents(
                     "ttl": "5m0s",
                     "usages": ["authentication"],
                     "groups": [POWERLESS_GROUP],
-                    "description": "made and deleted by kubeadm init",
+                    "description": "created and deleted by kubeadm init",
                 }
             ]
         if patches:
@@ -152,7 +192,7 @@ def join_documents(
     if lacking:
         raise KubeadmError(
             f"To join, kubeadm needs {', '.join(lacking)}.",
-            "Make them with baremetal.kubernetes.bootstrap_token.",
+            "Create them with baremetal.kubernetes.bootstrap_token.",
         )
 
     def change(own: Document) -> None:
@@ -170,22 +210,22 @@ def join_documents(
         if patches:
             own["patches"] = {"directory": patches}
 
-    return _merged(joining(documents), "JoinConfiguration", change)
+    return _merged(join_only(documents), "JoinConfiguration", change)
 
 
-def joining(documents: t.Sequence[t.Mapping[str, t.Any]]) -> list[t.Mapping[str, t.Any]]:
-    """What C(kubeadm join) reads; it takes the cluster's configuration from the cluster."""
+def join_only(documents: t.Sequence[t.Mapping[str, t.Any]]) -> list[t.Mapping[str, t.Any]]:
+    """The documents that C(kubeadm join) reads; it takes the cluster's configuration from the cluster."""
     return [document for document in documents if document.get("kind") == "JoinConfiguration"]
 
 
 def phase_documents(documents: t.Sequence[t.Mapping[str, t.Any]]) -> list[Document]:
-    """The documents of a phase of C(kubeadm join) on a control plane that is in the cluster already."""
+    """The documents of a phase of C(kubeadm join) on a control plane that is a member already."""
 
     def change(own: Document) -> None:
         own["discovery"] = {"file": {"kubeConfigPath": ADMIN_CONF}}
         own["controlPlane"] = own.get("controlPlane") or {}
 
-    return _merged(joining(documents), "JoinConfiguration", change)
+    return _merged(join_only(documents), "JoinConfiguration", change)
 
 
 def render(documents: t.Sequence[t.Mapping[str, t.Any]], raw: t.Sequence[str] = ()) -> bytes:

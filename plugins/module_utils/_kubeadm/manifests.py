@@ -5,21 +5,21 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Static pod manifests of a control plane: what they say, and when two of them make the same pod. Pure."""
+"""Static pod manifests of a control plane: reading them, and when two of them make the same pod. Pure."""
 
 from __future__ import annotations
 
 import difflib
 import hashlib
 import json
-import re
 import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import yaml
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import MANIFESTS
 
-# In the order in which they are replaced: each needs the ones before it.
+# In the order in which they are replaced: each depends on the ones before it.
 COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 DIGEST_ANNOTATION = "baremetal.kubernetes/files"
 _FIELDS = {
@@ -27,21 +27,21 @@ _FIELDS = {
     "kube-controller-manager": "controllerManager",
     "kube-scheduler": "scheduler",
 }
-# kubeadm mounts the folder of the certificates into these.
+# kubeadm mounts the directory of the certificates into these.
 _READ_CERTIFICATES = ("kube-apiserver", "kube-controller-manager")
 _PKI = "/etc/kubernetes/pki"
 # etcd reads them at its very first start only. They name the members of that moment, which kubeadm cannot know later.
-_MEMBERS = re.compile(r"^( *- )(--initial-cluster(?:-state)?)=(.*)$", re.MULTILINE)
+_MEMBERS = ("initial-cluster", "initial-cluster-state")
 
 
 def path_of(component: str) -> str:
-    """Where the kubelet looks for the manifest."""
+    """Where the kubelet reads the manifest from."""
     return f"{MANIFESTS}/{component}.yaml"
 
 
 @dataclass(frozen=True)
 class Volume:
-    """A path of the host that a container sees.
+    """A path of the host that is mounted into a container.
 
     :param kind: C(hostPath.type), for example C(DirectoryOrCreate).
     """
@@ -54,7 +54,7 @@ class Volume:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a manifest says of its one container."""
+    """What a manifest says about its one container."""
 
     component: str
     command: tuple[str, ...]
@@ -71,7 +71,7 @@ class Manifest:
 def read(component: str, text: str) -> Manifest:
     """Read a manifest.
 
-    :raises ValueError: when it is none, or beyond the reader.
+    :raises ValueError: when it is none, or the reader does not know its YAML.
     """
     pod = yaml.load(text)
     try:
@@ -97,6 +97,20 @@ def read(component: str, text: str) -> Manifest:
         raise ValueError(f"no manifest of {component}") from exc
 
 
+def read_rendered(component: str, text: str) -> Manifest:
+    """Read a manifest that kubeadm wrote.
+
+    :raises KubeadmError: when the reader does not know its YAML.
+    """
+    try:
+        return read(component, text)
+    except ValueError as exc:
+        raise KubeadmError(
+            f"The manifest of {component} that kubeadm makes of the documents cannot be read ({exc}).",
+            "Use no argument that is wrapped over several lines (more than 80 characters, with blanks).",
+        ) from exc
+
+
 def same_pod(one: str | None, other: str | None) -> bool:
     """Whether two manifests make the same pod, whatever their comments and layout. C(False) when in doubt."""
     if one is None or other is None:
@@ -118,28 +132,32 @@ def image_version(image: str) -> str:
 def keep_members(rendered: str, actual: str | None) -> str:
     """C(rendered) of etcd with the members that C(actual) names.
 
-    Without a usable C(actual) the rendered ones stay: etcd has its data and looks at them no more.
+    Without a usable C(actual) the rendered ones stay: etcd has its data and does not read them any more.
     """
-    kept = {match.group(2): match.group(3) for match in _MEMBERS.finditer(actual or "")}
-    if "--initial-cluster" not in kept:
+    try:
+        present = read("etcd", actual or "")
+    except ValueError:
         return rendered
-    names = [name for name in ("--initial-cluster", "--initial-cluster-state") if name in kept]
+    kept = [f"--{name}={value}" for name in _MEMBERS if (value := present.argument(name)) is not None]
+    if present.argument(_MEMBERS[0]) is None:
+        return rendered
     result: list[str] = []
     for line in rendered.split("\n"):
-        match = _MEMBERS.match(line)
-        if not match:
+        margin, dash, word = line.partition("- --")
+        name = word.partition("=")[0]
+        if margin.strip() or not dash or name not in _MEMBERS:
             result.append(line)
-        elif match.group(2) == "--initial-cluster":
-            result.extend(f"{match.group(1)}{name}={kept[name]}" for name in names)
+        elif name == _MEMBERS[0]:
+            result.extend(f"{margin}- {argument}" for argument in kept)
     return "\n".join(result)
 
 
 def readers_of(path: str, cluster: t.Mapping[str, t.Any]) -> tuple[str, ...]:
     """The components into which a path of the host is mounted, by a ClusterConfiguration."""
 
-    def below(folder: str) -> bool:
-        folder = folder.rstrip("/")
-        return path == folder or path.startswith(folder + "/")
+    def below(directory: str) -> bool:
+        directory = directory.rstrip("/")
+        return path == directory or path.startswith(directory + "/")
 
     found = []
     for component, field in _FIELDS.items():
@@ -147,7 +165,7 @@ def readers_of(path: str, cluster: t.Mapping[str, t.Any]) -> tuple[str, ...]:
         mounted = [str(volume.get("hostPath") or "") for volume in volumes]
         if component in _READ_CERTIFICATES:
             mounted.append(str(cluster.get("certificatesDir") or _PKI))
-        if any(folder and below(folder) for folder in mounted):
+        if any(directory and below(directory) for directory in mounted):
             found.append(component)
     return tuple(found)
 
@@ -174,13 +192,13 @@ def digest_patches(by_component: t.Mapping[str, str]) -> dict[str, bytes]:
 
 
 def diff(path: str, before: str | None, after: str | None) -> str:
-    """What changes in a text file, as a person reads it."""
+    """What changes in a text file, as a unified diff."""
     return "".join(
         difflib.unified_diff(
             (before or "").splitlines(keepends=True),
             (after or "").splitlines(keepends=True),
             f"{path} (now)",
-            f"{path} (wanted)",
+            f"{path} (desired)",
             n=2,
         )
     )

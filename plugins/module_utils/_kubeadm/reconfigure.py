@@ -5,321 +5,210 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Decide what must change on a node that is a member already. Pure: frozen values in and out."""
+"""Apply a reconfiguration to a member: one transaction on the host, verified by steps, rolled back when it fails."""
 
 from __future__ import annotations
 
+import socket
+import ssl
+import time
 import typing as t
-from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import yaml
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import manifests
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
-
-# What a running cluster is built on. kubeadm would write a new value down, and the cluster would not follow it.
-_FIXED: tuple[tuple[str, ...], ...] = (
-    ("certificatesDir",),
-    ("clusterName",),
-    ("controlPlaneEndpoint",),
-    ("networking", "dnsDomain"),
-    ("networking", "podSubnet"),
-    ("networking", "serviceSubnet"),
-    ("etcd", "external"),
-    ("etcd", "local", "dataDir"),
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import Api
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import documents as docs
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import manifests, render
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.components import (
+    KUBELET_SECONDS,
+    BrokenError,
+    ControlPlane,
 )
-# Fields that CoreDNS is deployed from.
-_DNS = ("dns", "imageRepository")
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import (
+    REMOTE,
+    DesiredFile,
+    KubeadmError,
+    Plan,
+    Step,
+)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.reconfigure_plan import Comparison
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.redact import redact
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runner import Host
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.transaction import (
+    Transaction,
+    observe_file,
+)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.trial import Trial
+
+_CONTAINERD = "/run/containerd/containerd.sock"
+# The API server reads its certificate again at least once a minute.
+_SERVED_SECONDS = 75.0
+_POLL_SECONDS = 1.0
 
 
-@dataclass(frozen=True)
-class FileState:
-    """A file as it is; without content it is not there."""
+class Reconfiguration:
+    """Applies plans to one member.
 
-    content: bytes | None = field(default=None, repr=False)
-    mode: int = 0
-    uid: int = 0
-    gid: int = 0
-
-
-@dataclass(frozen=True)
-class WantedFile:
-    """A file as it shall be.
-
-    :param kind: C(file), C(certificate), C(manifest) (of C(component)) or C(kubelet).
-    :param mode: C(None) keeps that of the file, as do C(uid) and C(gid). :param secret: whether contents are not shown.
-    :param note: what a message says of the change, for a certificate.
+    :param role: of the host. :param ready_seconds: how long a component may take to be healthy.
+    :param kubeadm_seconds: how long a phase of kubeadm may take.
     """
 
-    path: str
-    content: bytes = field(repr=False)
-    kind: str = "file"
-    component: str = ""
-    mode: int | None = None
-    uid: int | None = None
-    gid: int | None = None
-    secret: bool = False
-    note: str = ""
+    def __init__(self, host: Host, role: str, ready_seconds: float, kubeadm_seconds: float) -> None:
+        self._host = host
+        self._worker = role == "worker"
+        self._ready_seconds = ready_seconds
+        self._kubeadm_seconds = kubeadm_seconds
+        self.components = ControlPlane(host)
 
+    def interrupted(self) -> bool:
+        """Whether an earlier run replaced files and ended before it verified them."""
+        return bool(Transaction(self._host.root).pending)
 
-@dataclass(frozen=True)
-class Wanted:
-    """What kubeadm makes of the documents.
+    def place_files(self, files: t.Iterable[DesiredFile]) -> None:
+        """Place files alone, for a kubeadm that is about to need them."""
+        transaction = Transaction(self._host.root)
+        for item in files:
+            transaction.place(item)
 
-    :param cluster: ClusterConfiguration as kubeadm uploads it, C(None) when this host is not to upload it.
-    :param kubelet: the same of the KubeletConfiguration.
-    """
+    def apply(self, plan: Plan, comparison: Comparison) -> None:
+        """Apply the steps; those of this host as one.
 
-    files: tuple[WantedFile, ...]
-    cluster: str | None = None
-    kubelet: str | None = None
+        :raises KubeadmError: when a component refuses its new configuration, or does not work with it. The host is as
+            before then.
+        """
+        transaction = Transaction(self._host.root)
+        if plan.local:
+            self._try(plan, comparison)
+            transaction.begin([item for step in plan.local for item in step.files])
+            try:
+                for step in plan.local:
+                    self._perform(transaction, step, comparison)
+                if any(step.restarts and step.kind == "manifest" for step in plan.local):
+                    self._wait_for_all(comparison)
+            except (OperatorError, OSError) as exc:
+                healthy = self._worker or comparison.observed.answers
+                raise self._roll_back(transaction, exc, healthy) from exc
+        if plan.local or transaction.pending:
+            transaction.commit()
+        for step in plan.of(*REMOTE):
+            self._write_to_cluster(step, comparison)
 
+    def _try(self, plan: Plan, comparison: Comparison) -> None:
+        """Let the components check new arguments and files before anything is touched."""
+        desired, observed = comparison.desired, comparison.observed
+        # The cluster stores what has worked. A host that is being repaired does not wait for it.
+        known = desired.cluster == observed.cluster and not plan.of("file")
+        if known or not observed.answers or self._worker or self._host.root != "/":
+            return
+        concerned = [
+            manifests.read_rendered(item.component, item.text)
+            for step in plan.of("manifest")
+            if step.restarts
+            for item in step.files
+        ]
+        registration = comparison.documents[0].get("nodeRegistration") or {}
+        socket_path = str(registration.get("criSocket") or _CONTAINERD).replace("unix://", "")
+        if concerned and "containerd" in socket_path:
+            staged = {
+                item.path: item.content for step in plan.of("file", "certificate") for item in step.files
+            }
+            Trial(self._host, socket_path).run(concerned, staged)
 
-@dataclass(frozen=True)
-class Found:
-    """What there is.
+    def _perform(self, transaction: Transaction, step: Step, comparison: Comparison) -> None:
+        if step.kind == "manifest":
+            item = step.files[0]
+            manifest = manifests.read_rendered(item.component, item.text)
+            before = self._pids(item.component)
+            transaction.place(item)
+            self.components.wait(manifest, before, step.restarts, self._ready_seconds)
+            return
+        for item in reversed(step.files):
+            transaction.place(item)
+        if step.kind == "certificate" and comparison.observed.answers:
+            self._wait_served(step.files[0].content)
+        elif step.kind == "kubelet":
+            self.components.restart_kubelet(min(self._ready_seconds, KUBELET_SECONDS))
 
-    :param answers: whether the API server answered; without, C(cluster) and C(kubelet) are unknown.
-    :param unsettled: files that an interrupted run replaced without seeing them at work.
-    """
+    def _pids(self, component: str) -> list[int]:
+        return [process.pid for process in self.components.processes(component)]
 
-    host: str
-    files: t.Mapping[str, FileState]
-    answers: bool = True
-    cluster: str | None = None
-    kubelet: str | None = None
-    unsettled: frozenset[str] = frozenset()
+    def _wait_for_all(self, comparison: Comparison) -> None:
+        """The controller manager and the scheduler may end when the API server restarts."""
+        for item in comparison.desired.files:
+            if item.kind == "manifest":
+                manifest = manifests.read_rendered(item.component, item.text)
+                self.components.wait(manifest, (), False, self._ready_seconds)
 
+    def _served(self) -> bytes | None:
+        """The certificate that the API server serves."""
+        address = urlsplit(Api(self._host.root).server)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        # It is compared with the desired one, byte by byte.
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        target = (address.hostname or "", address.port or 443)
+        try:
+            with socket.create_connection(target, 5) as plain, context.wrap_socket(plain) as connection:
+                return connection.getpeercert(binary_form=True)
+        except OSError:
+            return None
 
-@dataclass(frozen=True)
-class Action:
-    """One change.
+    def _wait_served(self, pem: bytes) -> None:
+        """Wait until the API server serves a new certificate, which it reads by itself."""
+        expected = ssl.PEM_cert_to_DER_cert(pem.decode())
+        for attempt in (1, 2):
+            deadline = time.monotonic() + min(_SERVED_SECONDS, self._ready_seconds)
+            while time.monotonic() < deadline:
+                if self._served() == expected:
+                    return
+                time.sleep(_POLL_SECONDS)
+            if attempt == 1:
+                self.components.stop_container("kube-apiserver")
+        raise BrokenError("kube-apiserver", "does not serve its new certificate", "")
 
-    :param kind: C(file), C(certificate), C(manifest), C(kubelet), C(upload) or C(phase).
-    :param files: what is written. :param target: the component, the ConfigMap's phase or the phase of kubeadm.
-    :param restarts: whether a pod is to be replaced by another.
-    """
-
-    kind: str
-    name: str
-    files: tuple[WantedFile, ...] = ()
-    target: str = ""
-    restarts: bool = False
-    diff: str = field(default="", repr=False)
-
-
-@dataclass(frozen=True)
-class Changes:
-    """All changes, in their order."""
-
-    actions: tuple[Action, ...] = ()
-
-    def names(self) -> list[str]:
-        return [action.name for action in self.actions]
-
-    def of(self, *kinds: str) -> tuple[Action, ...]:
-        """The actions of some kinds."""
-        return tuple(action for action in self.actions if action.kind in kinds)
-
-    def diffs(self) -> str:
-        return "".join(action.diff for action in self.actions)
-
-    @property
-    def local(self) -> bool:
-        """Whether files of this host change."""
-        return bool(self.of("file", "certificate", "manifest", "kubelet"))
-
-
-def _text(content: bytes | None) -> str | None:
-    return None if content is None else content.decode("utf-8", "replace")
-
-
-def _misplaced(wanted: WantedFile, found: FileState) -> list[str]:
-    """How mode and owner differ."""
-    return [
-        f"{name} {shown(now)} instead of {shown(then)}"
-        for name, now, then, shown in (
-            ("mode", found.mode, wanted.mode, lambda value: f"{value:04o}"),
-            ("owner", found.uid, wanted.uid, str),
-            ("group", found.gid, wanted.gid, str),
+    def _roll_back(self, transaction: Transaction, error: Exception, healthy: bool) -> KubeadmError:
+        """Put the former files back and verify that they work, as far as they did before."""
+        component = error.component if isinstance(error, BrokenError) else ""
+        reason = error.message if isinstance(error, OperatorError) else str(error)
+        log = redact(error.log) if isinstance(error, BrokenError) else ""
+        before = {name: self._pids(name) for name in manifests.COMPONENTS}
+        restored = transaction.restore()
+        state = "everything works as before"
+        try:
+            if healthy:
+                self._wait_restored(restored, before)
+            else:
+                state = "it did not work before either"
+        except (OperatorError, OSError) as exc:
+            state = f"but that does not work either: {exc}"
+        files = ", ".join(restored) or "none"
+        shown = f" Its log: {log}." if log else ""
+        return KubeadmError(
+            f"{self._host.name}: the new configuration does not work: {reason.rstrip('.')}.{shown} The former"
+            f" files were put back ({files}); {state}.",
+            "Correct the value and run again.",
+            component=component,
+            rolled_back=restored,
         )
-        if then is not None and now != then
-    ]
 
+    def _wait_restored(self, restored: t.Sequence[str], before: t.Mapping[str, t.Sequence[int]]) -> None:
+        for component in manifests.COMPONENTS:
+            path = manifests.path_of(component)
+            text = observe_file(self._host.root, path).text
+            if path not in restored or text is None:
+                continue
+            try:
+                manifest = manifests.read(component, text)
+            except ValueError:
+                continue
+            self.components.wait(manifest, before[component], True, self._ready_seconds)
+        if any(path.startswith(render.KUBELET_DIR) for path in restored):
+            self.components.restart_kubelet(min(self._ready_seconds, KUBELET_SECONDS))
+        if not self._worker:
+            self._host.wait_ready(self._ready_seconds)
 
-def _shown(wanted: WantedFile, found: FileState) -> str:
-    """The difference of a file for a person."""
-    if wanted.content == found.content:
-        rights = ", ".join(_misplaced(wanted, found))
-        return f"{wanted.path}: {rights}\n" if rights else ""
-    if wanted.secret:
-        state = "is not there" if found.content is None else "has other contents"
-        return f"{wanted.path}: {state} (secret, not shown)\n"
-    return manifests.diff(wanted.path, _text(found.content), _text(wanted.content))
-
-
-def _differs(wanted: WantedFile, found: FileState) -> bool:
-    return found.content is None or wanted.content != found.content or bool(_misplaced(wanted, found))
-
-
-def _plain(wanted: WantedFile, found: FileState) -> Action:
-    if found.content is None:
-        name = f"{wanted.path} placed"
-    elif wanted.content == found.content:
-        name = f"{wanted.path} corrected: {', '.join(_misplaced(wanted, found))}"
-    else:
-        name = f"{wanted.path} replaced"
-    return Action("file", name, (wanted,), diff=_shown(wanted, found))
-
-
-def _manifest(wanted: WantedFile, found: FileState, unsettled: bool) -> Action:
-    before, after = _text(found.content), _text(wanted.content)
-    restarts = not manifests.same_pod(before, after)
-    if before is None:
-        name = f"{wanted.component} restored: its manifest was not there"
-    elif restarts:
-        name = f"{wanted.component} reconfigured"
-    elif before != after:
-        name = f"{wanted.component} manifest rewritten, which makes the same pod"
-    elif unsettled:
-        name = f"{wanted.component} seen at work after an interrupted run"
-    else:
-        name = f"{wanted.component} manifest corrected: {', '.join(_misplaced(wanted, found))}"
-    return Action("manifest", name, (wanted,), wanted.component, restarts, _shown(wanted, found))
-
-
-def _kubelet(wanted: t.Sequence[WantedFile], found: Found) -> Action | None:
-    changed = tuple(
-        item
-        for item in wanted
-        if _differs(item, found.files.get(item.path, FileState())) or item.path in found.unsettled
-    )
-    if not changed:
-        return None
-    shown = "".join(_shown(item, found.files.get(item.path, FileState())) for item in changed)
-    return Action("kubelet", "kubelet reconfigured", changed, "kubelet", True, shown)
-
-
-def _certificate(wanted: t.Sequence[WantedFile], found: Found) -> Action | None:
-    changed = tuple(item for item in wanted if _differs(item, found.files.get(item.path, FileState())))
-    if not changed:
-        return None
-    note = changed[0].note
-    name = "API server's certificate made anew" + (f": {note}" if note else "")
-    return Action(
-        "certificate", name, changed, "kube-apiserver", diff=f"{changed[0].path}: {note or 'made anew'}\n"
-    )
-
-
-def _value(configuration: t.Any, path: t.Sequence[str]) -> t.Any:
-    for key in path:
-        configuration = configuration.get(key) if isinstance(configuration, dict) else None
-    return configuration
-
-
-def parsed(text: str | None) -> dict[str, t.Any]:
-    """A configuration as data; empty when it cannot be read."""
-    try:
-        value = yaml.load(text or "")
-    except yaml.YamlError:
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def refuse(wanted: Wanted, found: Found) -> None:
-    """Refuse what is no reconfiguration.
-
-    :raises KubeadmError: for another version of Kubernetes, and for what a running cluster is built on.
-    """
-    if wanted.cluster is None:
-        return
-    new = parsed(wanted.cluster)
-    old = parsed(found.cluster)
-    target = str(new.get("kubernetesVersion") or "")
-    if found.cluster is not None:
-        if str(old.get("kubernetesVersion") or "").lstrip("v") != target.lstrip("v"):
-            raise _upgrade(found.host, str(old.get("kubernetesVersion")), target)
-        other = [path for path in _FIXED if _value(old, path) != _value(new, path)]
-        if other:
-            listed = "; ".join(
-                f"{'.'.join(path)} is {_value(old, path)!r}, expected {_value(new, path)!r}" for path in other
-            )
-            raise KubeadmError(
-                f"{found.host}: the cluster was made with values that cannot be changed while it runs: {listed}."
-                " Nothing was changed.",
-                "Set the values back, or make a new cluster with the new ones.",
-            )
-    if found.cluster is None:
-        # The cluster cannot be asked; its manifests tell. Where it can, another image is an edit to mend.
-        for item in wanted.files:
-            running = found.files.get(item.path, FileState()).content
-            if item.kind == "manifest" and item.component != "etcd" and running is not None:
-                old_tag, new_tag = _version(item.component, running), _version(item.component, item.content)
-                if old_tag and new_tag and old_tag != new_tag:
-                    raise _upgrade(found.host, old_tag, new_tag)
-
-
-def _version(component: str, content: bytes) -> str:
-    try:
-        return manifests.image_version(manifests.read(component, content.decode("utf-8", "replace")).image)
-    except ValueError:
-        return ""
-
-
-def _upgrade(host: str, old: str, new: str) -> KubeadmError:
-    return KubeadmError(
-        f"{host}: the cluster runs Kubernetes {old}, the documents ask for {new}. That is an upgrade, not a"
-        " reconfiguration; nothing was changed.",
-        f"Ask for {old}, or upgrade the cluster first.",
-        kubernetes_version=old,
-        expected_kubernetes_version=new,
-    )
-
-
-def _uploads(wanted: Wanted, found: Found) -> list[Action]:
-    if not found.answers:
-        return []
-    result = []
-    for phase, name, new, old in (
-        ("upload-config/kubeadm", "kubeadm-config", wanted.cluster, found.cluster),
-        ("upload-config/kubelet", "kubelet-config", wanted.kubelet, found.kubelet),
-    ):
-        if new is not None and (old is None or new.strip() != old.strip()):
-            shown = manifests.diff(f"ConfigMap kube-system/{name}", old, new)
-            result.append(Action("upload", f"ConfigMap {name} updated", target=phase, diff=shown))
-    if wanted.cluster is not None and found.cluster is not None:
-        new_values, old_values = parsed(wanted.cluster), parsed(found.cluster)
-        disabled = (new_values.get("dns") or {}).get("disabled", False)
-        if not disabled and any(new_values.get(key) != old_values.get(key) for key in _DNS):
-            result.append(Action("phase", "CoreDNS reconfigured", target="addon/coredns"))
-    return result
-
-
-def plan(wanted: Wanted, found: Found) -> Changes:
-    """The changes: files that components read, the certificate, the static pods in the order in which they need each
-    other, the kubelet, and what the cluster keeps for nodes to come, which is last: it shall name no value that has not
-    worked on one host.
-
-    :raises KubeadmError: for what is no reconfiguration.
-    """
-    refuse(wanted, found)
-
-    def of(kind: str) -> list[WantedFile]:
-        return [item for item in wanted.files if item.kind == kind]
-
-    actions: list[Action] = []
-    for item in of("file"):
-        state = found.files.get(item.path, FileState())
-        if _differs(item, state):
-            actions.append(_plain(item, state))
-    certificate = _certificate(of("certificate"), found)
-    if certificate:
-        actions.append(certificate)
-    for item in sorted(of("manifest"), key=lambda item: manifests.COMPONENTS.index(item.component)):
-        state = found.files.get(item.path, FileState())
-        unsettled = item.path in found.unsettled
-        if _differs(item, state) or unsettled:
-            actions.append(_manifest(item, state, unsettled))
-    kubelet = _kubelet(of("kubelet"), found)
-    if kubelet:
-        actions.append(kubelet)
-    return Changes((*actions, *_uploads(wanted, found)))
+    def _write_to_cluster(self, step: Step, comparison: Comparison) -> None:
+        """Run a phase of C(kubeadm init) that writes to the cluster only."""
+        with self._host.config_file(docs.render(comparison.documents)) as path:
+            argv = ["init", "phase", *step.target.split("/"), "--config", path]
+            self._host.run(argv, self._kubeadm_seconds)

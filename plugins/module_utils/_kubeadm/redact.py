@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Take secrets out of what kubeadm prints."""
+"""Remove secrets from what kubeadm prints."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import typing as t
 
 HIDDEN = "<hidden>"
 # Bootstrap tokens (k8s.io/cluster-bootstrap: [a-z0-9]{6}.[a-z0-9]{16}) and certificate keys (32 bytes as hex). A hash
-# of a public key, sha256:<hex>, is no secret and stays.
+# of a public key, sha256:<hex>, is no secret and is kept.
 _TOKEN = re.compile(r"(?<![a-z0-9])[a-z0-9]{6}\.[a-z0-9]{16}(?![a-z0-9])")
 _KEY = re.compile(r"(?<!sha256:)(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 

@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""What kubeadm makes of the documents, written by kubeadm itself into a folder that is removed at once."""
+"""What kubeadm makes of the documents, written by kubeadm itself to a directory that is removed at once."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ import contextlib
 import copy
 import ipaddress
 import os
-import re
 import shutil
-import tempfile
 import typing as t
 from dataclasses import dataclass, field
 
@@ -23,32 +21,34 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats impo
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import documents as docs
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import manifests
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runner import Host
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runner import (
+    Host,
+    scratch_directory,
+    write_private,
+)
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files import private_directory
 
 KUBELET_DIR = "/var/lib/kubelet"
 # What kubeadm writes for the kubelet (cmd/kubeadm/app/constants/constants.go).
 KUBELET_FILES = ("config.yaml", "instance-config.yaml", "kubeadm-flags.env")
 PROXY_PHASE = "addon/kube-proxy"
-_SCRATCH = "KUBEADM_INIT_DRYRUN_DIR"
+_DIRECTORY = "KUBEADM_INIT_DRYRUN_DIR"
 # Everything but the manifests, the kubelet's files and the ConfigMap of the kubelets.
 _SKIPPED = (
     "preflight,certs,kubeconfig,wait-control-plane,upload-config/kubeadm,upload-certs,mark-control-plane,"
     "bootstrap-token,kubelet-finalize,addon,show-join-command"
 )
-# In a dry run kubeadm reads a kubeconfig, and asks nobody.
-_NOBODY = b"""apiVersion: v1
+# In a dry run kubeadm reads a kubeconfig, and connects to nothing.
+_NO_CLUSTER = b"""apiVersion: v1
 kind: Config
 clusters: [{name: none, cluster: {server: "https://127.0.0.1:1"}}]
 users: [{name: none, user: {}}]
 contexts: [{name: none, context: {cluster: none, user: none}}]
 current-context: none
 """
-# Any address will do where no manifest is made: this one is reserved for documentation (RFC 5737).
+# Any address will do where no manifest is written: this one is reserved for documentation (RFC 5737).
 _ANY_ADDRESS = "192.0.2.1"
-_CERTIFICATES = re.compile(r"^certificatesDir: *(.*)$", re.MULTILINE)
-_KUBELET_OBJECT = re.compile(r"^  kubelet: \|-?\n((?:(?:    .*)?\n)+)", re.MULTILINE)
+_PKI = "/etc/kubernetes/pki"
 _SECONDS = 60.0
 
 
@@ -67,7 +67,7 @@ class Rendering:
 
 
 def disable_proxy(own: docs.Document, skip_phases: t.Collection[str]) -> docs.Document:
-    """Say that kube-proxy is not wanted: C(kubeadm init) concludes it from the skipped phase, other commands do not."""
+    """Disable kube-proxy explicitly: C(kubeadm init) concludes it from the skipped phase, other commands do not."""
     if PROXY_PHASE in skip_phases or "addon" in skip_phases:
         return {**own, "proxy": {**(own.get("proxy") or {}), "disabled": True}}
     return own
@@ -103,7 +103,7 @@ def control_plane_documents(
 
 
 def worker_configuration(documents: t.Sequence[t.Mapping[str, t.Any]]) -> docs.Document:
-    """The InitConfiguration that gives a worker's kubelet its files."""
+    """The InitConfiguration by which kubeadm writes the files of a worker's kubelet."""
     own = init_configuration(documents)
     own["localAPIEndpoint"] = {"advertiseAddress": _ANY_ADDRESS, "bindPort": 6443}
     registration = own.setdefault("nodeRegistration", {})
@@ -116,12 +116,6 @@ def worker_configuration(documents: t.Sequence[t.Mapping[str, t.Any]]) -> docs.D
     return own
 
 
-def certificates_folder(cluster: str) -> str:
-    """The folder of the certificates that a ClusterConfiguration names."""
-    match = _CERTIFICATES.search(cluster)
-    return match.group(1).strip() if match else "/etc/kubernetes/pki"
-
-
 def taint_text(taint: t.Mapping[str, t.Any]) -> str:
     """A taint as an argument of the kubelet (Taint.ToString in k8s.io/api/core/v1)."""
     key, value, effect = (str(taint.get(name) or "") for name in ("key", "value", "effect"))
@@ -131,13 +125,18 @@ def taint_text(taint: t.Mapping[str, t.Any]) -> str:
 
 
 def kubelet_object(printed: str) -> str | None:
-    """The KubeletConfiguration in the ConfigMap that a dry run prints."""
-    match = _KUBELET_OBJECT.search(printed)
-    if not match:
-        return None
-    return "".join(
-        line[4:] if line.startswith("    ") else line for line in match.group(1).splitlines(keepends=True)
-    )
+    """The KubeletConfiguration in the ConfigMap that a dry run prints, between lines of its log."""
+    block: list[str] = []
+    for line in [*printed.splitlines(), "[end]"]:
+        if not line.startswith("["):
+            block.append(line)
+            continue
+        with contextlib.suppress(yaml.YamlError, AttributeError):
+            found = ((yaml.load("\n".join(block)) or {}).get("data") or {}).get("kubelet")
+            if isinstance(found, str):
+                return found
+        block = []
+    return None
 
 
 def alt_names(cluster: str, node_name: str, address: str) -> tuple[str, ...]:
@@ -145,7 +144,7 @@ def alt_names(cluster: str, node_name: str, address: str) -> tuple[str, ...]:
 
     :param cluster: ClusterConfiguration with all its defaults.
     """
-    configuration = yaml.load(cluster) or {}
+    configuration = docs.parse(cluster, docs.OUTPUT)
     networking = configuration.get("networking") or {}
     service = str(networking.get("serviceSubnet") or "").partition(",")[0]
     endpoint = str(configuration.get("controlPlaneEndpoint") or "")
@@ -170,9 +169,9 @@ def _host_of(endpoint: str) -> str:
 
 
 class Renderer:
-    """Runs kubeadm for its words alone.
+    """Runs kubeadm for its output only.
 
-    :param patches: the site's folder of patches. :param extra: further patches, by file name.
+    :param patches: the site's directory of patches. :param extra: further patches, by file name.
     """
 
     def __init__(
@@ -184,22 +183,22 @@ class Renderer:
 
     @contextlib.contextmanager
     def patches(self) -> t.Iterator[str | None]:
-        """The folder of patches to give to kubeadm: the site's and ours together."""
+        """The directory of patches for kubeadm: the site's and our own together."""
         if not self._extra:
             yield self._patches
             return
-        with scratch_folder("patches") as folder:
+        with scratch_directory("patches") as directory:
             if self._patches:
                 source = node.under(self._host.root, self._patches)
                 if not os.path.isdir(source):
                     raise KubeadmError(
-                        f"{self._host.name}: patches is {self._patches}, which is no folder.",
-                        "Make it, or correct patches.",
+                        f"{self._host.name}: patches is {self._patches}, which is no directory.",
+                        "Create it, or correct patches.",
                     )
-                shutil.copytree(source, folder, dirs_exist_ok=True)
+                shutil.copytree(source, directory, dirs_exist_ok=True)
             for name, content in self._extra.items():
-                write_private(os.path.join(folder, name), content)
-            yield folder
+                write_private(os.path.join(directory, name), content)
+            yield directory
 
     def control_plane(self, documents: t.Sequence[docs.Document]) -> Rendering:
         """Manifests, the kubelet's files and both ConfigMaps.
@@ -207,8 +206,8 @@ class Renderer:
         :param documents: see L(control_plane_documents).
         :raises KubeadmError: when kubeadm refuses the documents.
         """
-        with scratch_folder("render") as folder, self.patches() as patches:
-            write_private(os.path.join(folder, "admin.conf"), _NOBODY)
+        with scratch_directory("render") as directory, self.patches() as patches:
+            write_private(os.path.join(directory, "admin.conf"), _NO_CLUSTER)
             own = copy.deepcopy(list(documents))
             if patches:
                 own[0]["patches"] = {"directory": patches}
@@ -216,11 +215,11 @@ class Renderer:
             with self._host.config_file(docs.render(own)) as path:
                 # First, as it is strict: an unknown field is an error to it.
                 migrated = self._host.run(["config", "migrate", "--old-config", path], _SECONDS)
-                printed = self._host.run([*argv, "--config", path], _SECONDS, env={_SCRATCH: folder})
+                printed = self._host.run([*argv, "--config", path], _SECONDS, env={_DIRECTORY: directory})
             cluster = [
                 text
                 for text in yaml.split(migrated.raw)
-                if re.search("^kind: ClusterConfiguration$", text, re.M)
+                if docs.parse(text, docs.OUTPUT).get("kind") == "ClusterConfiguration"
             ]
             kubelet = kubelet_object(printed.raw)
             if not cluster or not kubelet:
@@ -229,12 +228,12 @@ class Renderer:
                     "Use a version of kubeadm that this collection supports.",
                 )
             made = {
-                component: _read(os.path.join(folder, f"{component}.yaml"))
+                component: _read(os.path.join(directory, f"{component}.yaml"))
                 for component in manifests.COMPONENTS
             }
             return Rendering(
                 manifests={component: text for component, text in made.items() if text is not None},
-                kubelet_files=_kubelet_files(folder),
+                kubelet_files=_kubelet_files(directory),
                 cluster=cluster[0],
                 kubelet=kubelet,
             )
@@ -242,41 +241,42 @@ class Renderer:
     def worker(self, documents: t.Sequence[t.Mapping[str, t.Any]], cluster: str, kubelet: str) -> Rendering:
         """The files of a worker's kubelet.
 
-        :param cluster: ClusterConfiguration as the cluster keeps it. :param kubelet: KubeletConfiguration, likewise;
-            one among the documents takes its place.
+        :param cluster: ClusterConfiguration as the cluster stores it. :param kubelet: KubeletConfiguration, likewise;
+            one among the documents replaces it.
         :raises KubeadmError: when kubeadm refuses them.
         """
-        with scratch_folder("render") as folder, self.patches() as patches:
+        with scratch_directory("render") as directory, self.patches() as patches:
             # kubeadm would take the CA of a host that lacks its key for an external one, and look for more of it.
-            nowhere = os.path.join(folder, "pki")
-            real = certificates_folder(cluster)
+            nowhere = os.path.join(directory, "pki")
+            stored = docs.stored_cluster(cluster)
+            real = str(stored.get("certificatesDir") or _PKI)
+            stored["certificatesDir"] = nowhere
             own = worker_configuration(documents)
             if patches:
                 own["patches"] = {"directory": patches}
             given = docs.find(documents, "KubeletConfiguration")
-            raw = [_CERTIFICATES.sub(f"certificatesDir: {nowhere}", cluster), *([] if given else [kubelet])]
-            content = docs.render([own, given] if given else [own], raw)
+            content = docs.render([own, stored, *([given] if given else [])], [] if given else [kubelet])
             with self._host.config_file(content) as path:
                 argv = ["init", "phase", "kubelet-start", "--dry-run", "--config", path]
-                self._host.run(argv, _SECONDS, env={_SCRATCH: folder})
-            made = {name: text.replace(nowhere, real) for name, text in _kubelet_files(folder).items()}
+                self._host.run(argv, _SECONDS, env={_DIRECTORY: directory})
+            made = {name: text.replace(nowhere, real) for name, text in _kubelet_files(directory).items()}
             return Rendering(kubelet_files=made)
 
-    def certificate(self, documents: t.Sequence[docs.Document], folder: str) -> tuple[bytes, bytes]:
+    def certificate(self, documents: t.Sequence[docs.Document], source: str) -> tuple[bytes, bytes]:
         """A certificate of the API server and its key.
 
-        :param folder: of the cluster's certificates, with the key of the CA.
+        :param source: directory of the cluster's certificates, with the key of the CA.
         :raises KubeadmError: without that key, or when kubeadm fails.
         """
-        with scratch_folder("certificate") as scratch:
+        with scratch_directory("certificate") as scratch:
             try:
                 for name in ("ca.crt", "ca.key"):
-                    with open(os.path.join(folder, name), "rb") as handle:
+                    with open(os.path.join(source, name), "rb") as handle:
                         write_private(os.path.join(scratch, name), handle.read())
             except OSError as exc:
                 raise KubeadmError(
                     f"{self._host.name}: {exc.filename} cannot be read ({exc.strerror}), so no certificate of the API"
-                    " server can be made for the names that are wanted.",
+                    " server can be issued for the new names.",
                     "Place apiserver.crt and apiserver.key of your own CA, or set the names back.",
                 ) from exc
             own = copy.deepcopy(list(documents))
@@ -291,8 +291,8 @@ class Renderer:
                 return certificate, handle.read()
 
 
-def _kubelet_files(folder: str) -> dict[str, str]:
-    made = {name: _read(os.path.join(folder, name)) for name in KUBELET_FILES}
+def _kubelet_files(directory: str) -> dict[str, str]:
+    made = {name: _read(os.path.join(directory, name)) for name in KUBELET_FILES}
     return {name: text for name, text in made.items() if text is not None}
 
 
@@ -302,19 +302,3 @@ def _read(path: str) -> str | None:
             return handle.read()
     except FileNotFoundError:
         return None
-
-
-def write_private(path: str, content: bytes, mode: int = 0o600) -> None:
-    """Write a new file that only root can read."""
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as handle:
-        handle.write(content)
-
-
-@contextlib.contextmanager
-def scratch_folder(purpose: str) -> t.Iterator[str]:
-    """A folder that only root can read, for as long as it is needed."""
-    folder = tempfile.mkdtemp(prefix=f"bmk-{purpose}-", dir=private_directory())
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Run kubeadm, and look at the host before and after."""
+"""Run kubeadm, and observe the host before and after."""
 
 from __future__ import annotations
 
@@ -24,36 +24,34 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import (
-    Api,
-)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import kubeconfig
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import Api
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import (
     ApiError,
     UnreachableError,
 )
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import (
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import documents, programs
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.bootstrap_plan import (
     KUBELET_CONFIG,
-    Desired,
-    KubeadmError,
-    Observation,
-    needs_look,
+    DesiredNode,
+    ObservedNode,
     unfinished_phases,
 )
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.redact import redact
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files import private_directory
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.process import run
 
 CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
+HEALTHZ_PORT = 10248
 KUBELET_CLIENT = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 LOCK = "/run/baremetal-kubernetes-kubeadm.lock"
-# What changes a host, unlike `kubeadm token` and the like.
+# Commands that change a host, unlike `kubeadm token` and the like.
 _CHANGING = frozenset({"init", "join", "reset", "upgrade"})
 _POLL_SECONDS = 1.0
 _FAILED_PHASE = re.compile(r"error execution phase ([\w/-]+)")
 _PHASE_LINE = re.compile(r"^\[([a-z][a-z0-9-]*)\]", re.MULTILINE)
-_HEALTHZ_PORT = re.compile(r"^healthzPort:\s*(\d+)", re.MULTILINE)
-_HEALTHZ_ADDRESS = re.compile(r"^healthzBindAddress:\s*[\"']?([0-9a-fA-F.:]+)", re.MULTILINE)
 _SHOWN_LINES = 12
 
 
@@ -77,7 +75,7 @@ def fresh_token() -> str:
 
 
 def hostname() -> str:
-    """What messages call this host."""
+    """The host's name in messages."""
     return socket.gethostname()
 
 
@@ -91,7 +89,7 @@ def failed_phase(stdout: str, stderr: str) -> str:
 
 
 def last_errors(stdout: str, stderr: str) -> str:
-    """The lines that say why, without kubeadm's general advice."""
+    """The lines that give the reason, without kubeadm's general advice."""
     noise = ("To see the stack trace", "[preflight] If you know what you are doing")
     lines = [line.strip() for line in stderr.splitlines() if line.strip() and not line.startswith(noise)]
     if not lines:
@@ -102,30 +100,18 @@ def last_errors(stdout: str, stderr: str) -> str:
 def next_step(phase: str) -> str:
     """What to do about a failure in a phase."""
     return {
-        "preflight": "Correct what the checks name, or add a name to ignore_preflight_errors if it cannot matter.",
+        "preflight": "Correct what the checks name, or add them to ignore_preflight_errors if they do not matter.",
         "wait-control-plane": "Look at the control plane's containers (crictl ps -a) and the kubelet's log.",
         "kubelet-start": "Look at the kubelet's log (journalctl -u kubelet, or its file below /var/log).",
-        "kubelet-wait-bootstrap": "Look at the kubelet's log, and whether this host reaches the API server.",
+        "kubelet-wait-bootstrap": "Look at the kubelet's log, and check that this host reaches the API server.",
         "control-plane-prepare/download-certs": "Run again; the uploaded certificates are replaced at each join.",
-    }.get(phase, "Correct the cause and run again; what is done is kept.")
-
-
-def command_environment(more: t.Mapping[str, str] | None = None) -> dict[str, str]:
-    """What programs of the node run with.
-
-    kubeadm looks for kubelet, crictl, mount and others; a module's PATH may lack these.
-    """
-    env = {**os.environ, "LC_ALL": "C", **(more or {})}
-    env["PATH"] = ":".join(
-        [env.get("PATH", ""), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
-    )
-    return env
+    }.get(phase, "Correct the cause and run again; completed phases are kept.")
 
 
 class Host:
-    """The host that kubeadm works on.
+    """The host that kubeadm runs on.
 
-    :param root: folder that stands for C(/) where files are looked at. :param kubeadm: path or name of the program.
+    :param root: directory that stands for C(/) where files are read. :param kubeadm: path or name of the program.
     """
 
     def __init__(self, root: str = "/", kubeadm: str = "kubeadm") -> None:
@@ -133,10 +119,10 @@ class Host:
         self.kubeadm = kubeadm
         self.name = hostname()
 
-    def observe(self, desired: Desired) -> Observation:
-        """What the files tell."""
+    def observe(self, desired: DesiredNode) -> ObservedNode:
+        """What the host's files tell."""
         state = node.observe(self.root)
-        return Observation(
+        return ObservedNode(
             host=self.name,
             membership=state.membership,
             files=state.files,
@@ -149,8 +135,8 @@ class Host:
         """The name of the node that this host is."""
         return node.observe(self.root).node_name
 
-    def unfinished(self, desired: Desired, dns: bool) -> tuple[str, ...]:
-        """The phases whose result is not in the cluster or on this host. The API server must answer."""
+    def unfinished(self, desired: DesiredNode, dns: bool) -> tuple[str, ...]:
+        """The phases whose result is missing in the cluster or on this host. The API server has to answer."""
         api = Api(self.root)
         try:
             own = api.get(f"/api/v1/nodes/{self.node_name()}")
@@ -164,19 +150,22 @@ class Host:
                 rotatable=self._rotatable(),
             )
         except UnreachableError as exc:
-            raise self._silent(api.server, exc.reason) from exc
+            raise KubeadmError(
+                f"{self.name}: the API server {api.server} does not answer: {exc.reason}.",
+                "Look at its container (crictl ps -a, crictl logs) and at the kubelet's log.",
+            ) from exc
 
     def _rotatable(self) -> bool:
-        """Whether the kubelet uses the certificate that it renews, or has none such (rotation is off)."""
+        """Whether the kubelet uses the certificate that it renews, or has none (rotation is off)."""
         if not os.path.exists(node.under(self.root, KUBELET_CLIENT)):
             return True
-        return "client-certificate-data:" not in (node.read_text(self.root, node.KUBELET_CONF) or "")
-
-    def _silent(self, server: str, reason: str) -> KubeadmError:
-        return KubeadmError(
-            f"{self.name}: the API server {server} does not answer: {reason}.",
-            "Look at its container (crictl ps -a, crictl logs) and at the kubelet's log.",
-        )
+        try:
+            return kubeconfig.parse(node.read_text(self.root, node.KUBELET_CONF) or "").client_cert is None
+        except kubeconfig.KubeconfigError as exc:
+            raise KubeadmError(
+                f"{self.name}: {node.KUBELET_CONF} is no usable kubeconfig: {exc}.",
+                "Create it again with: kubeadm init phase kubeconfig kubelet",
+            ) from exc
 
     def wait_ready(self, seconds: float) -> None:
         """Wait until the local API server is ready.
@@ -205,14 +194,18 @@ class Host:
         return f"answered {status}: " + ("; ".join(failed) or body.strip()[:200] or "no body")
 
     def unhealthy_kubelet(self) -> str | None:
-        """Why the kubelet is not healthy or has no credentials yet, C(None) when all is well."""
+        """Why the kubelet is not healthy or has no credentials yet, C(None) when it is healthy.
+
+        :raises KubeadmError: when its configuration cannot be read.
+        """
         if not os.path.exists(node.under(self.root, node.KUBELET_CONF)):
-            return f"{node.KUBELET_CONF} is not there"
-        text = node.read_text(self.root, KUBELET_CONFIG) or ""
-        port = _HEALTHZ_PORT.search(text)
-        address = _HEALTHZ_ADDRESS.search(text)
-        host = address.group(1) if address else "127.0.0.1"
-        url = f"http://{f'[{host}]' if ':' in host else host}:{port.group(1) if port else 10248}/healthz"
+            return f"{node.KUBELET_CONF} does not exist"
+        text = node.read_text(self.root, KUBELET_CONFIG)
+        configuration = documents.parse(text, f"{self.name}: {KUBELET_CONFIG}")
+        host = str(configuration.get("healthzBindAddress") or "127.0.0.1")
+        port = configuration.get("healthzPort")
+        port = HEALTHZ_PORT if port is None else port
+        url = f"http://{f'[{host}]' if ':' in host else host}:{port}/healthz"
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(url, timeout=5):
@@ -238,10 +231,10 @@ class Host:
     def exclusive(self, seconds: float) -> t.Iterator[None]:
         """Let one run at a time change the host.
 
-        A controller that is killed, or loses its connection, leaves the module and its kubeadm at work on the host.
+        A controller that is killed, or loses its connection, leaves the module and its kubeadm running on the host.
 
         :param seconds: how long to wait for another run to end.
-        :raises KubeadmError: names the process that is still at work then.
+        :raises KubeadmError: names the process that still runs then.
         """
         path = node.under(self.root, LOCK)
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -250,15 +243,15 @@ class Host:
             while True:
                 with contextlib.suppress(BlockingIOError):
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    others = running_kubeadm(shutil.which(self.kubeadm) or self.kubeadm)
+                    others = running_kubeadm(programs.find(self.kubeadm) or self.kubeadm)
                     if not others:
                         break
                     fcntl.flock(lock, fcntl.LOCK_UN)
                 if time.monotonic() >= deadline:
-                    others = running_kubeadm(shutil.which(self.kubeadm) or self.kubeadm)
+                    others = running_kubeadm(programs.find(self.kubeadm) or self.kubeadm)
                     who = f"kubeadm (process {others[0]})" if others else "the module kubeadm of another run"
                     raise KubeadmError(
-                        f"{self.name}: {who} is still at work after {seconds:.0f} s; expected to be the only one.",
+                        f"{self.name}: {who} still runs after {seconds:.0f} s; expected one run at a time.",
                         "Wait until it ends, or end it, and run again.",
                     )
                 time.sleep(_POLL_SECONDS)
@@ -266,15 +259,11 @@ class Host:
 
     @contextlib.contextmanager
     def config_file(self, content: bytes) -> t.Iterator[str]:
-        """A file that only root can read, for as long as kubeadm needs it."""
-        folder = tempfile.mkdtemp(prefix="bmk-kubeadm-", dir=private_directory())
-        try:
-            path = os.path.join(folder, "config.yaml")
-            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as handle:
-                handle.write(content)
+        """A configuration file that only root can read, for as long as kubeadm needs it."""
+        with scratch_directory("kubeadm") as directory:
+            path = os.path.join(directory, "config.yaml")
+            write_private(path, content)
             yield path
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
     def run(
         self,
@@ -285,13 +274,13 @@ class Host:
     ) -> Output:
         """Run kubeadm.
 
-        :param argv: arguments; none may be a secret. :param seconds: longest run. :param hide: secrets to take out of
-            what is shown. :param env: further environment.
-        :raises KubeadmError: when it fails or takes too long; its children are ended then.
+        :param argv: arguments, without secrets. :param seconds: longest run.
+        :param hide: secrets to remove from what is shown. :param env: further environment.
+        :raises KubeadmError: when it fails or takes too long; its children are killed then.
         """
         shown = " ".join(word for word in argv if re.fullmatch("[a-z-]+", word) and not word.startswith("-"))
         try:
-            done = run([self.kubeadm, *argv], seconds, command_environment(env))
+            done = run([self.kubeadm, *argv], seconds, programs.environment(env))
         except OSError as exc:
             raise KubeadmError(
                 f"{self.name}: {self.kubeadm} cannot be run: {exc.strerror or exc}.",
@@ -313,21 +302,21 @@ class Host:
         return output
 
     def delete_token(self, token: str) -> None:
-        """Delete a bootstrap token that this run made. It ends by itself soon, so that a failure does not matter."""
+        """Delete a bootstrap token that this run created. It expires soon, so that a failure does not matter."""
         path = f"/api/v1/namespaces/kube-system/secrets/bootstrap-token-{token.partition('.')[0]}"
         with contextlib.suppress(ApiError):
             Api(self.root).delete(path)
 
 
 def running_kubeadm(program: str) -> list[int]:
-    """Processes of the program that change a host.
+    """Processes of the program that change the host.
 
     :param program: path of kubeadm.
     :return: their numbers, lowest first.
     """
     found = []
     for entry in os.listdir("/proc"):
-        # A process may end at any time, and one that was replaced on disk has a mark behind its path.
+        # A process may end at any time, and the path of one that was replaced on disk has a suffix.
         with contextlib.suppress(OSError):
             if entry.isdigit() and os.readlink(f"/proc/{entry}/exe").partition(" (deleted)")[
                 0
@@ -349,11 +338,17 @@ def flags(ignore_preflight_errors: t.Sequence[str], skip_phases: t.Sequence[str]
     return argv
 
 
-def look_further(
-    host: Host, observation: Observation, desired: Desired, dns: bool, seconds: float
-) -> tuple[str, ...] | None:
-    """Ask the cluster how far an earlier run came, when the files alone do not tell."""
-    if not needs_look(observation):
-        return None
-    host.wait_ready(seconds)
-    return host.unfinished(desired, dns)
+@contextlib.contextmanager
+def scratch_directory(purpose: str) -> t.Iterator[str]:
+    """A directory that only root can read, for as long as it is needed."""
+    directory = tempfile.mkdtemp(prefix=f"bmk-{purpose}-", dir=private_directory())
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def write_private(path: str, content: bytes) -> None:
+    """Write a file that only root can read."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as handle:
+        handle.write(content)

@@ -5,10 +5,10 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Start a component with new arguments where it can do no harm, to learn whether it takes them.
+"""Start a component with new arguments where it can do no harm, to learn whether it accepts them.
 
-Flags and the files that they name are read by the program itself, from the image that the node has, in a container
-without a network: it comes as far as asking etcd or the API server, and is ended there.
+The program itself, from the image that the node has, reads the flags and the files that they name, in a container
+without a network: it gets as far as asking etcd or the API server, and is stopped there.
 """
 
 from __future__ import annotations
@@ -22,42 +22,37 @@ import time
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.components import (
-    command,
-    last_words,
-)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import programs
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.components import log_excerpt
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.manifests import Manifest
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.redact import redact
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.render import (
-    scratch_folder,
-    write_private,
-)
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runner import (
     Host,
-    command_environment,
+    scratch_directory,
+    write_private,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.process import Process
 
-# Parts of these programs that are of use without others. etcd would make a data folder: it is judged at work alone.
+# etcd is not tried: it would create a data directory.
 TRIED = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 _NAMESPACE = "k8s.io"
 _PREFIX = "bmk-trial-"
 _LONGEST_SECONDS = 60.0
-# Admission plugins are set up just after the first look for etcd.
+# Admission plugins are initialised just after the first attempt to reach etcd.
 _GRACE_SECONDS = 3.0
 _POLL_SECONDS = 0.3
-# What a program says once it has read its arguments and files, and looks for etcd or the API server.
+# What a program logs once it has read its arguments and files, and tries to reach etcd or the API server.
 _REACHED = re.compile(
     r"dial tcp|connection refused|network is unreachable|no route to host|context deadline exceeded|storage factory"
     r"|failed to wait for apiserver"
 )
-# Copies of folders with a few small files.
+# Only directories with a few small files are copied.
 _MOST_FILES, _MOST_BYTES = 200, 4 << 20
 
 
 class UnfitError(Exception):
-    """The trial cannot be made here; the message says why."""
+    """The component cannot be tried here; the message says why."""
 
 
 @dataclass
@@ -74,10 +69,10 @@ class _Run:
 
 
 def verdict(code: int | None, output: str, seconds: float, reached_for: float) -> bool | None:
-    """Whether the program took its arguments: C(True), C(False), or C(None) while it is not known.
+    """Whether the program accepts its arguments: C(True), C(False), or C(None) while that is unknown.
 
     :param code: exit code, C(None) while it runs. :param seconds: since its start.
-    :param reached_for: seconds since it was first seen looking for others, 0 before.
+    :param reached_for: seconds since it first tried to reach etcd or the API server, 0 before.
     """
     if code is None:
         if reached_for > _GRACE_SECONDS or seconds > _LONGEST_SECONDS:
@@ -85,19 +80,18 @@ def verdict(code: int | None, output: str, seconds: float, reached_for: float) -
         return None
     if code == 0:
         return True
-    words = last_words(output)
-    return bool(_REACHED.search(words.rpartition(" | ")[2]))
+    return bool(_REACHED.search(log_excerpt(output).rpartition(" | ")[2]))
 
 
 def mounts(
     manifest: Manifest, staged: t.Mapping[str, bytes], root: str, scratch: str
 ) -> list[tuple[str, str, bool]]:
-    """What the container sees of the host: source, target and whether it may write.
+    """The container's mounts: source, target and whether it may write.
 
-    Files that are about to be placed are seen as if they were there.
+    Files that are about to be placed are mounted as if they existed.
 
-    :param staged: their contents by path. :param scratch: folder for copies.
-    :raises UnfitError: when a folder is too large for a copy.
+    :param staged: their contents by path. :param scratch: directory for copies.
+    :raises UnfitError: when a directory is too large for a copy.
     """
     result = []
     for number, volume in enumerate(manifest.volumes):
@@ -121,19 +115,19 @@ def mounts(
                 write_private(copy, b"")
             else:
                 raise KubeadmError(
-                    f"{manifest.component} is to see {volume.host_path} ({volume.kind}), which is not there.",
-                    "Place it first, give it in files, or correct extraVolumes.",
+                    f"{manifest.component} mounts {volume.host_path} ({volume.kind}), which does not exist.",
+                    "Create it first, give it in files, or correct extraVolumes.",
                 )
             source = copy
         if re.search(r"[,:=\s]", source + volume.mount_path):
             raise UnfitError(f"the path {volume.host_path} cannot be given to ctr")
         result.append((source, volume.mount_path, not volume.read_only))
-    # A mount below another one must come after it.
+    # A mount below another one has to come after it.
     return sorted(result, key=lambda mount: mount[1])
 
 
-def _below(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(folder.rstrip("/") + "/")
+def _below(path: str, directory: str) -> bool:
+    return path == directory or path.startswith(directory.rstrip("/") + "/")
 
 
 def _copy(source: str, target: str) -> None:
@@ -141,18 +135,18 @@ def _copy(source: str, target: str) -> None:
     if not os.path.isdir(source):
         return
     files, size = 0, 0
-    for folder, _folders, names in os.walk(source):
+    for directory, _directories, names in os.walk(source):
         for name in names:
             files += 1
             with contextlib.suppress(OSError):
-                size += os.lstat(os.path.join(folder, name)).st_size
+                size += os.lstat(os.path.join(directory, name)).st_size
         if files > _MOST_FILES or size > _MOST_BYTES:
             raise UnfitError(f"{source} is too large to be copied")
     shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
 
 
 class Trial:
-    """Trials of one host.
+    """Tries components on one host.
 
     :param address: path of containerd's socket.
     """
@@ -166,12 +160,12 @@ class Trial:
 
         :param staged: contents, by path, of files that are not in place yet.
         :return: why some were not tried.
-        :raises KubeadmError: with the words of a component that refuses its arguments.
+        :raises KubeadmError: with the log of a component that refuses its arguments.
         """
         skipped: list[str] = []
         runs: list[_Run] = []
         self._clear()
-        with scratch_folder("trial") as scratch:
+        with scratch_directory("trial") as scratch:
             try:
                 for manifest in wanted:
                     if manifest.component in TRIED:
@@ -180,36 +174,37 @@ class Trial:
                         except UnfitError as exc:
                             skipped.append(f"{manifest.component}: {exc}")
                 for run in runs:
-                    skipped.extend(self._judge(run))
+                    skipped.extend(self._result(run))
             finally:
                 for run in runs:
                     self._end(run)
         return skipped
 
     def _start(self, manifest: Manifest, staged: t.Mapping[str, bytes], scratch: str) -> _Run:
-        folder = os.path.join(scratch, manifest.component)
-        os.makedirs(folder, mode=0o700)
-        environment = command_environment()
-        program = shutil.which(self._ctr[0], path=environment["PATH"])
+        directory = os.path.join(scratch, manifest.component)
+        os.makedirs(directory, mode=0o700)
+        program = programs.find(self._ctr[0])
         if program is None:
             raise UnfitError("ctr is not installed")
         name = f"{_PREFIX}{manifest.component}-{os.getpid()}"
         argv = [program, *self._ctr[1:], "run", "--rm"]
-        for source, target, writable in mounts(manifest, staged, self._host.root, folder):
+        for source, target, writable in mounts(manifest, staged, self._host.root, directory):
             options = "rbind:rw" if writable else "rbind:ro"
             argv += ["--mount", f"type=bind,src={source},dst={target},options={options}"]
-        log = os.path.join(folder, "log")
+        log = os.path.join(directory, "log")
         with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as handle:
-            process = Process([*argv, manifest.image, name, *manifest.command], environment, handle)
+            process = Process(
+                [*argv, manifest.image, name, *manifest.command], programs.environment(), handle
+            )
         return _Run(manifest, name, process, log)
 
-    def _judge(self, run: _Run) -> list[str]:
+    def _result(self, run: _Run) -> list[str]:
         began = time.monotonic()
         while True:
             code = run.process.poll()
             output = run.output()
             if code and re.search(r"^ctr: ", output, re.MULTILINE):
-                return [f"{run.manifest.component}: {last_words(output)}"]
+                return [f"{run.manifest.component}: {log_excerpt(output)}"]
             now = time.monotonic()
             if not run.reached and _REACHED.search(output):
                 run.reached = now
@@ -219,7 +214,7 @@ class Trial:
             if found is False:
                 raise KubeadmError(
                     f"{self._host.name}: {run.manifest.component} refuses its new configuration:"
-                    f" {redact(last_words(output))}. It was tried in a container; nothing was changed.",
+                    f" {redact(log_excerpt(output))}. It was tried in a container; nothing was changed.",
                     "Correct the value and run again.",
                     component=run.manifest.component,
                 )
@@ -227,7 +222,7 @@ class Trial:
 
     def _end(self, run: _Run) -> None:
         if run.process.poll() is None:
-            command([*self._ctr, "tasks", "kill", "--signal", "SIGKILL", run.name])
+            programs.command([*self._ctr, "tasks", "kill", "--signal", "SIGKILL", run.name])
             try:
                 run.process.wait(15)
             except subprocess.TimeoutExpired:
@@ -235,10 +230,10 @@ class Trial:
                 self._clear()
 
     def _clear(self) -> None:
-        """Remove what an interrupted trial left."""
-        code, output = command([*self._ctr, "containers", "list", "--quiet"])
+        """Remove what an interrupted run left."""
+        code, output = programs.command([*self._ctr, "containers", "list", "--quiet"])
         for name in output.split() if code == 0 else []:
             if name.startswith(_PREFIX):
-                command([*self._ctr, "tasks", "kill", "--signal", "SIGKILL", name])
-                command([*self._ctr, "tasks", "delete", "--force", name])
-                command([*self._ctr, "containers", "delete", name])
+                programs.command([*self._ctr, "tasks", "kill", "--signal", "SIGKILL", name])
+                programs.command([*self._ctr, "tasks", "delete", "--force", name])
+                programs.command([*self._ctr, "containers", "delete", name])

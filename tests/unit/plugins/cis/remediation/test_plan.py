@@ -15,7 +15,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.baremetal.kubernetes.plugins.filter import cis as filters
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis import model
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.checks import section_3_2
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import adjust
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import settings_plan
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.benchmark import catalogue, remedies
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.benchmark.check import (
     AUTOMATED,
@@ -75,7 +75,7 @@ def test_no_automated_check_of_a_host_goes_without() -> None:
 
 @pytest.mark.parametrize("check_id", catalogue.CHECKS)
 def test_arguments_are_what_the_module_takes(check_id: str) -> None:
-    found = adjust.requests(catalogue.CHECKS[check_id].remedy.arguments)
+    found = settings_plan.desired_arguments(catalogue.CHECKS[check_id].remedy.arguments)
     assert {path for request in found for path in request.files} <= set(remedies.CONTENTS)
 
 

@@ -2,29 +2,36 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""kubeadm: some settings of a member change, and all others stay, those that somebody wrote by hand as well."""
+"""Single settings of a member change, and all others are kept, manual edits included."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+import types
 import typing as t
 from pathlib import Path
 
 import pytest
 import yaml
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import (
-    adjust,
-    adjusting,
+    converge,
+    declared,
     manifests,
+    reconfigure,
+    reconfigure_plan,
     render,
+    settings,
+    settings_plan,
+    stored,
     transaction,
 )
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError, Plan
 
 Json = dict[str, t.Any]
 
-# --- a kubeadm that makes manifests of documents --------------------------------------------------------------------
+# --- a fake kubeadm --------------------------------------------------------------------
 
 DEFAULTS: dict[str, dict[str, str]] = {
     "etcd": {"data-dir": "/var/lib/etcd", "client-cert-auth": "true"},
@@ -43,7 +50,7 @@ def manifest(
     component: str, cluster: Json, annotations: Json | None = None, endpoint: Json | None = None
 ) -> str:
     place = cluster
-    for key in adjust.PLACES[component]:
+    for key in settings_plan.PLACES[component]:
         place = place.get(key) or {}
     own = dict(DEFAULTS[component])
     if component == "kube-apiserver":
@@ -112,7 +119,7 @@ FOLDER = {"name": "cis", "hostPath": "/etc/kubernetes/cis", "mountPath": "/etc/k
 
 
 class Node:
-    """A host that is a member, made by nobody's playbook."""
+    """A member that no playbook of ours created."""
 
     name = "cp1"
 
@@ -147,9 +154,27 @@ class Node:
     def wait_ready(self, seconds: float) -> None:
         pass
 
+    @contextlib.contextmanager
+    def exclusive(self, seconds: float) -> t.Iterator[None]:
+        yield
 
-class Obedient:
-    """Components that do what their manifests say."""
+    @contextlib.contextmanager
+    def config_file(self, content: bytes) -> t.Iterator[str]:
+        path = Path(self.root) / "config.yaml"
+        path.write_bytes(content)
+        yield str(path)
+
+    def run(self, argv: t.Sequence[str], seconds: float) -> None:
+        """C(kubeadm init phase upload-config)."""
+        _own, cluster, kubelet = yaml.safe_load_all(Path(argv[-1]).read_text())
+        if argv[:4] == ["init", "phase", "upload-config", "kubeadm"]:
+            self.cluster = yaml.safe_dump(cluster)
+        else:
+            self.kubelet = yaml.safe_dump(kubelet)
+
+
+class Components:
+    """Components that run as their manifests say."""
 
     def __init__(self) -> None:
         self.done: list[str] = []
@@ -175,46 +200,47 @@ def host(tmp_path: Path) -> Node:
     return Node(tmp_path)
 
 
-def member(
+class Stored:
+    """The ConfigMaps of the host's cluster."""
+
+    def __init__(self, host: Node) -> None:
+        self.host = host
+
+    def by_control_plane(self) -> stored.StoredConfiguration:
+        return stored.StoredConfiguration(self.host.cluster, self.host.kubelet)
+
+    by_worker = by_control_plane
+
+
+def source(
     host: Node, *arguments: Json, role: str = "control_plane", check: bool = False, **more: t.Any
-) -> adjusting.Adjusting:
-    params: Json = {
-        "arguments": list(arguments),
-        "kubelet_configuration": {},
-        "replace_edits": False,
-        "files": [],
-        "patches": None,
-        "skip_phases": [],
-        "ready_timeout": 1,
-        "timeout": 1,
-        **more,
-    }
-    made = adjusting.Adjusting(t.cast("t.Any", host), params, role, check)
-    answers = (host.cluster, host.kubelet)
-    made._ask = lambda: (True, *answers)
-    made._kept = lambda: answers
-    made.components = t.cast("t.Any", Obedient())
-
-    def upload(action: t.Any) -> None:
-        _own, cluster, kubelet = made._init_documents()
-        if action.target == "upload-config/kubeadm":
-            host.cluster = yaml.safe_dump(cluster)
-        else:
-            host.kubelet = yaml.safe_dump(kubelet)
-
-    made._phase = upload
+) -> settings.Settings:
+    desired = settings.DesiredSettings(
+        arguments=settings_plan.desired_arguments(arguments),
+        kubelet=more.get("kubelet_configuration"),
+        files=declared.desired_files(more.get("files", ())),
+        replace_edits=more.get("replace_edits", False),
+    )
+    made = settings.Settings(t.cast("t.Any", host), role, desired, check)
+    made.config_maps = t.cast("t.Any", Stored(host))
     return made
+
+
+def plan(host: Node, *arguments: Json, **more: t.Any) -> Plan:
+    return reconfigure_plan.plan_reconfiguration(source(host, *arguments, **more).observe())
 
 
 def run(host: Node, *arguments: Json, **more: t.Any) -> list[str]:
     """What a run does; a second one has nothing left to do."""
-    made = member(host, *arguments, **more)
-    changes = made.look()
-    made.apply(changes)
-    # Two backups of one second and one process would be in each other's way.
+    role = more.get("role", "control_plane")
+    reconfiguration = reconfigure.Reconfiguration(t.cast("t.Any", host), role, 1, 1)
+    reconfiguration.components = t.cast("t.Any", Components())
+    member = converge.Member(source(host, *arguments, **more), reconfiguration)
+    outcome = converge.converge(member, t.cast("t.Any", host), 1, 1, check_mode=False)
+    # Two backups of one second and one process would have the same name.
     shutil.rmtree(Path(host.root) / transaction.STATE.lstrip("/"), ignore_errors=True)
-    assert member(host, *arguments, **more).look().names() == []
-    return changes.names()
+    assert plan(host, *arguments, **more).names() == []
+    return outcome.names()
 
 
 def words(host: Node, component: str) -> tuple[str, ...]:
@@ -250,8 +276,8 @@ PROFILING: Json = {"component": "kube-apiserver", "name": "profiling", "value": 
 def test_argument(before: dict[str, str], item: Json, after: str | None) -> None:
     cluster = {"scheduler": {"extraArgs": [{"name": name, "value": value} for name, value in before.items()]}}
     present = {"kube-scheduler": manifests.read("kube-scheduler", manifest("kube-scheduler", cluster))}
-    (request,) = adjust.requests([{"component": "kube-scheduler", "name": "x", **item}])
-    made = adjust.adjust(cluster, present, [request])
+    (request,) = settings_plan.desired_arguments([{"component": "kube-scheduler", "name": "x", **item}])
+    made = settings_plan.plan_arguments(cluster, present, [request])
     found = {
         argument["name"]: argument["value"] for argument in made.cluster["scheduler"].get("extraArgs") or []
     }
@@ -269,10 +295,10 @@ def test_arguments_of_one_list_come_together() -> None:
         {"component": "kube-apiserver", "name": "enable-admission-plugins", "add": [word]}
         for word in ("A", "B")
     ]
-    made = adjust.adjust({}, present, adjust.requests(items))
+    made = settings_plan.plan_arguments({}, present, settings_plan.desired_arguments(items))
     (argument,) = made.cluster["apiServer"]["extraArgs"]
     assert argument["value"] == "NodeRestriction,A,B"
-    assert made.arguments["kube-apiserver"]["enable-admission-plugins"] == {"A", "B"}
+    assert made.managed["kube-apiserver"]["enable-admission-plugins"] == {"A", "B"}
 
 
 @pytest.mark.parametrize(
@@ -281,12 +307,12 @@ def test_arguments_of_one_list_come_together() -> None:
 )
 def test_arguments_that_cannot_be_meant(item: Json) -> None:
     with pytest.raises(KubeadmError, match="arguments"):
-        adjust.requests([{"component": "etcd", "name": "x", **item}])
+        settings_plan.desired_arguments([{"component": "etcd", "name": "x", **item}])
 
 
 def test_a_file_that_nobody_gives_is_missed(host: Node) -> None:
     with pytest.raises(KubeadmError, match=r"/etc/kubernetes/cis/audit-policy\.yaml"):
-        member(host, {**PROFILING, "files": [POLICY]})
+        source(host, {**PROFILING, "files": [POLICY]})
 
 
 # --- a control plane ------------------------------------------------------------------------------------------------
@@ -309,9 +335,9 @@ def test_only_the_component_concerned_is_touched(host: Node) -> None:
 
 
 def test_check_mode_changes_nothing_and_shows_all(host: Node) -> None:
-    changes = member(host, PROFILING, check=True).look()
-    assert "+    - --profiling=false" in changes.diffs()
-    assert "ConfigMap kube-system/kubeadm-config" in changes.diffs()
+    changes = plan(host, PROFILING, check=True)
+    assert "+    - --profiling=false" in changes.diff()
+    assert "ConfigMap kube-system/kubeadm-config" in changes.diff()
     assert "--profiling=false" not in words(host, "kube-apiserver")
 
 
@@ -320,9 +346,7 @@ def test_host_speaks_for_itself(host: Node) -> None:
         manifests.path_of("kube-apiserver"),
         manifest("kube-apiserver", CLUSTER, endpoint={"advertiseAddress": "192.0.2.12"}),
     )
-    made = member(host, PROFILING)
-    made.look()
-    own = made._init_documents()[0]
+    own = source(host, PROFILING).observe().documents[0]
     assert own["localAPIEndpoint"] == {"advertiseAddress": "192.0.2.12", "bindPort": 6443}
     assert own["nodeRegistration"] == {"name": "node-1", "criSocket": "unix:///run/crio/crio.sock"}
     run(host, PROFILING)
@@ -361,17 +385,17 @@ def test_digest_of_files_is_kept_and_joined(host: Node) -> None:
     path = manifests.path_of("kube-apiserver")
     host.write(path, manifest("kube-apiserver", CLUSTER, {manifests.DIGEST_ANNOTATION: "site"}))
     run(host, PROFILING)
-    assert adjust.annotation(host.read(path)) == "site"
+    assert settings_plan.annotation(host.read(path)) == "site"
     run(host, *AUDIT, files=FILES)
-    first = adjust.annotation(host.read(path))
+    first = settings_plan.annotation(host.read(path))
     assert first is not None
-    assert first.startswith("site+adjusted-")
+    assert first.startswith("site+settings-")
     # Another policy: the API server reads it when it starts anew.
     assert run(host, *AUDIT, files=[{**FILES[0], "content": "rules: [x]\n"}]) == [
         f"{POLICY} replaced",
         "kube-apiserver reconfigured",
     ]
-    assert adjust.annotation(host.read(path)) not in (first, "site")
+    assert settings_plan.annotation(host.read(path)) not in (first, "site")
 
 
 def test_files_of_a_value_that_stays_are_not_placed(tmp_path: Path) -> None:
@@ -383,7 +407,7 @@ def test_files_of_a_value_that_stays_are_not_placed(tmp_path: Path) -> None:
     assert "extraVolumes" not in yaml.safe_load(host.cluster)["apiServer"]
 
 
-# --- edits by hand --------------------------------------------------------------------------------------------------
+# --- manual edits --------------------------------------------------------------------------------------------------
 
 HARDENED: Json = {
     **CLUSTER,
@@ -429,7 +453,7 @@ def test_edit_of_anything_else_is_somebodys(tmp_path: Path, before: str, after: 
     host.edit("kube-apiserver", before, after)
     edited = host.read(manifests.path_of("kube-apiserver"))
     with pytest.raises(KubeadmError) as caught:
-        member(host, item).look()
+        plan(host, item)
     message = str(caught.value)
     assert all(
         word in message for word in ("cp1", "kube-apiserver.yaml", "replace_edits", "Nothing was changed")
@@ -442,10 +466,10 @@ def test_manifest_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     host = Node(tmp_path, HARDENED)
     host.edit("kube-scheduler", "kind: Pod", "kind: [")
     with pytest.raises(KubeadmError, match=r"kube-scheduler\.yaml is not"):
-        member(host, {"component": "kube-scheduler", "name": "profiling", "value": "false"}).look()
+        plan(host, {"component": "kube-scheduler", "name": "profiling", "value": "false"})
     host.edit("kube-apiserver", "kind: Pod", "kind: [")
     with pytest.raises(KubeadmError, match=r"kube-apiserver\.yaml cannot be read"):
-        member(host, PROFILING).look()
+        plan(host, PROFILING)
 
 
 def test_edit_may_be_replaced_when_it_is_asked_for(tmp_path: Path) -> None:
@@ -459,7 +483,7 @@ def test_comments_and_layout_are_no_edit_and_stay(host: Node) -> None:
     run(host, PROFILING)
     path = manifests.path_of("kube-apiserver")
     host.write(path, "# mine\n" + host.read(path))
-    assert member(host, PROFILING).look().names() == []
+    assert plan(host, PROFILING).names() == []
 
 
 def test_edit_of_a_component_that_is_not_concerned_does_not_matter(host: Node) -> None:
@@ -484,9 +508,9 @@ def test_kubelet_of_a_control_plane_and_its_config_map(host: Node) -> None:
 
 def test_worker_follows_what_a_control_plane_wrote(host: Node) -> None:
     with pytest.raises(KubeadmError, match="control plane first"):
-        member(host, kubelet_configuration=PIDS, role="worker").look()
-    checked = member(host, kubelet_configuration=PIDS, role="worker", check=True).look()
-    assert "+podPidsLimit: 4096" in checked.diffs()
+        plan(host, kubelet_configuration=PIDS, role="worker")
+    checked = plan(host, kubelet_configuration=PIDS, role="worker", check=True)
+    assert "+podPidsLimit: 4096" in checked.diff()
     host.kubelet = yaml.safe_dump({**KUBELET, **PIDS})
     assert run(host, kubelet_configuration=PIDS, role="worker") == ["kubelet reconfigured"]
 
@@ -509,7 +533,7 @@ def test_edit_of_the_kubelet(host: Node, edit: Json, refused: bool) -> None:
         assert run(host, kubelet_configuration=PIDS)[0] == "kubelet reconfigured"
         return
     with pytest.raises(KubeadmError, match=r"config\.yaml is not"):
-        member(host, kubelet_configuration=PIDS).look()
+        plan(host, kubelet_configuration=PIDS)
     assert run(host, kubelet_configuration=PIDS, replace_edits=True)[0] == "kubelet reconfigured"
 
 
@@ -523,23 +547,24 @@ def test_edit_of_the_kubelet(host: Node, edit: Json, refused: bool) -> None:
     ],
 )
 def test_fields_are_put_over_and_taken_away(present: Json, over: Json, merged: Json) -> None:
-    assert adjust.merge_kubelet(present, over) == merged
+    assert settings_plan.merge_kubelet(present, over) == merged
 
 
 # --- what is no cluster of kubeadm ----------------------------------------------------------------------------------
 
 
 def test_cluster_that_does_not_answer_or_is_not_kubeadms(host: Node) -> None:
-    made = member(host, PROFILING)
-    made._ask = lambda: (False, None, None)
+    made = source(host, PROFILING)
+    answer = stored.StoredConfiguration(unreachable="cp1: the API server does not answer.")
+    made.config_maps = t.cast("t.Any", types.SimpleNamespace(by_control_plane=lambda: answer))
     with pytest.raises(KubeadmError, match="does not answer"):
-        made.look()
-    made._ask = lambda: (True, None, None)
+        made.observe()
+    answer = stored.StoredConfiguration()
     with pytest.raises(KubeadmError, match="kubeadm-config"):
-        made.look()
+        made.observe()
 
 
 def test_old_configuration_is_refused(tmp_path: Path) -> None:
     host = Node(tmp_path, {**CLUSTER, "apiVersion": "kubeadm.k8s.io/v1beta3"})
     with pytest.raises(KubeadmError, match="v1beta3"):
-        member(host, PROFILING).look()
+        plan(host, PROFILING)
