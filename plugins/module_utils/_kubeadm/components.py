@@ -143,9 +143,9 @@ class ControlPlane:
                 return
             checks += 1
             if checks % 3 == 0 and self._ended(manifest.component, began_clock) > 1:
-                raise BrokenError(
-                    manifest.component, "ends soon after each start", self.log(manifest.component)
-                )
+                log = self.log(manifest.component)
+                if not _LOST_LEASE.search(log):
+                    raise BrokenError(manifest.component, "ends soon after each start", log)
             if waited >= seconds:
                 raise BrokenError(
                     manifest.component, f"{reason}, after {seconds:.0f} s", self.log(manifest.component)
@@ -230,6 +230,9 @@ class ControlPlane:
         return manager_for(facts.service_manager(self.host.root), both, self.host.root)
 
 
+# The controller manager and the scheduler end when they cannot renew their lease while the API server is down. It says
+# nothing about their own configuration.
+_LOST_LEASE = re.compile(r"leader ?election lost", re.IGNORECASE)
 _ERROR = re.compile(r"^(?:[EF]\d{4} |Error:|error:)|\"?command failed\"?|\"level\":\"fatal\"|panic:")
 # Severity, date, time and process of a line (klog).
 _HEADER = re.compile(r"^[IWEF]\d{4} [\d:.]+\s+\d+ ")

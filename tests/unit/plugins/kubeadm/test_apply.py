@@ -131,6 +131,34 @@ def test_member_is_as_before_when_one_component_breaks(tmp_path: Path) -> None:
     assert not made.reconfiguration.interrupted()
 
 
+@pytest.mark.parametrize(
+    ("log", "broken"),
+    [
+        ('E1121 17:21:02.058034 1 run.go:72] "command failed" err="unknown flag: --x"\n', True),
+        ('E1121 17:21:02.058034 1 controllermanager.go:357] "leaderelection lost"\n', False),
+        ('E1121 17:21:02.058034 1 server.go:309] "Leaderelection lost"\n', False),
+    ],
+)
+def test_lost_lease_is_no_broken_configuration(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, log: str, broken: bool
+) -> None:
+    """A component that ends because the API server was down is waited for; it is healthy after its next start."""
+    manifest = manifests.read("kube-controller-manager", pod("kube-controller-manager"))
+    made = components.ControlPlane(t.cast("t.Any", Host(tmp_path)))
+    running = components.Process(1, ("kube-controller-manager",))
+    checks = iter(range(100))
+    monkeypatch.setattr(components, "_POLL_SECONDS", 0.0)
+    monkeypatch.setattr(made, "processes", lambda _name: [running] if next(checks) >= 5 else [])
+    monkeypatch.setattr(made, "unhealthy", lambda _manifest: None)
+    monkeypatch.setattr(made, "_ended", lambda _component, _since: 2)
+    monkeypatch.setattr(made, "log", lambda _component: components.log_excerpt(log))
+    if not broken:
+        made.wait(manifest, (), False, 60)
+        return
+    with pytest.raises(components.BrokenError, match="ends soon"):
+        made.wait(manifest, (), False, 60)
+
+
 def test_kubelet_that_ends_again_and_again_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
