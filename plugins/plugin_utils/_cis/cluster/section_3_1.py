@@ -132,7 +132,7 @@ def _age(item: Object, now: datetime.datetime) -> datetime.timedelta | None:
     created = str((item.get("metadata") or {}).get("creationTimestamp") or "")
     try:
         return now - datetime.datetime.strptime(created, "%Y-%m-%dT%H:%M:%SZ").replace(
-            tzinfo=datetime.UTC
+            tzinfo=datetime.timezone.utc
         )
     except ValueError:
         return None

@@ -158,7 +158,7 @@ class Snapshot:
     unseen: t.Mapping[str, str] = field(default_factory=dict)
     missing_permissions: tuple[t.Mapping[str, str], ...] = ()
     nodes: tuple[Object, ...] = ()
-    time: datetime.datetime = field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
+    time: datetime.datetime = field(default_factory=lambda: datetime.datetime.now(datetime.timezone.utc))
 
     def all(self, name: str) -> tuple[Object, ...]:
         """All objects of a resource.

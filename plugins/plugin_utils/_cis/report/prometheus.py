@@ -45,7 +45,7 @@ def _family(name: str, text: str) -> str:
 
 def _midnight_after(day: datetime.date) -> float:
     """The end of a day, in UTC: an exemption holds on its last day."""
-    start = datetime.datetime(day.year, day.month, day.day, tzinfo=datetime.UTC)
+    start = datetime.datetime(day.year, day.month, day.day, tzinfo=datetime.timezone.utc)
     return start.timestamp() + 24 * 3600
 
 

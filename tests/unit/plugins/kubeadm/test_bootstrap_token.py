@@ -13,12 +13,12 @@ import typing as t
 
 import pytest
 
-from tests.unit.plugins.conftest import RunModule
 from tests.unit.plugins.kubeadm.cluster import (
     SECRET,
     TOKEN,
     Cluster,
 )
+from tests.unit.support.modules import RunModule
 
 
 def token_args(made: Cluster, **more: t.Any) -> dict[str, t.Any]:

@@ -17,7 +17,6 @@ import pytest
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import runner
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
 
-from tests.unit.plugins.conftest import RunModule
 from tests.unit.plugins.kubeadm.cluster import (
     CLUSTER_TEXT,
     COMPLETE_OBJECTS,
@@ -28,6 +27,7 @@ from tests.unit.plugins.kubeadm.cluster import (
     init_args,
     static_pod,
 )
+from tests.unit.support.modules import RunModule
 
 
 def test_init_fresh_then_again(cluster: Cluster, tmp_path: Path, run_module: RunModule) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import bootstrap_plan as plan
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
 
-from tests.unit.plugins.conftest import RunModule
 from tests.unit.plugins.kubeadm.cluster import (
     KEY,
     TOKEN,
@@ -20,6 +19,7 @@ from tests.unit.plugins.kubeadm.cluster import (
     copy_files_of,
     join_args,
 )
+from tests.unit.support.modules import RunModule
 
 
 def test_worker_joins_then_again(cluster: Cluster, tmp_path: Path, run_module: RunModule) -> None:

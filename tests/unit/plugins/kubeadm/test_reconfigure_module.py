@@ -16,8 +16,8 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.boot
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runner import KUBELET_CLIENT
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
 
-from tests.unit.plugins.conftest import RunModule
 from tests.unit.plugins.kubeadm.cluster import COMPLETE_OBJECTS, DOCUMENTS, Cluster, static_pod
+from tests.unit.support.modules import RunModule
 
 PROFILING = [{"component": "kube-scheduler", "name": "profiling", "value": "false"}]
 
