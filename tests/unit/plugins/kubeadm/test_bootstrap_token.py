@@ -29,12 +29,12 @@ def test_token_is_made(cluster: Cluster, run_module: RunModule) -> None:
     cluster.become_control_plane()
     cluster.script(f"echo {TOKEN}")
     predicted = run_module("bootstrap_token", token_args(cluster), check=True)
-    assert (predicted["changed"], predicted["ca_cert_hashes"]) == (True, [cluster.ca.id])
+    assert (predicted["changed"], predicted["ca_cert_hashes"]) == (True, [cluster.id])
     assert "token" not in predicted
     assert cluster.argv == []
     result = run_module("bootstrap_token", token_args(cluster, ttl=600, description="join of w1"))
     assert (result["token"], result["token_id"]) == (TOKEN, "abcdef")
-    assert result["ca_cert_hashes"] == [cluster.ca.id]
+    assert result["ca_cert_hashes"] == [cluster.id]
     ends = datetime.datetime.strptime(result["expires"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.UTC)
     left = (ends - datetime.datetime.now(datetime.UTC)).total_seconds()
     assert 580 < left <= 600
@@ -88,7 +88,7 @@ def test_token_goes_when_the_upload_fails(cluster: Cluster, run_module: RunModul
     cluster.script(f'test "$1" = token && echo {TOKEN} && exit 0; cat {cluster.log}/config >&2; exit 1')
     result = run_module("bootstrap_token", token_args(cluster, control_plane=True))
     assert result["failed"]
-    assert not re.search("[0-9a-f]{64}", str(result).replace(cluster.ca.id, ""))
+    assert not re.search("[0-9a-f]{64}", str(result).replace(cluster.id, ""))
     assert TOKEN not in str(result)
     assert cluster.deleted == ["bootstrap-token-abcdef"]
 

@@ -41,7 +41,7 @@ def test_init_fresh_then_again(cluster: Cluster, tmp_path: Path, run_module: Run
     assert result["changed"] is True
     assert result["steps"] == predicted["steps"]
     assert result["diff"] == predicted["diff"]
-    assert (result["state"], result["node_name"], result["cluster_id"]) == ("member", "node1", cluster.ca.id)
+    assert (result["state"], result["node_name"], result["cluster_id"]) == ("member", "node1", cluster.id)
     assert cluster.argv[0] == "init"
     assert "--skip-phases=addon/kube-proxy" in cluster.argv
     assert "--skip-token-print" in cluster.argv
@@ -72,7 +72,7 @@ def test_init_deletes_its_own_token(cluster: Cluster, tmp_path: Path, run_module
         def pop(self, key: str, default: t.Any = None) -> t.Any:
             return {} if "/secrets/bootstrap-token-" in key else dict.pop(self, key, default)
 
-    cluster.objects = Anything(original)
+    cluster.api.objects = Anything(original)
     result = run_module("kubeadm", init_args(cluster))
     assert result["changed"] is True
     assert cluster.deleted == ["bootstrap-token-" + (cluster.log / "id").read_text().strip()]
@@ -127,9 +127,9 @@ def test_late_phases_are_run_alone(cluster: Cluster, run_module: RunModule) -> N
 
 def test_init_waits_for_readiness_and_names_what_fails(cluster: Cluster, run_module: RunModule) -> None:
     cluster.become_control_plane()
-    cluster.ready_after = time.monotonic() + 2
+    cluster.api.ready_after = time.monotonic() + 2
     assert run_module("kubeadm", init_args(cluster, ready_timeout=30))["changed"] is False
-    cluster.ready_after = time.monotonic() + 60
+    cluster.api.ready_after = time.monotonic() + 60
     result = run_module("kubeadm", init_args(cluster, ready_timeout=1))
     assert result["failed"]
     assert "[-]etcd failed" in result["msg"]

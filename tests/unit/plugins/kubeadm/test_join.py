@@ -14,11 +14,12 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import 
 from tests.unit.plugins.kubeadm.cluster import (
     KEY,
     TOKEN,
-    Authority,
     Cluster,
+    cluster_id,
     copy_files_of,
     join_args,
 )
+from tests.unit.support import certificates
 from tests.unit.support.modules import RunModule
 
 
@@ -35,7 +36,7 @@ def test_worker_joins_then_again(cluster: Cluster, tmp_path: Path, run_module: R
         "bootstrapToken": {
             "token": TOKEN,
             "apiServerEndpoint": "192.0.2.10:6443",
-            "caCertHashes": [cluster.ca.id],
+            "caCertHashes": [cluster.id],
         },
         "tlsBootstrapToken": TOKEN,
     }
@@ -62,12 +63,12 @@ def test_control_plane_joins(cluster: Cluster, tmp_path: Path, run_module: RunMo
 
 
 def test_member_of_another_cluster_is_refused(cluster: Cluster, run_module: RunModule) -> None:
-    other = Authority()
+    other = certificates.authority()
     cluster.become_worker(other)
     result = run_module("kubeadm", join_args(cluster))
     assert result["failed"]
-    assert other.id in result["msg"]
-    assert cluster.ca.id in result["msg"]
+    assert cluster_id(other) in result["msg"]
+    assert cluster.id in result["msg"]
     assert cluster.argv == []
 
 

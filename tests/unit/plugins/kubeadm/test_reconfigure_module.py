@@ -32,7 +32,7 @@ def test_documents_restore_what_was_edited_or_deleted(cluster: Cluster, run_modu
     options = args(cluster, documents=DOCUMENTS, skip_phases=["addon/kube-proxy"])
     result = run_module("kubeadm_reconfigure", options)
     assert (result["changed"], result["steps"], result["role"]) == (False, [], "control_plane")
-    assert (result["cluster_id"], result["node_name"]) == (cluster.ca.id, "node1")
+    assert (result["cluster_id"], result["node_name"]) == (cluster.id, "node1")
 
     scheduler = node.CONTROL_PLANE_MANIFESTS[2]
     cluster.write(scheduler, static_pod("kube-scheduler", "--profiling=true"))
