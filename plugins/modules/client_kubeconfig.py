@@ -136,7 +136,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 }
 
 
-def observe(path: str) -> credentials.Found:
+def observe(path: str) -> credentials.ObservedCredentials:
     """The file as it is.
 
     :raises KubeadmError: when it is there and cannot be read.
@@ -146,7 +146,7 @@ def observe(path: str) -> credentials.Found:
             info = os.fstat(stream.fileno())
             text = stream.read()
     except FileNotFoundError:
-        return credentials.Found(None)
+        return credentials.ObservedCredentials(None)
     except OSError as exc:
         raise KubeadmError(f"{path} cannot be read: {exc.strerror}.", "Run this as root.") from exc
     unusable = ""
@@ -156,10 +156,12 @@ def observe(path: str) -> credentials.Found:
         unusable = str(exc)
     except CredentialsError as exc:
         unusable = exc.message
-    return credentials.Found(text, stat.S_IMODE(info.st_mode), (info.st_uid, info.st_gid), unusable)
+    return credentials.ObservedCredentials(
+        text, stat.S_IMODE(info.st_mode), (info.st_uid, info.st_gid), unusable
+    )
 
 
-def wanted_from(params: t.Mapping[str, t.Any]) -> credentials.Wanted:
+def desired_from(params: t.Mapping[str, t.Any]) -> credentials.DesiredCredentials:
     """What is asked for, with server and CA of this host's cluster.
 
     :raises KubeadmError: when the host is no control plane or a number makes no sense.
@@ -182,7 +184,7 @@ def wanted_from(params: t.Mapping[str, t.Any]) -> credentials.Wanted:
             f"{node.ADMIN_CONF} or {node.CA_CERT} is missing or unusable: {exc}.",
             "Run this on a control plane.",
         ) from exc
-    return credentials.Wanted(
+    return credentials.DesiredCredentials(
         params["common_name"], tuple(params["organizations"]), server, ca, timedelta(days=least)
     )
 
@@ -224,23 +226,25 @@ def create(host: Host, params: t.Mapping[str, t.Any]) -> str:
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
-    """Observe the file, and replace it when it is not as wanted."""
+    """Observe the file, and replace it when it is not as it has to be."""
     params = module.params
     host = Host(params["root"], params["kubeadm_path"])
     owner = (os.geteuid(), os.getegid())
     now = datetime.now(timezone.utc)
-    wanted = wanted_from(params)
-    found = observe(params["path"])
-    why = credentials.reasons(found, wanted, now)
+    desired = desired_from(params)
+    observed = observe(params["path"])
+    why = credentials.reasons(observed, desired, now)
     until = credentials.stamp(now + timedelta(days=params["valid_days"]))
     if not why:
-        until = credentials.stamp(credentials.read(found.text or "")[1].not_after)
-    after = credentials.lines(wanted.server, wanted.common_name, wanted.organizations, until, MODE, owner)
-    changed = bool(why) or (found.mode, found.owner) != (MODE, owner)
-    before = credentials.shown(found)
+        until = credentials.stamp(credentials.read(observed.text or "")[1].not_after)
+    after = credentials.lines(desired.server, desired.common_name, desired.organizations, until, MODE, owner)
+    changed = bool(why) or (observed.mode, observed.owner) != (MODE, owner)
+    before = credentials.shown(observed)
     if changed and not module.check_mode:
-        text = create(host, params) if why else found.text or ""
-        wrong = credentials.reasons(credentials.Found(text), wanted, datetime.now(timezone.utc))
+        text = create(host, params) if why else observed.text or ""
+        wrong = credentials.reasons(
+            credentials.ObservedCredentials(text), desired, datetime.now(timezone.utc)
+        )
         if wrong:
             raise KubeadmError(
                 f"{host.name}: kubeadm created another kubeconfig than was asked for: {'; '.join(wrong)}.",
@@ -252,20 +256,20 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
             raise KubeadmError(
                 f"{params['path']} cannot be written: {exc.strerror}.", "Create its directory."
             ) from exc
-        found = observe(params["path"])
-        after = credentials.shown(found)
+        observed = observe(params["path"])
+        after = credentials.shown(observed)
     return {
         "changed": changed,
         "reasons": why,
-        "server": wanted.server,
+        "server": desired.server,
         "diff": {"before": before, "after": after if changed else before},
-        **_end(found),
+        **_end(observed),
     }
 
 
-def _end(found: credentials.Found) -> dict[str, t.Any]:
+def _end(observed: credentials.ObservedCredentials) -> dict[str, t.Any]:
     try:
-        _config, own = credentials.read(found.text or "")
+        _config, own = credentials.read(observed.text or "")
     except (kubeconfig.KubeconfigError, x509.CertificateError):
         return {}
     left = own.not_after - datetime.now(timezone.utc)

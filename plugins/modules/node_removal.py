@@ -6,14 +6,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: node_removal
-short_description: Let nodes leave a cluster that goes on
+short_description: Remove nodes from a cluster
 version_added: 0.1.0
 author:
   - baremetal.kubernetes contributors (@baremetal-kubernetes)
 description:
-  - Runs on a control plane that stays. It removes the etcd members of nodes that leave, and deletes their Node objects.
-  - Before the first member is removed it counts, and refuses when the members that stay would have no quorum.
-  - It does not drain the nodes and does not touch the hosts.
+  - Runs on a control plane that stays. It removes the etcd members of the nodes, and deletes their Node objects.
+  - Before the first member is removed, it refuses when the members that stay would have no quorum.
+  - It neither drains the nodes nor touches the hosts.
 extends_documentation_fragment:
   - baremetal.kubernetes._attributes
 attributes:
@@ -25,19 +25,19 @@ attributes:
     support: full
 options:
   nodes:
-    description: Names of the nodes that leave.
+    description: Names of the nodes to remove.
     type: list
     elements: str
     required: true
   addresses:
     description:
-      - Addresses of these nodes. By them an etcd member is found that has no name yet, as after an interrupted join.
+      - Addresses of these nodes. They identify an etcd member that has no name yet, as after an interrupted join.
     type: list
     elements: str
     default: []
   parts:
     description:
-      - What is taken out. V(etcd) goes before the host is reset, V(node) afterwards, as a kubelet that still runs would
+      - What is removed. Remove V(etcd) before the host is reset, and V(node) afterwards, as a running kubelet would
         register again.
     type: list
     elements: str
@@ -48,7 +48,7 @@ options:
     type: int
     default: 60
   root:
-    description: Folder below which the module looks for kubeadm's files, for tests.
+    description: Directory below which the module reads kubeadm's files, for tests.
     type: path
     default: /
 seealso:
@@ -56,7 +56,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Remove the etcd member of a control plane that leaves
+- name: Remove the etcd member of a control plane
   baremetal.kubernetes.node_removal:
     nodes: [cp3]
     parts: [etcd]
@@ -84,7 +84,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._etcd.client import Etcd
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._etcd.members import Member, plan_leave
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._etcd.members import Member, plan_removal
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import Api
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._module import run_module
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
@@ -100,8 +100,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 }
 
 
-def leave_etcd(params: t.Mapping[str, t.Any], check_mode: bool) -> tuple[Member, ...]:
-    """Remove the nodes' members.
+def remove_members(params: t.Mapping[str, t.Any], check_mode: bool) -> tuple[Member, ...]:
+    """Remove the nodes' etcd members.
 
     :raises OperatorError: when those that stay would lose quorum, or etcd refuses.
     """
@@ -110,27 +110,28 @@ def leave_etcd(params: t.Mapping[str, t.Any], check_mode: bool) -> tuple[Member,
         return ()
     etcd = Etcd(params["root"], params["timeout"])
     members = etcd.members()
-    leaving = plan_leave(members, etcd.healthy(members), params["nodes"], params["addresses"])
-    for member in () if check_mode else leaving:
+    removed = plan_removal(members, etcd.healthy(members), params["nodes"], params["addresses"])
+    for member in () if check_mode else removed:
         etcd.remove(member)
-    return leaving
+    return removed
 
 
 def delete_nodes(params: t.Mapping[str, t.Any], check_mode: bool) -> list[str]:
-    """Delete the Node objects, and return those that were there."""
+    """Delete the Node objects, and return the names of those that existed."""
     api = Api(params["root"])
-    there = [name for name in params["nodes"] if api.get(NODES + name) is not None]
-    return there if check_mode else [name for name in there if api.delete(NODES + name)]
+    present = [name for name in params["nodes"] if api.get(NODES + name) is not None]
+    return present if check_mode else [name for name in present if api.delete(NODES + name)]
 
 
 def run(params: t.Mapping[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
-    """Do the parts that are asked for."""
+    """Remove what is asked for."""
     own = node.observe(params["root"]).node_name
     if own in params["nodes"]:
         raise OperatorError(
-            f"{own} is to leave, but it is the control plane that was asked.", "Ask one that stays."
+            f"{own} is one of the nodes to remove, but the module runs on it.",
+            "Run it on a control plane that stays.",
         )
-    members = leave_etcd(params, check_mode) if "etcd" in params["parts"] else ()
+    members = remove_members(params, check_mode) if "etcd" in params["parts"] else ()
     nodes = delete_nodes(params, check_mode) if "node" in params["parts"] else []
     before = [f"etcd member {member.label()}\n" for member in members] + [f"node {name}\n" for name in nodes]
     return {

@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Talk to etcd by JSON (its gRPC gateway), with the certificates of a control plane and the standard library alone."""
+"""A client of etcd's JSON API (its gRPC gateway), with the certificates of a control plane."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _b64(data: bytes) -> str:
 class Etcd:
     """The etcd of a control plane.
 
-    :param root: folder that stands for C(/). :param seconds: how long a request is tried again.
+    :param root: directory that stands for C(/). :param seconds: how long a request is retried.
     :raises EtcdError: when the certificates are missing or unusable.
     """
 
@@ -73,7 +73,7 @@ class Etcd:
         return parsed if isinstance(parsed, dict) else {}
 
     def _post(self, path: str, body: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-        """Ask again while etcd elects a leader.
+        """Retry while etcd elects a leader.
 
         :raises EtcdError: with its last answer.
         """
@@ -95,11 +95,11 @@ class Etcd:
             time.sleep(_POLL_SECONDS)
 
     def members(self) -> tuple[Member, ...]:
-        """All members, as this one knows them: an answer by quorum could not be had when there is none."""
+        """All members, as this one knows them: without quorum there is no linearizable answer."""
         return parse_members(self._post("/v3/cluster/member/list", {"linearizable": False}))
 
     def healthy(self, members: t.Iterable[Member]) -> set[str]:
-        """Ids of those that say that they are healthy."""
+        """Ids of those that report that they are healthy."""
         found = set()
         for member in members:
             for url in member.client_urls:
@@ -110,7 +110,7 @@ class Etcd:
         return found
 
     def values(self, prefix: str) -> t.Iterator[tuple[str, bytes]]:
-        """Keys below a prefix, and what is stored under them, page by page.
+        """Keys below a prefix and their values, page by page.
 
         :raises EtcdError: when etcd does not answer.
         """
@@ -129,14 +129,14 @@ class Etcd:
             at += b"\0"
 
     def remove(self, member: Member) -> None:
-        """Remove a member, and see that it is gone.
+        """Remove a member, and verify that it is gone.
 
-        :raises EtcdError: when etcd refuses, or it is still there.
+        :raises EtcdError: when etcd refuses, or the member remains.
         """
         try:
             self._post("/v3/cluster/member/remove", {"ID": member.id})
         except EtcdError:
-            # A request that was tried twice finds nothing to remove.
+            # A retried request finds nothing to remove.
             if member.id not in {other.id for other in self.members()}:
                 return
             raise

@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Which members etcd has, and which of them may leave. Pure: members in, a verdict out."""
+"""Which members etcd has, and which of them may be removed. Pure: members in, a plan out."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors impor
 
 
 class EtcdError(OperatorError):
-    """etcd cannot be asked, or must not be changed like this."""
+    """etcd does not answer, or must not be changed like this."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def parse_members(answer: t.Mapping[str, t.Any]) -> tuple[Member, ...]:
     )
 
 
-def plan_leave(
+def plan_removal(
     members: t.Sequence[Member],
     healthy: t.Collection[str],
     nodes: t.Collection[str],
@@ -64,22 +64,22 @@ def plan_leave(
 ) -> tuple[Member, ...]:
     """The members that are removed, in the order in which this is safe.
 
-    :param healthy: ids of the members that answer. :param nodes: names of the nodes that leave.
-    :param addresses: of these nodes, by which a member is known that has not started yet.
+    :param healthy: ids of the members that answer. :param nodes: names of the nodes to remove.
+    :param addresses: of these nodes, which identify a member that has not started yet.
     :raises EtcdError: when those that stay would have no quorum, or when there is none now.
     """
-    leaving = [
+    removed = [
         member
         for member in members
         if member.name in nodes or (not member.name and member.addresses() & set(addresses))
     ]
-    if not leaving:
+    if not removed:
         return ()
-    staying = [member for member in members if member not in leaving and not member.learner]
-    names = ", ".join(member.label() for member in leaving)
+    staying = [member for member in members if member not in removed and not member.learner]
+    names = ", ".join(member.label() for member in removed)
     if not staying:
         raise EtcdError(
-            f"{names}: no member of etcd would stay, and with it the cluster would be gone.",
+            f"{names}: no member of etcd would stay, and the cluster would be lost.",
             "Reset all control planes together, without --limit, if that is what you want.",
         )
     voters = [member for member in members if not member.learner]
@@ -87,16 +87,16 @@ def plan_leave(
     if len(now) < len(voters) // 2 + 1:
         raise EtcdError(
             f"etcd has no quorum: {len(now)} of {len(voters)} members answer, so no member can be removed.",
-            "Bring the others back first.",
+            "Restore the others first.",
         )
     quorum = len(staying) // 2 + 1
     alive = [member for member in staying if member.id in healthy]
     if len(alive) < quorum:
-        dead = ", ".join(member.label() for member in staying if member not in alive)
+        failed = ", ".join(member.label() for member in staying if member not in alive)
         raise EtcdError(
-            f"Without {names}, etcd would have {len(staying)} member(s) of which {len(alive)} answer ({dead} do not);"
+            f"Without {names}, etcd would have {len(staying)} member(s) of which {len(alive)} answer ({failed} do not);"
             f" expected at least {quorum}.",
-            f"Bring {dead} back, or reset the dead one first.",
+            f"Restore {failed}, or reset the failed one first.",
         )
     # Those that do not answer first: each removal needs the votes of those that do.
-    return tuple(sorted(leaving, key=lambda member: (member.id in healthy, member.label())))
+    return tuple(sorted(removed, key=lambda member: (member.id in healthy, member.label())))

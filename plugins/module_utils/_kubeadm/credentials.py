@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Decide whether a kubeconfig with a client certificate is good enough, or must be made anew. Pure."""
+"""Decide whether a kubeconfig with a client certificate is usable, or has to be issued again. Pure."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats impo
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What the credentials shall be.
+class DesiredCredentials:
+    """What the credentials have to be.
 
     :param server: URL of the API server. :param authority: the cluster's CA.
-    :param least: how long the certificate must be good for.
+    :param least: how long the certificate has to be valid.
     """
 
     common_name: str
@@ -32,11 +32,11 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What is on the host.
+class ObservedCredentials:
+    """What the host has.
 
-    :param text: of the kubeconfig, C(None) when there is none. :param mode: permission bits.
-    :param owner: numbers of user and group. :param unusable: why TLS cannot use it, empty when it can.
+    :param text: of the kubeconfig, C(None) when it does not exist. :param mode: permission bits.
+    :param owner: numeric user and group. :param unusable: why TLS cannot use it, empty when it can.
     """
 
     text: str | None
@@ -54,46 +54,46 @@ def read(text: str) -> tuple[kubeconfig.Kubeconfig, x509.Certificate]:
     return config, x509.parse_pem((config.client_cert or b"").decode("ascii", "replace"))
 
 
-def reasons(found: Found, wanted: Wanted, now: datetime) -> list[str]:
-    """Why it must be made anew, empty when it is good. Mode and owner are another matter."""
-    if found.text is None:
-        return ["there is none"]
+def reasons(observed: ObservedCredentials, desired: DesiredCredentials, now: datetime) -> list[str]:
+    """Why it has to be issued again, empty when it is usable. Mode and owner are compared elsewhere."""
+    if observed.text is None:
+        return ["it does not exist"]
     try:
-        config, own = read(found.text)
+        config, own = read(observed.text)
         authority = x509.parse_pem((config.ca or b"").decode("ascii", "replace"))
     except (kubeconfig.KubeconfigError, x509.CertificateError) as exc:
         return [f"it is no usable kubeconfig: {exc}"]
     why = []
-    if found.unusable:
-        why.append(found.unusable)
-    if config.server.rstrip("/") != wanted.server.rstrip("/"):
-        why.append(f"its server is {config.server}, expected {wanted.server}")
-    if authority.spki != wanted.authority.spki:
+    if observed.unusable:
+        why.append(observed.unusable)
+    if config.server.rstrip("/") != desired.server.rstrip("/"):
+        why.append(f"its server is {config.server}, expected {desired.server}")
+    if authority.spki != desired.authority.spki:
         why.append("it has the CA of another cluster")
-    if not x509.issued_by(own, wanted.authority):
-        why.append(f"the CA {own.issuer_common_name!r} issued its certificate, and not the cluster's")
-    if own.common_name != wanted.common_name:
-        why.append(f"its user is {own.common_name!r}, expected {wanted.common_name!r}")
-    if sorted(own.organizations) != sorted(wanted.organizations):
-        why.append(f"its groups are {_listed(own.organizations)}, expected {_listed(wanted.organizations)}")
+    if not x509.issued_by(own, desired.authority):
+        why.append(f"the CA {own.issuer_common_name!r} issued its certificate, not the cluster's")
+    if own.common_name != desired.common_name:
+        why.append(f"its user is {own.common_name!r}, expected {desired.common_name!r}")
+    if sorted(own.organizations) != sorted(desired.organizations):
+        why.append(f"its groups are {_listed(own.organizations)}, expected {_listed(desired.organizations)}")
     left = own.not_after - now
-    if left < wanted.least:
+    if left < desired.least:
         why.append(
-            f"its certificate is good for {max(left.days, 0)} more days, expected {wanted.least.days} at least"
+            f"its certificate is valid for {max(left.days, 0)} more days, expected at least {desired.least.days}"
         )
     return why
 
 
-def shown(found: Found) -> str:
-    """What a diff shows of it: no key."""
-    if found.text is None:
+def shown(observed: ObservedCredentials) -> str:
+    """What a diff shows of it, without the key."""
+    if observed.text is None:
         return ""
     try:
-        config, own = read(found.text)
+        config, own = read(observed.text)
     except (kubeconfig.KubeconfigError, x509.CertificateError):
         return "not a usable kubeconfig\n"
     return lines(
-        config.server, own.common_name, own.organizations, stamp(own.not_after), found.mode, found.owner
+        config.server, own.common_name, own.organizations, stamp(own.not_after), observed.mode, observed.owner
     )
 
 
@@ -105,7 +105,7 @@ def lines(
     mode: int,
     owner: tuple[int, int],
 ) -> str:
-    """The same, of what will be there."""
+    """The same for credentials that are about to be issued."""
     return (
         f"server: {server}\nuser: {common_name}\ngroups: {_listed(organizations)}\nvalid until: {until}\n"
         f"mode: {mode:04o}\nowner: {owner[0]}:{owner[1]}\n"

@@ -114,7 +114,7 @@ def plane(tmp_path: Path, run_module: RunModule) -> Iterator[ControlPlane]:
 
 def test_made_once_and_renewed_in_time(plane: ControlPlane) -> None:
     result = plane.run()
-    assert result["rc"] == 0 and result["changed"] and result["reasons"] == ["there is none"]
+    assert result["rc"] == 0 and result["changed"] and result["reasons"] == ["it does not exist"]
     assert stat.S_IMODE(plane.path.stat().st_mode) == 0o600
     assert (result["days_left"], result["server"]) == (364, f"https://127.0.0.1:{plane.api.port}")
     assert result["diff"]["before"] == ""
@@ -141,7 +141,7 @@ def test_renewed_when_less_than_a_third_is_left(plane: ControlPlane) -> None:
     first = plane.certificate()
     result = plane.run(check=True)
     assert result["changed"] and result["reasons"] == [
-        "its certificate is good for 99 more days, expected 121 at least"
+        "its certificate is valid for 99 more days, expected at least 121"
     ]
     assert plane.certificate() == first and len(plane.calls()) == 1
     assert result["days_left"] == 99
@@ -211,7 +211,7 @@ def test_another_user_or_cluster(plane: ControlPlane) -> None:
     result = plane.run(check=True)
     assert result["reasons"] == [
         "it has the CA of another cluster",
-        "the CA 'kubernetes' issued its certificate, and not the cluster's",
+        "the CA 'kubernetes' issued its certificate, not the cluster's",
     ]
     refused = plane.run()
     assert refused["failed"] and "kubeadm created another kubeconfig" in refused["msg"]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""node_removal: who may leave etcd, how etcd is asked, and what the module does with both."""
+"""node_removal: which etcd members may be removed, requests to etcd, and the module."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._etcd.members
     EtcdError,
     Member,
     parse_members,
-    plan_leave,
+    plan_removal,
 )
 from ansible_collections.baremetal.kubernetes.plugins.modules import node_removal
 
@@ -44,20 +44,20 @@ THREE = (member(1), member(2), member(3))
         (THREE, "123", ["cp3"], ["cp3"]),
         (THREE, "123", ["w1"], []),
         (THREE, "123", [], []),
-        # The dead one may always go while the others are enough.
+        # A failed member can be removed while the others have quorum.
         (THREE, "12", ["cp3"], ["cp3"]),
         (THREE, "123", ["cp2", "cp3"], ["cp2", "cp3"]),
         (THREE[:2], "12", ["cp2"], ["cp2"]),
-        # The dead one first, as each removal needs the votes of the others.
+        # The failed one first, as each removal needs the votes of the others.
         (THREE, "13", ["cp2", "cp3"], ["cp2", "cp3"]),
         (THREE, "12", ["cp2", "cp3"], ["cp3", "cp2"]),
         ((*THREE, member(4, learner=True)), "1234", ["cp4"], ["cp4"]),
     ],
 )
-def test_who_may_leave(
+def test_removed_members(
     members: tuple[Member, ...], healthy: str, nodes: list[str], expected: list[str]
 ) -> None:
-    assert [m.name for m in plan_leave(members, set(healthy), nodes)] == expected
+    assert [m.name for m in plan_removal(members, set(healthy), nodes)] == expected
 
 
 @pytest.mark.parametrize(
@@ -76,18 +76,20 @@ def test_who_may_leave(
         (THREE, "1", ["cp2", "cp3"], "etcd has no quorum: 1 of 3"),
     ],
 )
-def test_who_may_not_leave(members: tuple[Member, ...], healthy: str, nodes: list[str], message: str) -> None:
+def test_removal_is_refused(
+    members: tuple[Member, ...], healthy: str, nodes: list[str], message: str
+) -> None:
     with pytest.raises(EtcdError, match=message):
-        plan_leave(members, set(healthy), nodes)
+        plan_removal(members, set(healthy), nodes)
 
 
-def test_a_member_without_a_name_is_known_by_its_address() -> None:
+def test_member_without_a_name_is_found_by_its_address() -> None:
     members = (member(1), member(2), member(3, name=""))
-    assert plan_leave(members, {"1", "2"}, ["cp3"]) == ()
-    leaving = plan_leave(members, {"1", "2"}, ["cp3"], ["192.0.2.3"])
-    assert [m.label() for m in leaving] == ["192.0.2.3"]
+    assert plan_removal(members, {"1", "2"}, ["cp3"]) == ()
+    removed = plan_removal(members, {"1", "2"}, ["cp3"], ["192.0.2.3"])
+    assert [m.label() for m in removed] == ["192.0.2.3"]
     # A name decides: an address may have been another node's before.
-    assert plan_leave(THREE, {"1", "2", "3"}, ["cp9"], ["192.0.2.3"]) == ()
+    assert plan_removal(THREE, {"1", "2", "3"}, ["cp9"], ["192.0.2.3"]) == ()
 
 
 def test_members_are_read_from_the_gateway() -> None:
@@ -104,8 +106,8 @@ def test_members_are_read_from_the_gateway() -> None:
     assert parse_members({}) == ()
 
 
-class Played(Etcd):
-    """An etcd whose answers are given: by path, one after the other."""
+class PreparedEtcd(Etcd):
+    """An etcd with prepared answers, by path, one after the other."""
 
     def __init__(self, answers: dict[str, list[t.Any]], seconds: float = 0) -> None:
         self._seconds = seconds
@@ -132,15 +134,15 @@ def listed(*members: Member) -> dict[str, t.Any]:
 
 
 def test_removal_is_verified() -> None:
-    etcd = Played({"remove": [{}], "list": [listed(*THREE[:2])]})
+    etcd = PreparedEtcd({"remove": [{}], "list": [listed(*THREE[:2])]})
     etcd.remove(THREE[2])
     assert etcd.asked[0] == ("https://127.0.0.1:2379/v3/cluster/member/remove", {"ID": "3"})
     with pytest.raises(EtcdError, match="still has the member cp3"):
-        Played({"remove": [{}], "list": [listed(*THREE)]}).remove(THREE[2])
+        PreparedEtcd({"remove": [{}], "list": [listed(*THREE)]}).remove(THREE[2])
 
 
 def test_a_member_that_is_gone_already_is_no_error() -> None:
-    etcd = Played({"remove": [http_error(404, "member not found")], "list": [listed(*THREE[:2])]})
+    etcd = PreparedEtcd({"remove": [http_error(404, "member not found")], "list": [listed(*THREE[:2])]})
     etcd.remove(THREE[2])
 
 
@@ -149,17 +151,19 @@ def test_etcd_refuses() -> None:
         400, '{"message": "etcdserver: re-configuration failed due to not enough started members"}'
     )
     with pytest.raises(EtcdError, match="not enough started members"):
-        Played({"remove": [refusal], "list": [listed(*THREE)]}).remove(THREE[2])
+        PreparedEtcd({"remove": [refusal], "list": [listed(*THREE)]}).remove(THREE[2])
 
 
-def test_etcd_is_asked_again_while_it_elects_a_leader(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_request_is_retried_while_etcd_elects_a_leader(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "_POLL_SECONDS", 0)
-    etcd = Played({"list": [http_error(503, "no leader"), OSError("refused"), listed(*THREE)]}, seconds=60)
+    etcd = PreparedEtcd(
+        {"list": [http_error(503, "no leader"), OSError("refused"), listed(*THREE)]}, seconds=60
+    )
     assert [m.name for m in etcd.members()] == ["cp1", "cp2", "cp3"]
 
 
 def test_health_counts_those_that_answer() -> None:
-    etcd = Played({":2379/health": [{"health": "true"}, OSError("refused"), {"health": "false"}]})
+    etcd = PreparedEtcd({":2379/health": [{"health": "true"}, OSError("refused"), {"health": "false"}]})
     assert etcd.healthy(THREE) == {"1"}
 
 
@@ -189,7 +193,7 @@ class Api:
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
-    """A cluster of three control planes; the list fills with those that leave etcd."""
+    """A cluster of three control planes; the list gets the removed etcd members."""
     removed: list[str] = []
 
     class Fake:
@@ -218,7 +222,7 @@ def params(root: Path, *nodes: str, parts: t.Sequence[str] = ("etcd", "node")) -
     return {"nodes": list(nodes), "addresses": [], "parts": list(parts), "timeout": 1, "root": str(root)}
 
 
-def test_a_control_plane_leaves(cluster: list[str], tmp_path: Path) -> None:
+def test_control_plane_is_removed(cluster: list[str], tmp_path: Path) -> None:
     shown = node_removal.run(params(tmp_path, "cp3"), check_mode=True)
     assert (shown["changed"], shown["members"], shown["nodes"]) == (True, ["cp3"], ["cp3"])
     assert cluster == []
@@ -237,16 +241,14 @@ def test_parts(cluster: list[str], tmp_path: Path) -> None:
     assert (done["members"], done["nodes"]) == ([], ["w1"])
 
 
-def test_an_external_etcd_is_left_alone(cluster: list[str], tmp_path: Path) -> None:
+def test_external_etcd_is_left_alone(cluster: list[str], tmp_path: Path) -> None:
     (tmp_path / "etc/kubernetes/manifests/etcd.yaml").unlink()
     done = node_removal.run(params(tmp_path, "cp3"), check_mode=False)
     assert (done["members"], done["nodes"], cluster) == ([], ["cp3"], [])
 
 
-def test_the_one_that_is_asked_does_not_leave(
-    cluster: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_own_node_is_not_removed(cluster: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     state = t.cast("t.Any", type("State", (), {"node_name": "cp3"}))
     monkeypatch.setattr(node_removal.node, "observe", lambda root: state)
-    with pytest.raises(OperatorError, match="Ask one that stays"):
+    with pytest.raises(OperatorError, match="Run it on a control plane that stays"):
         node_removal.run(params(tmp_path, "cp3"), check_mode=True)
