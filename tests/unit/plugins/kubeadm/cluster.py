@@ -132,7 +132,7 @@ done
     def become_control_plane(self, complete: bool = True) -> None:
         """Files, and with C(complete) also objects, of an initialised control plane."""
         self.become_worker()
-        # As a load balancer that nobody answers at while the first host is initialised.
+        # A load balancer that does not answer while the first host is initialised.
         admin = kubeconfig_of("https://192.0.2.10:6443", self.ca.pem, client(self.ca, "kubernetes-admin"))
         self.write(node.ADMIN_CONF, admin)
         address = (
@@ -172,7 +172,7 @@ done
     def config(self) -> list[dict[str, t.Any]]:
         return list(yaml.safe_load_all((self.log / "config").read_text()))
 
-    def config_was_private_and_is_gone(self) -> None:
+    def config_was_private_and_is_removed(self) -> None:
         (file_mode, path), (directory_mode, directory) = (
             line.split(" ", 1) for line in (self.log / "modes").read_text().splitlines()
         )

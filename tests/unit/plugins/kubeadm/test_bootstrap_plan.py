@@ -94,7 +94,7 @@ def test_plan_init(seen: plan.ObservedNode, steps: list[str], ignored: tuple[str
     assert made.ignore_preflight_errors == ignored
 
 
-def test_resume_uses_the_documents_port_and_folder() -> None:
+def test_resumed_run_uses_port_and_directory_of_the_documents() -> None:
     wanted = desired("init", "control_plane", bind_port=7443, etcd_dir="/data/etcd")
     names = plan.plan_init(
         observation(CONTROL_PLANE, OURS, (plan.UPLOAD_CONFIG,)), wanted
@@ -103,7 +103,7 @@ def test_resume_uses_the_documents_port_and_folder() -> None:
     assert "Port-6443" not in names
 
 
-def test_ignoring_all_stays_alone() -> None:
+def test_ignoring_all_is_kept() -> None:
     wanted = desired("init", "control_plane", ignore_preflight_errors=("all",))
     assert plan.plan_init(
         observation(CONTROL_PLANE, OURS, (plan.UPLOAD_CONFIG,)), wanted

@@ -25,7 +25,7 @@ def token_args(made: Cluster, **more: t.Any) -> dict[str, t.Any]:
     return {"root": str(made.root), "kubeadm_path": str(made.kubeadm), **more}
 
 
-def test_token_is_made(cluster: Cluster, run_module: RunModule) -> None:
+def test_token_is_created(cluster: Cluster, run_module: RunModule) -> None:
     cluster.become_control_plane()
     cluster.script(f"echo {TOKEN}")
     predicted = run_module("bootstrap_token", token_args(cluster), check=True)
@@ -44,9 +44,7 @@ def test_token_is_made(cluster: Cluster, run_module: RunModule) -> None:
     assert TOKEN not in cluster.argv
 
 
-def test_token_of_an_interrupted_run_goes_before_another_is_made(
-    cluster: Cluster, run_module: RunModule
-) -> None:
+def test_token_of_an_interrupted_run_is_deleted_first(cluster: Cluster, run_module: RunModule) -> None:
     cluster.become_control_plane()
     cluster.script(f"echo {TOKEN}")
     left = [
@@ -79,10 +77,10 @@ def test_certificates_are_uploaded_under_a_hidden_key(cluster: Cluster, run_modu
     ]
     assert [document["kind"] for document in cluster.config] == ["InitConfiguration", "ClusterConfiguration"]
     assert cluster.config[0]["certificateKey"] == key
-    cluster.config_was_private_and_is_gone()
+    cluster.config_was_private_and_is_removed()
 
 
-def test_token_goes_when_the_upload_fails(cluster: Cluster, run_module: RunModule) -> None:
+def test_token_is_deleted_when_the_upload_fails(cluster: Cluster, run_module: RunModule) -> None:
     cluster.become_control_plane()
     cluster.objects[SECRET + "bootstrap-token-abcdef"] = {}
     cluster.script(f'test "$1" = token && echo {TOKEN} && exit 0; cat {cluster.log}/config >&2; exit 1')

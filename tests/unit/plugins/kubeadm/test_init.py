@@ -30,7 +30,7 @@ from tests.unit.plugins.kubeadm.cluster import (
 from tests.unit.support.modules import RunModule
 
 
-def test_init_fresh_then_again(cluster: Cluster, tmp_path: Path, run_module: RunModule) -> None:
+def test_init_of_a_fresh_host_is_idempotent(cluster: Cluster, tmp_path: Path, run_module: RunModule) -> None:
     made = copy_files_of(cluster, cluster.become_control_plane, tmp_path)
     cluster.script(f"echo '[init] Using'; {made}")
     predicted = run_module("kubeadm", init_args(cluster), check=True)
@@ -45,7 +45,7 @@ def test_init_fresh_then_again(cluster: Cluster, tmp_path: Path, run_module: Run
     assert cluster.argv[0] == "init"
     assert "--skip-phases=addon/kube-proxy" in cluster.argv
     assert "--skip-token-print" in cluster.argv
-    cluster.config_was_private_and_is_gone()
+    cluster.config_was_private_and_is_removed()
     (token,) = cluster.config[0]["bootstrapTokens"]
     assert token["groups"] == ["system:bootstrappers:baremetal-kubernetes:unused"]
     assert token["ttl"] == "5m0s"
@@ -65,7 +65,7 @@ def test_init_deletes_its_own_token(cluster: Cluster, tmp_path: Path, run_module
     cluster.script(
         f'sed -n \'s/.*"token": "\\([a-z0-9]*\\)\\..*/\\1/p\' {cluster.log}/config > {cluster.log}/id; {made}'
     )
-    # The server has the token from the start, under the name that the stand-in reads from its configuration.
+    # The server has every token; the fake kubeadm writes down which one is in its configuration.
     original = cluster.objects
 
     class Anything(dict[str, t.Any]):
@@ -78,9 +78,7 @@ def test_init_deletes_its_own_token(cluster: Cluster, tmp_path: Path, run_module
     assert cluster.deleted == ["bootstrap-token-" + (cluster.log / "id").read_text().strip()]
 
 
-def test_second_run_waits_for_the_first_and_finds_its_work(
-    cluster: Cluster, tmp_path: Path, run_module: RunModule
-) -> None:
+def test_second_run_waits_for_the_first(cluster: Cluster, tmp_path: Path, run_module: RunModule) -> None:
     made = copy_files_of(cluster, cluster.become_control_plane, tmp_path)
     cluster.script(f"touch {cluster.log}/begun; sleep 2; {made}")
     with ThreadPoolExecutor(1) as pool:
@@ -104,7 +102,7 @@ def test_interrupted_init_is_resumed(cluster: Cluster, run_module: RunModule) ->
     )
 
 
-def test_late_phases_are_run_alone(cluster: Cluster, run_module: RunModule) -> None:
+def test_missing_phases_are_run_alone(cluster: Cluster, run_module: RunModule) -> None:
     cluster.become_control_plane()
     for path in COMPLETE_OBJECTS[2:]:
         del cluster.objects[path]
@@ -122,7 +120,7 @@ def test_late_phases_are_run_alone(cluster: Cluster, run_module: RunModule) -> N
         *("init", "phase", "kubelet-finalize", "enable-client-cert-rotation"),
         *("init", "phase", "addon", "coredns"),
     ]
-    cluster.config_was_private_and_is_gone()
+    cluster.config_was_private_and_is_removed()
 
 
 def test_init_waits_for_readiness_and_names_what_fails(cluster: Cluster, run_module: RunModule) -> None:
@@ -137,7 +135,7 @@ def test_init_waits_for_readiness_and_names_what_fails(cluster: Cluster, run_mod
     assert cluster.argv == []
 
 
-def test_foreign_etcd_is_left_alone(cluster: Cluster, run_module: RunModule) -> None:
+def test_unknown_etcd_is_refused(cluster: Cluster, run_module: RunModule) -> None:
     cluster.write(node.ETCD_DATA + "/snap/db", "precious")
     result = run_module("kubeadm", init_args(cluster))
     assert result["failed"]
@@ -157,10 +155,10 @@ def test_failure_is_explained_without_secrets(cluster: Cluster, run_module: RunM
         assert part in result["msg"]
     assert TOKEN not in str(result)
     assert str(result).count(KEY) == str(result).count("sha256:" + KEY) > 0
-    cluster.config_was_private_and_is_gone()
+    cluster.config_was_private_and_is_removed()
 
 
-def test_run_that_hangs_is_ended_with_its_children(cluster: Cluster, run_module: RunModule) -> None:
+def test_run_that_hangs_is_killed_with_its_children(cluster: Cluster, run_module: RunModule) -> None:
     cluster.script(f"echo '[kubelet-start] x'; sleep 300 & echo $! > {cluster.log}/child; wait")
     result = run_module("kubeadm", init_args(cluster, timeout=1))
     assert result["failed"]

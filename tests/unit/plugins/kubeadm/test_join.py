@@ -23,7 +23,7 @@ from tests.unit.support import certificates
 from tests.unit.support.modules import RunModule
 
 
-def test_worker_joins_then_again(cluster: Cluster, tmp_path: Path, run_module: RunModule) -> None:
+def test_join_of_a_worker_is_idempotent(cluster: Cluster, tmp_path: Path, run_module: RunModule) -> None:
     cluster.script(copy_files_of(cluster, cluster.become_worker, tmp_path))
     predicted = run_module("kubeadm", join_args(cluster, token=None, ca_cert_hashes=[]), check=True)
     result = run_module("kubeadm", join_args(cluster))
@@ -42,7 +42,7 @@ def test_worker_joins_then_again(cluster: Cluster, tmp_path: Path, run_module: R
     }
     assert "controlPlane" not in document
     assert TOKEN not in " ".join(cluster.argv) + str(result) + (cluster.log / "env").read_text()
-    cluster.config_was_private_and_is_gone()
+    cluster.config_was_private_and_is_removed()
     again = run_module("kubeadm", join_args(cluster, token=None))
     assert (again["changed"], again["steps"]) == (False, [])
 
@@ -88,7 +88,7 @@ def test_leftover_bootstrap_file_is_removed(cluster: Cluster, run_module: RunMod
     assert cluster.argv == []
 
 
-def test_kubelet_that_does_not_come_up(cluster: Cluster, tmp_path: Path, run_module: RunModule) -> None:
+def test_unhealthy_kubelet_is_reported(cluster: Cluster, tmp_path: Path, run_module: RunModule) -> None:
     def prepare() -> None:
         cluster.become_worker()
         cluster.write(plan.KUBELET_CONFIG, "healthzPort: 1\n")

@@ -30,7 +30,7 @@ def test_manifest_is_read() -> None:
             manifests.read("kube-apiserver", text)
 
 
-def test_same_pod_looks_through_layout_but_not_through_values() -> None:
+def test_same_pod_ignores_layout_but_no_value() -> None:
     text = pod("etcd", "--a=1")
     assert manifests.same_pod(text, "# mine\n" + text.replace("name: etcd", 'name: "etcd"'))
     assert not manifests.same_pod(text, pod("etcd", "--a=2"))

@@ -115,7 +115,7 @@ POLICY = plan.DesiredFile("/etc/audit/p", b"rules\n", mode=0o600)
             ["ConfigMap kubeadm-config updated", "CoreDNS reconfigured"],
             [False, False],
         ),
-        # While the API server is down, nobody knows what it stores.
+        # While the API server is down, what the cluster stores is unknown.
         (
             {"answers": False, "cluster": None, "kubelet": None, "files": {API: state(None)}},
             ["kube-apiserver restored: its manifest was missing"],
@@ -183,7 +183,7 @@ def test_what_is_no_reconfiguration_is_refused(case: dict[str, t.Any], words: tu
     assert "othing was changed" in str(caught.value)
 
 
-def test_version_without_its_letter_is_the_same() -> None:
+def test_version_without_v_is_the_same() -> None:
     assert planned(cluster=CLUSTER_TEXT.replace("v1.36.4", "1.36.4")).names() == [
         "ConfigMap kubeadm-config updated"
     ]

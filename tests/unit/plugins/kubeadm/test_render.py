@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import render
+import pytest
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import documents, render
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
 
 JOIN: dict[str, t.Any] = {
     "apiVersion": "kubeadm.k8s.io/v1beta4",
@@ -26,7 +28,7 @@ JOIN: dict[str, t.Any] = {
 CLUSTER_DOCUMENT: dict[str, t.Any] = {"kind": "ClusterConfiguration", "apiVersion": "kubeadm.k8s.io/v1beta4"}
 
 
-def test_joined_control_plane_is_rendered_as_if_it_had_made_the_cluster() -> None:
+def test_joined_control_plane_is_rendered_like_the_first() -> None:
     own, cluster = render.control_plane_documents([JOIN, CLUSTER_DOCUMENT], ["addon/kube-proxy"])
     assert own["kind"] == "InitConfiguration"
     assert own["localAPIEndpoint"] == JOIN["controlPlane"]["localAPIEndpoint"]
@@ -49,6 +51,23 @@ def test_kubelet_object_is_found_in_a_dry_run() -> None:
     )
     assert render.kubelet_object(printed) == "a: 1\nb:\n- c\n"
     assert render.kubelet_object("nothing") is None
+
+
+def test_kubelet_object_is_told_from_other_output() -> None:
+    """Other objects, files with tabs and text of the log are around it."""
+    printed = (
+        "[dryrun] Would write file\n\tkind: Pod\n\ta: b\n[dryrun] Attached object:\nkind: Role\ndata:\n  kubelet: 1\n"
+        "[dryrun] Attached object:\ndata:\n  kubelet: |\n    a: &x wrapped\n      value\nkind: ConfigMap\n"
+        "\n[dryrun] x\n"
+    )
+    assert render.kubelet_object(printed) == "a: &x wrapped\n  value\n"
+
+
+@pytest.mark.parametrize("text", ["a: &x 1\n", "a: wrapped\n  value\n", "- a\n", "a: 1\na: 2\n"])
+def test_unreadable_configuration_is_refused(text: str) -> None:
+    with pytest.raises(KubeadmError, match="ClusterConfiguration in the ConfigMap kubeadm-config"):
+        documents.stored_cluster(text)
+    assert documents.stored_cluster(None) == documents.stored_cluster("# nothing\n") == {}
 
 
 def test_names_of_the_certificate() -> None:

@@ -13,8 +13,17 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import documents, redact, runner
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import (
+    documents,
+    programs,
+    redact,
+    runner,
+)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.bootstrap_plan import (
+    KUBELET_CONFIG,
+)
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
 
 from tests.unit.plugins.kubeadm.cluster import KEY, OURS, TOKEN
 
@@ -42,7 +51,7 @@ def test_failed_phase(stdout: str, stderr: str, phase: str) -> None:
     assert runner.failed_phase(stdout, stderr) == phase
 
 
-def test_fresh_tokens_have_the_right_form_and_differ() -> None:
+def test_tokens_are_well_formed_and_differ() -> None:
     tokens = {runner.fresh_token() for _ in range(20)}
     assert len(tokens) == 20
     assert all(re.fullmatch(r"[a-z0-9]{6}\.[a-z0-9]{16}", token) for token in tokens)
@@ -65,7 +74,7 @@ def test_documents_are_refused() -> None:
         documents.join_documents([join], "control_plane", TOKEN, [OURS], "a:1", None)
 
 
-def test_kubeadm_of_a_lost_run_is_named(tmp_path: Path) -> None:
+def test_running_kubeadm_is_named(tmp_path: Path) -> None:
     shutil.copy("/bin/sh", tmp_path / "kubeadm")
     (tmp_path / "join").write_text("while :; do sleep 0.1; done")
     (tmp_path / "token").write_text("while :; do sleep 0.1; done")
@@ -85,3 +94,41 @@ def test_kubeadm_of_a_lost_run_is_named(tmp_path: Path) -> None:
             process.wait()
     with host.exclusive(0.2):
         assert (tmp_path / "run/baremetal-kubernetes-kubeadm.lock").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("", "http://127.0.0.1:9/healthz"),
+        ("healthzPort: 1\n", "http://127.0.0.1:1/healthz"),
+        ('healthzBindAddress: "::1"\nhealthzPort: 1\n', "http://[::1]:1/healthz"),
+        ('{"healthzBindAddress": "127.0.0.2", "healthzPort": 1}', "http://127.0.0.2:1/healthz"),
+    ],
+)
+def test_kubelet_is_asked_where_it_listens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, url: str
+) -> None:
+    monkeypatch.setattr(runner, "HEALTHZ_PORT", 9)
+    for path, content in ((node.KUBELET_CONF, "x"), (KUBELET_CONFIG, text)):
+        target = tmp_path / path.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(content)
+    reason = runner.Host(str(tmp_path)).unhealthy_kubelet()
+    assert reason is not None
+    assert reason.startswith(url)
+    (tmp_path / KUBELET_CONFIG.lstrip("/")).write_text("healthzPort: &port 1\n")
+    with pytest.raises(KubeadmError, match=r"config\.yaml cannot be read \(line 1"):
+        runner.Host(str(tmp_path)).unhealthy_kubelet()
+
+
+def test_programs_are_found_beyond_the_path_of_the_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(programs, "SEARCH_PATH", str(tmp_path))
+    program = tmp_path / "crictl"
+    program.write_text("#!/bin/sh\necho out; echo err >&2; exit 3\n")
+    assert programs.command(["crictl"]) == (programs.NOT_FOUND, "crictl is not installed")
+    program.chmod(0o755)
+    assert programs.find("crictl") == str(program)
+    assert programs.command(["crictl"]) == (3, "out\nerr\n")

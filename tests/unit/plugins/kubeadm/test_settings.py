@@ -31,7 +31,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan
 
 Json = dict[str, t.Any]
 
-# --- a fake kubeadm --------------------------------------------------------------------
+# --- a fake kubeadm -------------------------------------------------------------------------------------------------
 
 DEFAULTS: dict[str, dict[str, str]] = {
     "etcd": {"data-dir": "/var/lib/etcd", "client-cert-auth": "true"},
@@ -305,12 +305,12 @@ def test_arguments_of_one_list_come_together() -> None:
     "item",
     [{}, {"value": "1", "absent": True}, {"value": "1", "add": ["a"]}, {"value": "1", "name": "--x"}],
 )
-def test_arguments_that_cannot_be_meant(item: Json) -> None:
+def test_ambiguous_arguments_are_refused(item: Json) -> None:
     with pytest.raises(KubeadmError, match="arguments"):
         settings_plan.desired_arguments([{"component": "etcd", "name": "x", **item}])
 
 
-def test_a_file_that_nobody_gives_is_missed(host: Node) -> None:
+def test_missing_file_of_an_argument_is_refused(host: Node) -> None:
     with pytest.raises(KubeadmError, match=r"/etc/kubernetes/cis/audit-policy\.yaml"):
         source(host, {**PROFILING, "files": [POLICY]})
 
@@ -341,7 +341,7 @@ def test_check_mode_changes_nothing_and_shows_all(host: Node) -> None:
     assert "--profiling=false" not in words(host, "kube-apiserver")
 
 
-def test_host_speaks_for_itself(host: Node) -> None:
+def test_init_configuration_is_read_from_the_host(host: Node) -> None:
     host.write(
         manifests.path_of("kube-apiserver"),
         manifest("kube-apiserver", CLUSTER, endpoint={"advertiseAddress": "192.0.2.12"}),
@@ -367,7 +367,7 @@ AUDIT: tuple[Json, ...] = (
 FILES = [{"path": POLICY, "content": "rules: []\n", "secret": False}]
 
 
-def test_the_next_control_plane_follows_though_the_cluster_knows_already(tmp_path: Path) -> None:
+def test_second_control_plane_is_changed_after_the_config_maps_are(tmp_path: Path) -> None:
     first = Node(tmp_path / "1")
     names = run(first, *AUDIT, files=FILES)
     assert names == [
@@ -390,7 +390,7 @@ def test_digest_of_files_is_kept_and_joined(host: Node) -> None:
     first = settings_plan.annotation(host.read(path))
     assert first is not None
     assert first.startswith("site+settings-")
-    # Another policy: the API server reads it when it starts anew.
+    # Another policy: the API server reads it at its next start.
     assert run(host, *AUDIT, files=[{**FILES[0], "content": "rules: [x]\n"}]) == [
         f"{POLICY} replaced",
         "kube-apiserver reconfigured",
@@ -407,7 +407,7 @@ def test_files_of_a_value_that_stays_are_not_placed(tmp_path: Path) -> None:
     assert "extraVolumes" not in yaml.safe_load(host.cluster)["apiServer"]
 
 
-# --- manual edits --------------------------------------------------------------------------------------------------
+# --- manual edits ---------------------------------------------------------------------------------------------------
 
 HARDENED: Json = {
     **CLUSTER,
@@ -430,7 +430,7 @@ PLUGIN: Json = {"component": "kube-apiserver", "name": "enable-admission-plugins
         ("plugins=NodeRestriction,Mine", "plugins=Mine", PLUGIN),
     ],
 )
-def test_edit_of_what_was_selected_is_taken_back(tmp_path: Path, before: str, after: str, item: Json) -> None:
+def test_edit_of_a_managed_argument_is_replaced(tmp_path: Path, before: str, after: str, item: Json) -> None:
     host = Node(tmp_path, HARDENED)
     made_by_kubeadm = host.read(manifests.path_of("kube-apiserver"))
     host.edit("kube-apiserver", before, after)
@@ -448,7 +448,7 @@ def test_edit_of_what_was_selected_is_taken_back(tmp_path: Path, before: str, af
         ("volumes: []", "volumes: [{name: x, hostPath: {path: /x}}]", PROFILING),
     ],
 )
-def test_edit_of_anything_else_is_somebodys(tmp_path: Path, before: str, after: str, item: Json) -> None:
+def test_edit_of_anything_else_is_refused(tmp_path: Path, before: str, after: str, item: Json) -> None:
     host = Node(tmp_path, HARDENED)
     host.edit("kube-apiserver", before, after)
     edited = host.read(manifests.path_of("kube-apiserver"))
@@ -472,21 +472,21 @@ def test_manifest_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
         plan(host, PROFILING)
 
 
-def test_edit_may_be_replaced_when_it_is_asked_for(tmp_path: Path) -> None:
+def test_edit_is_replaced_on_request(tmp_path: Path) -> None:
     host = Node(tmp_path, HARDENED)
     host.edit("kube-apiserver", "    - --profiling=false\n", "    - --tracing=1\n")
     assert run(host, PROFILING, replace_edits=True) == ["kube-apiserver reconfigured"]
     assert "--tracing=1" not in words(host, "kube-apiserver")
 
 
-def test_comments_and_layout_are_no_edit_and_stay(host: Node) -> None:
+def test_comments_and_layout_are_kept(host: Node) -> None:
     run(host, PROFILING)
     path = manifests.path_of("kube-apiserver")
     host.write(path, "# mine\n" + host.read(path))
     assert plan(host, PROFILING).names() == []
 
 
-def test_edit_of_a_component_that_is_not_concerned_does_not_matter(host: Node) -> None:
+def test_edit_of_another_component_is_kept(host: Node) -> None:
     host.edit("kube-controller-manager", "--bind-address", "--mine=1\n    - --bind-address")
     assert run(host, PROFILING)[0] == "kube-apiserver reconfigured"
     assert "--mine=1" in words(host, "kube-controller-manager")
@@ -506,7 +506,7 @@ def test_kubelet_of_a_control_plane_and_its_config_map(host: Node) -> None:
     assert found == {**KUBELET, **PIDS} == yaml.safe_load(host.kubelet)
 
 
-def test_worker_follows_what_a_control_plane_wrote(host: Node) -> None:
+def test_worker_follows_what_a_control_plane_stored(host: Node) -> None:
     with pytest.raises(KubeadmError, match="control plane first"):
         plan(host, kubelet_configuration=PIDS, role="worker")
     checked = plan(host, kubelet_configuration=PIDS, role="worker", check=True)
@@ -515,7 +515,7 @@ def test_worker_follows_what_a_control_plane_wrote(host: Node) -> None:
     assert run(host, kubelet_configuration=PIDS, role="worker") == ["kubelet reconfigured"]
 
 
-def test_worker_has_no_use_for_arguments(host: Node) -> None:
+def test_arguments_are_ignored_on_workers(host: Node) -> None:
     assert run(host, *AUDIT, files=FILES, role="worker") == []
 
 
@@ -546,14 +546,14 @@ def test_edit_of_the_kubelet(host: Node, edit: Json, refused: bool) -> None:
         ({"a": [1]}, {"a": [2]}, {"a": [2]}),
     ],
 )
-def test_fields_are_put_over_and_taken_away(present: Json, over: Json, merged: Json) -> None:
+def test_kubelet_fields_are_merged_and_removed(present: Json, over: Json, merged: Json) -> None:
     assert settings_plan.merge_kubelet(present, over) == merged
 
 
-# --- what is no cluster of kubeadm ----------------------------------------------------------------------------------
+# --- refused clusters -----------------------------------------------------------------------------------------------
 
 
-def test_cluster_that_does_not_answer_or_is_not_kubeadms(host: Node) -> None:
+def test_cluster_that_does_not_answer_or_has_no_config_maps_is_refused(host: Node) -> None:
     made = source(host, PROFILING)
     answer = stored.StoredConfiguration(unreachable="cp1: the API server does not answer.")
     made.config_maps = t.cast("t.Any", types.SimpleNamespace(by_control_plane=lambda: answer))
@@ -564,7 +564,7 @@ def test_cluster_that_does_not_answer_or_is_not_kubeadms(host: Node) -> None:
         made.observe()
 
 
-def test_old_configuration_is_refused(tmp_path: Path) -> None:
+def test_old_api_version_is_refused(tmp_path: Path) -> None:
     host = Node(tmp_path, {**CLUSTER, "apiVersion": "kubeadm.k8s.io/v1beta3"})
     with pytest.raises(KubeadmError, match="v1beta3"):
         plan(host, PROFILING)

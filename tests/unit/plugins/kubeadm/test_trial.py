@@ -25,7 +25,7 @@ NO_ETCD = KLOG + '"command failed" err="error creating storage factory: context 
 
 
 @pytest.mark.parametrize(
-    ("code", "output", "seconds", "reached", "judged"),
+    ("code", "output", "seconds", "reached", "accepted"),
     [
         (1, REFUSED, 2.0, 0.0, False),
         (1, "Error: unknown flag: --x\n", 1.0, 0.0, False),
@@ -39,11 +39,13 @@ NO_ETCD = KLOG + '"command failed" err="error creating storage factory: context 
         (0, "", 1.0, 0.0, True),
     ],
 )
-def test_verdict(code: int | None, output: str, seconds: float, reached: float, judged: bool | None) -> None:
-    assert trial.verdict(code, output, seconds, reached) is judged
+def test_verdict(
+    code: int | None, output: str, seconds: float, reached: float, accepted: bool | None
+) -> None:
+    assert trial.verdict(code, output, seconds, reached) is accepted
 
 
-def test_trial_sees_files_that_are_not_there_yet(tmp_path: Path) -> None:
+def test_trial_mounts_files_that_are_not_placed_yet(tmp_path: Path) -> None:
     root, scratch = tmp_path / "root", tmp_path / "scratch"
     (root / "etc/kubernetes/audit").mkdir(parents=True)
     (root / "etc/kubernetes/audit/other").write_text("kept")
@@ -60,7 +62,7 @@ def test_trial_sees_files_that_are_not_there_yet(tmp_path: Path) -> None:
     assert not (root / "var").exists()
 
 
-def test_trial_misses_a_file_that_nobody_places(tmp_path: Path) -> None:
+def test_trial_refuses_a_missing_file(tmp_path: Path) -> None:
     volumes = VOLUMES.replace('type: ""', "type: File")
     made = manifests.read("kube-apiserver", pod("kube-apiserver", volumes=volumes))
     with pytest.raises(plan.KubeadmError, match="/etc/kubernetes/audit"):
