@@ -14,11 +14,9 @@ from tests.infra.hosts import Host
 from tests.infra.playbook import Playbook, Run
 from tests.infra.waiting import wait_for
 
-RUNTIME = "baremetal.kubernetes.container_runtime : Place containerd, its companions and their configuration"
-KUBELET = "baremetal.kubernetes.kubelet : Place kubelet, kubeadm, kubectl and their configuration"
-KUBELET_RUNS = (
-    "baremetal.kubernetes.kubelet : Have the kubelet start with the host, and run on a node of the cluster"
-)
+RUNTIME = "baremetal.kubernetes.container_runtime : Install containerd, runc, the CNI plugins and crictl"
+KUBELET = "baremetal.kubernetes.kubelet : Install kubelet, kubeadm and kubectl"
+KUBELET_RUNS = "baremetal.kubernetes.kubelet : Enable the kubelet, and run it on a member of the cluster"
 CONTAINERD_RUNS = "baremetal.kubernetes.container_runtime : Run containerd"
 KERNEL = "baremetal.kubernetes.host : Load kernel modules and set kernel parameters"
 MEMBER = "baremetal.kubernetes.control_plane : Init | Run kubeadm init"

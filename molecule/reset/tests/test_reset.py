@@ -17,7 +17,7 @@ from tests.infra.playbook import QUIET, Playbook
 from tests.infra.waiting import wait_for
 
 FOREIGN = REPO / "molecule" / "reset" / "foreign.sh"
-NODE = "baremetal.kubernetes.reset : Node | Remove what the collection made"
+NODE = "baremetal.kubernetes.reset : Host | Remove what the collection created"
 
 #: The site's own state as text, which must be the same before and after, except for Kubernetes' part of it.
 STATE = r"""

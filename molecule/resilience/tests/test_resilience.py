@@ -115,7 +115,7 @@ def test_host_is_lost_during_a_run(playbook: Playbook, hosts: dict[str, Host]) -
     process = playbook.start(log="lost.log")
     playbook.wait_task(
         process,
-        {"baremetal.kubernetes.container_runtime : Place containerd, its companions and their configuration"},
+        {"baremetal.kubernetes.container_runtime : Install containerd, runc, the CNI plugins and crictl"},
         log="lost.log",
     )
     run_lab("stop", "w2")
