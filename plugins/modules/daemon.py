@@ -6,15 +6,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: daemon
-short_description: A supervised daemon that runs with what its files say now
+short_description: Run a daemon with the current content of its files
 version_added: 0.1.0
 author:
   - baremetal.kubernetes contributors (@baremetal-kubernetes)
 description:
-  - Has a daemon enabled and running, by systemd or OpenRC, in one call.
-  - Restarts it when a file that it reads at its start, or its definition, is newer than its process. So a restart is
-    not lost when an earlier run changed the file and was interrupted before it could restart the daemon, and it is
-    not done a second time when something else has restarted the daemon since.
+  - Enables, starts or stops a daemon, by systemd or OpenRC, in one call.
+  - Restarts it when a file that it reads when it starts, or its definition, is newer than its process. So a restart is
+    not lost when an earlier run was interrupted after it had changed the file, and not repeated when something else
+    has restarted the daemon since.
 extends_documentation_fragment:
   - baremetal.kubernetes._attributes
 attributes:
@@ -33,22 +33,22 @@ options:
     required: true
   state:
     description:
-      - Whether it shall run. V(present) leaves it running or stopped as it is.
+      - Whether it runs. V(present) leaves it running or stopped as it is.
     type: str
     choices: [started, stopped, present]
     default: started
   enabled:
-    description: Whether it starts with the host.
+    description: Whether it starts at boot.
     type: bool
     default: true
   inputs:
-    description: Files that it reads at its start. One that is missing does not count.
+    description: Files that it reads when it starts. Missing ones are ignored.
     type: list
     elements: path
     default: []
   pending:
     description:
-      - In check mode, files that a task before would have changed. Those that are among the O(inputs) lead to a
+      - In check mode, files that an earlier task would have changed. Those that are among the O(inputs) lead to a
         restart, as they would in a real run. Ignored otherwise.
     type: list
     elements: path
@@ -73,7 +73,7 @@ EXAMPLES = r"""
       - /etc/containerd/config.toml
       - /etc/systemd/system/containerd.service
 
-- name: Have the kubelet start with the host, but not before the host has joined
+- name: Enable the kubelet, and leave starting it to kubeadm
   baremetal.kubernetes.daemon:
     name: kubelet
     state: present
@@ -127,8 +127,8 @@ def modified(paths: t.Iterable[str]) -> dict[str, float]:
     return times
 
 
-def settle(inputs: t.Mapping[str, float], now: float) -> None:
-    """Take times in the future back to now, so that they can be compared again."""
+def reset_future_times(inputs: t.Mapping[str, float], now: float) -> None:
+    """Set modification times in the future to now, so that they can be compared again."""
     for path, mtime in inputs.items():
         if mtime > now:
             with contextlib.suppress(OSError):
@@ -138,7 +138,7 @@ def settle(inputs: t.Mapping[str, float], now: float) -> None:
 def wait_running(manager: Manager, name: str, seconds: float) -> None:
     """Wait until the daemon runs.
 
-    :raises OperatorError: with its last words, when it does not.
+    :raises OperatorError: with its last log lines, when it does not.
     """
     deadline = time.monotonic() + seconds
     while not manager.observe(name).running:
@@ -194,7 +194,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     if not module.check_mode:
         for action in plan.actions:
             if action in ("start", "restart"):
-                settle(inputs, now)
+                reset_future_times(inputs, now)
             manager.act(name, action)
         if {"start", "restart"} & set(plan.actions):
             wait_running(manager, name, params["timeout"])

@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Look at daemons and move them, by systemd or by OpenRC."""
+"""Observe, start and stop daemons, by systemd or by OpenRC."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class Systemd:
         if code != 0:
             raise OperatorError(
                 f"systemctl show {name} failed: {err.strip() or out.strip()}.",
-                "See that systemd runs this host.",
+                "Check that this host runs systemd.",
             )
         return parse_show(dict(line.partition("=")[::2] for line in out.splitlines()))
 
@@ -150,7 +150,7 @@ class OpenRC:
         )
 
     def _started_at(self, name: str) -> float | None:
-        """Start of the daemon below its supervisor, which starts it anew by itself; else of the process itself."""
+        """Start of the daemon below its supervisor, which restarts it by itself; else of the process itself."""
         try:
             with open(self._path("run", f"{name}.pid"), encoding="ascii") as stream:
                 pid = int(stream.read().strip())
@@ -196,7 +196,7 @@ class OpenRC:
 def manager_for(kind: str, run: Run, root: str = "/") -> Manager:
     """The provider of a service manager.
 
-    :param kind: as C(node_info) names it. :param root: folder that stands for C(/).
+    :param kind: as C(node_info) names it. :param root: directory that stands for C(/).
     :raises OperatorError: for one that the collection does not know.
     """
     if kind == "systemd":

@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Decide what brings a daemon from the state it is in to the one it shall be in. Pure: no process, no file."""
+"""Plan the steps that bring a daemon to the state that is asked for. Pure: no process, no file."""
 
 from __future__ import annotations
 

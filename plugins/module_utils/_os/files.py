@@ -16,7 +16,7 @@ import typing as t
 
 
 def fsync_dir(path: str) -> None:
-    """Make renames inside a folder durable."""
+    """Make renames inside a directory durable."""
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
@@ -36,7 +36,7 @@ def write_atomic(path: str, data: bytes, mode: int, owner: tuple[int, int] | Non
     """Replace C(path) by C(data).
 
     :param mode: permission bits, set before the file gets its name. :param owner: numbers of user and group, likewise.
-    :raises OSError: when the folder is missing or cannot be written; the old file stays.
+    :raises OSError: when the directory is missing or cannot be written; the old file stays.
     """
     write_atomic_pieces(path, (data,), mode, owner)
 
@@ -48,8 +48,8 @@ def write_atomic_pieces(
 
     :raises OSError: as there; what C(pieces) raises comes through, and the old file stays, too.
     """
-    folder = os.path.dirname(path) or "."
-    handle, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=folder)
+    directory = os.path.dirname(path) or "."
+    handle, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=directory)
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.writelines(pieces)
@@ -63,4 +63,4 @@ def write_atomic_pieces(
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
-    fsync_dir(folder)
+    fsync_dir(directory)

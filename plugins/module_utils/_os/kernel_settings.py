@@ -112,7 +112,7 @@ def sysctl_path(key: str) -> str:
 class Host:
     """Reads a host's kernel through its files.
 
-    :param root: folder that stands for C(/).
+    :param root: directory that stands for C(/).
     """
 
     def __init__(self, root: str = "/") -> None:

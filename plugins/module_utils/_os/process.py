@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Run a command that must not take for ever. C(AnsibleModule.run_command) has no time limit."""
+"""Run a command with a time limit, which C(AnsibleModule.run_command) does not have."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _GRACE_SECONDS = 5
 class Finished:
     """How a command ended.
 
-    :param code: its exit code, None when it took too long and was ended.
+    :param code: its exit code, None when it took too long and was killed.
     """
 
     code: int | None

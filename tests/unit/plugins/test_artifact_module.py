@@ -136,13 +136,13 @@ def tarball(
     return buffer.getvalue()
 
 
-def leftovers(folder: Path) -> list[str]:
-    return sorted(str(path) for path in folder.rglob("*") if ".bmk-artifact-" in path.name)
+def leftovers(directory: Path) -> list[str]:
+    return sorted(str(path) for path in directory.rglob("*") if ".bmk-artifact-" in path.name)
 
 
 def test_fresh_then_again_then_check(server: Server, tmp_path: Path, run_module: RunModule) -> None:
     data = os.urandom(300_000)
-    dest = tmp_path / "new/folder/kubelet"
+    dest = tmp_path / "new/directory/kubelet"
     args = options(tmp_path, plain("kubelet 1.36.4", server.put("/kubelet", data), data, dest))
 
     predicted = run_module("artifact", args, check=True)
@@ -468,7 +468,7 @@ def test_failed_replacement_puts_the_others_back(
 ) -> None:
     first, blocker = tmp_path / "first", tmp_path / "blocker"
     first.write_bytes(b"old")
-    blocker.write_bytes(b"a file where a folder would have to be")
+    blocker.write_bytes(b"a file in the way of a directory")
     args = options(
         tmp_path,
         plain("first", server.put("/1", b"new"), b"new", first),
@@ -522,11 +522,11 @@ def small(dest: Path, content: str, **more: t.Any) -> dict[str, t.Any]:
     return {"name": dest.name, "dest": str(dest), "content": content, "mode": "0640", **OWNER, **more}
 
 
-def folder(path: Path, **more: t.Any) -> dict[str, t.Any]:
+def directory(path: Path, **more: t.Any) -> dict[str, t.Any]:
     return {"path": str(path), "mode": "0750", **OWNER, **more}
 
 
-def test_content_and_folders_together_with_a_download(
+def test_content_and_directories_together_with_a_download(
     server: Server, tmp_path: Path, run_module: RunModule
 ) -> None:
     data = os.urandom(1000)
@@ -535,7 +535,7 @@ def test_content_and_folders_together_with_a_download(
         tmp_path,
         plain("program", server.put("/p", data), data, tmp_path / "bin/p"),
         small(etc / "config", "a = 1\n"),
-        directories=[folder(etc), folder(tmp_path / "state dir")],
+        directories=[directory(etc), directory(tmp_path / "state dir")],
     )
     predicted = run_module("artifact", args, check=True)
     assert not etc.exists()
@@ -559,13 +559,13 @@ def test_content_and_folders_together_with_a_download(
     assert server.count("/p") == 1
 
 
-def test_a_failed_download_places_no_small_file_and_makes_no_folder(
+def test_a_failed_download_places_no_small_file_and_creates_no_directory(
     server: Server, tmp_path: Path, run_module: RunModule
 ) -> None:
     server.status["/p"] = [500] * 5
     wrong = plain("program", server.put("/p", b"x"), b"x", tmp_path / "bin/p")
     args = options(
-        tmp_path, small(tmp_path / "etc/config", "x"), wrong, directories=[folder(tmp_path / "new")]
+        tmp_path, small(tmp_path / "etc/config", "x"), wrong, directories=[directory(tmp_path / "new")]
     )
     result = run_module("artifact", args)
     assert result["failed"]
@@ -589,7 +589,7 @@ def test_what_a_component_places_is_recorded(server: Server, tmp_path: Path, run
         tmp_path,
         {**entry, "members": members},
         small(etc / "sub/config", "a\n"),
-        directories=[folder(etc), folder(tmp_path / "lib")],
+        directories=[directory(etc), directory(tmp_path / "lib")],
     )
     run_module("artifact", args, check=True)
     assert not (tmp_path / "state").exists()
@@ -616,7 +616,7 @@ def test_created_directories_are_recorded(tmp_path: Path, run_module: RunModule)
         tmp_path,
         small(etc / "sub/config", "a\n"),
         component="runtime",
-        directories=[folder(tmp_path / "lib/deep")],
+        directories=[directory(tmp_path / "lib/deep")],
     )
     assert run_module("artifact", args)["changed"]
     assert list(recorded(tmp_path)["directories"]) == [
@@ -658,7 +658,7 @@ def test_marked_files_that_are_not_named_go(tmp_path: Path, run_module: RunModul
     args = options(
         tmp_path,
         small(certs / "mine/hosts.toml", "# ours\n"),
-        directories=[folder(certs, purge_marked="ours")],
+        directories=[directory(certs, purge_marked="ours")],
     )
     predicted = run_module("artifact", args, check=True)
     assert predicted["directories"][0]["removed"] == [str(certs / "old/hosts.toml")]
@@ -684,11 +684,11 @@ def test_stage_of_a_run_that_died_goes_and_one_in_use_stays(tmp_path: Path, run_
     assert leftovers(tmp_path) == [str(busy), str(young)]
 
 
-def test_a_link_to_a_folder_is_a_folder(tmp_path: Path, run_module: RunModule) -> None:
+def test_a_link_to_a_directory_is_a_directory(tmp_path: Path, run_module: RunModule) -> None:
     (tmp_path / "disk").mkdir(mode=0o750)
     (tmp_path / "disk").chmod(0o750)
     (tmp_path / "etcd").symlink_to(tmp_path / "disk")
-    args = options(tmp_path, directories=[folder(tmp_path / "etcd")])
+    args = options(tmp_path, directories=[directory(tmp_path / "etcd")])
     assert not run_module("artifact", args)["changed"]
     (tmp_path / "disk").chmod(0o755)
     assert run_module("artifact", args)["changed"]
@@ -696,9 +696,9 @@ def test_a_link_to_a_folder_is_a_folder(tmp_path: Path, run_module: RunModule) -
     assert (tmp_path / "etcd").is_symlink()
 
 
-def test_a_file_where_a_folder_shall_be_is_refused(tmp_path: Path, run_module: RunModule) -> None:
+def test_a_file_in_place_of_a_directory_is_refused(tmp_path: Path, run_module: RunModule) -> None:
     (tmp_path / "x").write_text("a file")
-    result = run_module("artifact", options(tmp_path, directories=[folder(tmp_path / "x")]))
+    result = run_module("artifact", options(tmp_path, directories=[directory(tmp_path / "x")]))
     assert result["failed"]
     assert "expected a directory or nothing" in result["msg"]
 

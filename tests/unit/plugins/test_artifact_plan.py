@@ -184,7 +184,7 @@ def test_entry_is_normalised() -> None:
 
 
 def test_space_is_promised_once(tmp_path: Path) -> None:
-    space = Space(free=lambda folder: 100 + SPACE_MARGIN)
+    space = Space(free=lambda directory: 100 + SPACE_MARGIN)
     space.reserve(str(tmp_path), 60, "one")
     space.reserve(str(tmp_path), 40, "two")
     with pytest.raises(ArtifactError, match="three: 0 MiB are needed") as caught:
@@ -195,7 +195,7 @@ def test_space_is_promised_once(tmp_path: Path) -> None:
 def test_no_space_is_told_before_the_download(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_bytes(b"x" * 1000)
-    fetcher = Fetcher(space=Space(free=lambda folder: SPACE_MARGIN + 999))
+    fetcher = Fetcher(space=Space(free=lambda directory: SPACE_MARGIN + 999))
     part = tmp_path / "part"
     with pytest.raises(ArtifactError, match=r"are needed in .*, 16 MiB are free"):
         fetcher.fetch(plain(url=source.as_uri()), str(part))

@@ -168,8 +168,8 @@ def test_systemd_refusal_quotes_the_log() -> None:
 
 @pytest.fixture
 def openrc_root(tmp_path: Path) -> Path:
-    for folder in ("etc/init.d", "etc/runlevels/default", "etc/runlevels/boot", "run", "var/log"):
-        (tmp_path / folder).mkdir(parents=True)
+    for name in ("etc/init.d", "etc/runlevels/default", "etc/runlevels/boot", "run", "var/log"):
+        (tmp_path / name).mkdir(parents=True)
     (tmp_path / "proc").symlink_to("/proc")
     (tmp_path / "etc/init.d/kubelet").write_text("#!/sbin/openrc-run\n")
     return tmp_path
