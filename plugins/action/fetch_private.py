@@ -15,17 +15,17 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files import write_atomic
 
 FILE_MODE = 0o600
-FOLDER_MODE = 0o700
+DIRECTORY_MODE = 0o700
 
 
 def differences(path: str, data: bytes) -> list[str]:
-    """What is not as it shall be on the controller, in words that hold nothing of the content."""
+    """What is not as expected on the controller, without anything of the content."""
     found = []
-    folder = os.path.dirname(path)
-    if not os.path.isdir(folder):
-        found.append(f"folder {folder} missing")
-    elif stat.S_IMODE(os.stat(folder).st_mode) != FOLDER_MODE:
-        found.append(f"folder {folder} open to others")
+    directory = os.path.dirname(path)
+    if not os.path.isdir(directory):
+        found.append(f"directory {directory} missing")
+    elif stat.S_IMODE(os.stat(directory).st_mode) != DIRECTORY_MODE:
+        found.append(f"directory {directory} open to others")
     if not os.path.isfile(path):
         return [*found, "file missing"]
     with open(path, "rb") as stream:
@@ -37,13 +37,13 @@ def differences(path: str, data: bytes) -> list[str]:
 
 
 def keep(path: str, data: bytes) -> None:
-    """Write the file for its owner alone, in a folder for its owner alone.
+    """Write the file, which only its owner may read, as the directory.
 
-    :raises OSError: when the folder or the file cannot be written.
+    :raises OSError: when the directory or the file cannot be written.
     """
-    folder = os.path.dirname(path)
-    os.makedirs(folder, mode=FOLDER_MODE, exist_ok=True)
-    os.chmod(folder, FOLDER_MODE)
+    directory = os.path.dirname(path)
+    os.makedirs(directory, mode=DIRECTORY_MODE, exist_ok=True)
+    os.chmod(directory, DIRECTORY_MODE)
     write_atomic(path, data, FILE_MODE)
 
 
@@ -74,7 +74,7 @@ class ActionModule(ActionBase):
             return dict(read)
         if read.get("failed"):
             if self._task.check_mode:
-                # What makes the file is only predicted, too.
+                # The task that creates the file was only predicted, too.
                 return {**result, "changed": True, "dest": dest, "reasons": ["source missing yet"]}
             return {
                 **result,
@@ -91,7 +91,7 @@ class ActionModule(ActionBase):
                     **result,
                     "failed": True,
                     "msg": f"{exc.filename or dest} cannot be written on the controller: {exc.strerror}."
-                    " Choose a folder that belongs to you.",
+                    " Choose a directory that belongs to you.",
                 }
         result.update(changed=bool(reasons), dest=dest, reasons=reasons)
         if self._task.diff:

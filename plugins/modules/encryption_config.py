@@ -6,15 +6,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: encryption_config
-short_description: Keep the keys that a control plane encrypts stored data with
+short_description: Manage the encryption configuration of a control plane
 version_added: 0.1.0
 author:
   - baremetal.kubernetes contributors (@baremetal-kubernetes)
 description:
   - Writes the C(EncryptionConfiguration) that the API server reads with C(--encryption-provider-config). Its keys
-    belong to the cluster, are made on a control plane, and leave it only for another control plane.
+    belong to the cluster, are created on a control plane, and are copied only to other control planes.
   - Data is encrypted by C(secretbox), with a key of 32 random bytes.
-  - A file that this module did not make is refused, and left as it is. So are keys that differ between control planes.
+  - A file that this module did not create is refused, and left as it is. So are keys that differ between control
+    planes.
   - The API server must read the file again by itself (C(--encryption-provider-config-automatic-reload)); this module
     restarts nothing.
 extends_documentation_fragment:
@@ -34,7 +35,7 @@ options:
     type: path
     default: /etc/kubernetes/encryption/config.yaml
   content:
-    description: The file of another control plane, whose keys this host shall have, too.
+    description: The file of another control plane, whose keys this host has to have, too.
     type: str
   generate:
     description: Whether a host without a file gets one with a new key, when O(content) is not given.
@@ -47,13 +48,13 @@ options:
     default: [secrets]
   writes:
     description:
-      - What encrypts from now on. V(identity) stores as it is and lets the API server read what others have encrypted
-        already. It is for the time until all API servers know the key.
-      - Without it, a file keeps what it has, and a new one gets V(secretbox).
+      - The provider that encrypts what is stored from now on. V(identity) does not encrypt, but lets the API server
+        read what others have encrypted already. It is for the time until all API servers have the key.
+      - By default a file keeps its provider, and a new one gets V(secretbox).
     type: str
     choices: [secretbox, identity]
   reveal:
-    description: Whether RV(content) is returned. Use it with C(no_log), to give another control plane the file.
+    description: Whether RV(content) is returned, to copy the file to another control plane. Use it with C(no_log).
     type: bool
     default: false
 seealso:
@@ -63,7 +64,7 @@ notes:
 """
 
 EXAMPLES = r"""
-- name: Make a key where there is none
+- name: Create a key where there is none
   baremetal.kubernetes.encryption_config:
     generate: true
 
@@ -74,7 +75,7 @@ EXAMPLES = r"""
   register: encryption
   no_log: true
 
-- name: Have the same keys here
+- name: Use the same keys here
   baremetal.kubernetes.encryption_config:
     content: "{{ encryption.content }}"
   no_log: true
@@ -118,6 +119,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._encryption import plan
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._module import run_module
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import files
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -143,18 +145,33 @@ def read(path: str) -> str | None:
     except (OSError, UnicodeDecodeError) as exc:
         raise OperatorError(
             f"{os.uname().nodename}: {path} cannot be read: {exc}.",
-            "Run this as root, and see what the file is.",
+            "Run this as root, and check what the file is.",
         ) from exc
 
 
 def misplaced(path: str) -> bool:
-    """Whether others than root may read the file or replace it."""
+    """Whether mode or owner are wrong, so that others than root may read or replace the file."""
     state = os.stat(path)
     return (state.st_mode & 0o777, state.st_uid, state.st_gid) != (0o600, os.geteuid(), os.getegid())
 
 
+def write(path: str, text: str) -> None:
+    """Replace the file, which only root may read, as its directory.
+
+    :raises OperatorError: when it cannot be written; the old one stays.
+    """
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        files.write_atomic(path, text.encode(), 0o600, (os.geteuid(), os.getegid()))
+    except OSError as exc:
+        raise OperatorError(
+            f"{os.uname().nodename}: {path} cannot be written: {exc.strerror}. Nothing was changed.",
+            "Run this as root, on a file system that can be written.",
+        ) from exc
+
+
 def run(module: AnsibleModule) -> dict[str, t.Any]:
-    """Look, decide, write."""
+    """Observe, plan, apply."""
     params, host = module.params, os.uname().nodename
     path = params["path"]
     text = read(path)
@@ -181,9 +198,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     after = plan.render(wanted)
     result["changed"] = text != after or misplaced(path)
     if result["changed"] and not module.check_mode:
-        folder = os.path.dirname(path)
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        files.write_atomic(path, after.encode(), 0o600, (os.geteuid(), os.getegid()))
+        write(path, after)
     if module._diff and result["changed"]:
         before, then = plan.difference(found, wanted)
         result["diff"] = {"before": before, "after": then, "before_header": path, "after_header": path}
@@ -195,13 +210,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    try:
-        result = run(module)
-    except OperatorError as exc:
-        module.fail_json(msg=str(exc), **exc.context)
-    except OSError as exc:
-        module.fail_json(msg=f"{os.uname().nodename}: {exc}. Nothing was changed.")
-    module.exit_json(**result)
+    run_module(module, run)
 
 
 if __name__ == "__main__":

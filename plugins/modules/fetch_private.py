@@ -6,24 +6,24 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: fetch_private
-short_description: Keep a copy of a secret file on the controller, for its owner alone
+short_description: Copy a secret file from a host to the controller
 version_added: 0.1.0
 author:
   - baremetal.kubernetes contributors (@baremetal-kubernetes)
 description:
-  - Copies a file from the host to the controller. The copy has mode 0600 from its first moment on and its folder 0700.
-  - The content is in no result and no diff.
+  - Copies a file from the host to the controller. The copy has mode 0600 from the beginning, its directory 0700.
+  - The content is never in a result or a diff.
 extends_documentation_fragment:
   - baremetal.kubernetes._attributes
 attributes:
   check_mode:
     support: full
     details:
-      - A source that is not there yet counts as a change.
+      - A source that does not exist yet counts as a change.
   diff_mode:
     support: full
     details:
-      - Tells in words what differs.
+      - Says what differs, without the content.
   idempotent:
     support: full
 options:
@@ -32,17 +32,17 @@ options:
     type: str
     required: true
   dest:
-    description: Path of the copy on the controller. Missing folders are made.
+    description: Path of the copy on the controller. Missing directories are created.
     type: path
     required: true
 notes:
-  - The copy replaces an older one by a rename.
+  - The copy replaces an older one atomically.
 seealso:
   - module: ansible.builtin.fetch
 """
 
 EXAMPLES = r"""
-- name: Keep the administrator's kubeconfig
+- name: Fetch the administrator's kubeconfig
   baremetal.kubernetes.fetch_private:
     src: /etc/kubernetes/admin.conf
     dest: "{{ inventory_dir }}/.credentials/admin.kubeconfig"
@@ -55,7 +55,7 @@ dest:
   type: str
   sample: /home/operator/site/.credentials/admin.kubeconfig
 reasons:
-  description: What was not as it shall be.
+  description: What was not as expected.
   returned: success
   type: list
   elements: str

@@ -6,25 +6,25 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kubelet_csr
-short_description: Approve serving certificates of kubelets that match the inventory
+short_description: Approve kubelet serving certificates that match the inventory
 version_added: 0.1.0
 author:
   - baremetal.kubernetes contributors (@baremetal-kubernetes)
 description:
-  - With C(serverTLSBootstrap) a kubelet asks the cluster for the certificate that it serves. Kubernetes approves no
-    such request by itself (signer C(kubernetes.io/kubelet-serving)), as it cannot know which names and addresses a node
-    may have.
-  - This module approves those whose node, names and addresses are both in the inventory and in the Node object, and
-    says of every other one why it does not.
-  - Runs on a control plane as the administrator, or wherever a kubeconfig with a client certificate is.
-  - A look without a change is a run in check mode.
+  - With C(serverTLSBootstrap) a kubelet requests its serving certificate from the cluster. Kubernetes approves no such
+    CertificateSigningRequest by itself (signer C(kubernetes.io/kubelet-serving)), as it cannot know which names and
+    addresses a node may have.
+  - This module approves the requests whose node, names and addresses are both on the allow-list and in the Node object,
+    and returns the reasons for every other one.
+  - Runs on a control plane as the administrator, or wherever there is a kubeconfig with a client certificate.
+  - Run it in check mode to observe without a change.
 extends_documentation_fragment:
   - baremetal.kubernetes._attributes
 attributes:
   check_mode:
     support: full
     details:
-      - It approves nothing and waits for nothing. With O(wait=true) it tells what the nodes serve now.
+      - It approves nothing and waits for nothing. With O(wait=true) it returns what the nodes serve now.
   diff_mode:
     support: full
   idempotent:
@@ -32,39 +32,39 @@ attributes:
 options:
   nodes:
     description:
-      - The nodes that may have certificates, by the names of their Node objects.
-      - Each has C(addresses), a list of IP addresses that it may serve at, and C(names), a list of DNS names that it
-        may serve at beside its own.
-      - An address or a name that two nodes have is refused.
+      - The allow-list, by the names of the Node objects.
+      - Each node has C(addresses), a list of IP addresses, and C(names), a list of DNS names beside its own, that its
+        certificate may be for.
+      - It is refused when two nodes have the same address or name.
     type: dict
     required: true
   kubeconfig:
     description:
-      - A kubeconfig with one cluster and one user, who has a client certificate, as kubeadm writes it.
-      - One below C(/etc/kubernetes) asks the API server of the host itself.
+      - A kubeconfig with one cluster and one user with a client certificate, as kubeadm writes it.
+      - One below C(/etc/kubernetes) leads to the API server of the host itself.
     type: path
     default: /etc/kubernetes/admin.conf
   deny:
     description:
-      - Also deny the requests that do not match. A kubelet whose request is denied asks again.
-      - When it is V(false), they stay undecided until Kubernetes deletes them.
+      - Also deny the requests that do not match. A kubelet whose request is denied makes another one.
+      - When it is V(false), they stay pending until Kubernetes deletes them.
     type: bool
     default: false
   max_age:
     description:
-      - Seconds after which a request is left alone. A kubelet waits 15 minutes for its certificate and then asks anew
-        with another key.
+      - Seconds after which a request is ignored. A kubelet waits 15 minutes for its certificate and then makes another
+        request with a new key.
     type: int
     default: 3600
   wait:
     description:
-      - Approve until every node of O(wait_for) serves a certificate that the cluster's CA issued for it and for the
-        address by which API servers reach it. Fail if that takes longer than O(timeout).
+      - Go on until every node of O(wait_for) serves a certificate that the cluster's CA issued for it and for the
+        address by which API servers reach it. Fail after O(timeout).
     type: bool
     default: false
   wait_for:
     description:
-      - Nodes to wait for, all of O(nodes) when it is left out. They must be in O(nodes).
+      - Nodes to wait for, by default all of O(nodes). They must be in O(nodes).
     type: list
     elements: str
   timeout:
@@ -72,19 +72,19 @@ options:
     type: int
     default: 180
   root:
-    description: Folder below which the module looks for files, for tests.
+    description: Directory below which the module looks for files, for tests.
     type: path
     default: /
 notes:
   - With O(wait=true) the host that runs the module must reach port 10250 of the nodes, as every control plane does.
 seealso:
   - name: Kubernetes signers
-    description: What the signer of these certificates insists on.
+    description: What the signer of these certificates requires.
     link: https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/#kubernetes-signers
 """
 
 EXAMPLES = r"""
-- name: Give every kubelet a certificate of the cluster
+- name: Issue serving certificates to all kubelets
   baremetal.kubernetes.kubelet_csr:
     nodes:
       cp1: {addresses: [192.0.2.11]}
@@ -92,7 +92,7 @@ EXAMPLES = r"""
     wait: true
   delegate_to: cp1
 
-- name: See what is asked for and what the nodes serve
+- name: Show pending requests and what the nodes serve
   baremetal.kubernetes.kubelet_csr:
     nodes:
       cp1: {addresses: [192.0.2.11]}
@@ -113,7 +113,7 @@ approved:
       returned: always
       sample: csr-7xk2p
     node:
-      description: The node whose kubelet asked.
+      description: The node whose kubelet made it.
       type: str
       returned: always
       sample: w1
@@ -135,12 +135,12 @@ refused:
       returned: always
       sample: csr-9qw4z
     node:
-      description: The node whose kubelet asked, empty when no kubelet did.
+      description: The node whose kubelet made it, empty when no kubelet did.
       type: str
       returned: always
       sample: w2
     names:
-      description: DNS names and addresses that are asked for, as far as they could be read.
+      description: DNS names and addresses that are requested, as far as they could be read.
       type: list
       elements: str
       returned: always

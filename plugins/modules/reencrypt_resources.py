@@ -6,16 +6,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: reencrypt_resources
-short_description: Have everything that etcd holds encrypted with the key in force, or not encrypted
+short_description: Re-encrypt stored Secrets with the current key, or decrypt them
 version_added: 0.1.0
 author:
   - baremetal.kubernetes contributors (@baremetal-kubernetes)
 description:
-  - An API server encrypts what is written while it has a key; what was stored before stays as it was. This module looks
-    into etcd for such data and has the API server write it again. Likewise the other way, before the API servers lose
-    their key.
+  - An API server encrypts only what is written after it has read its key. This module finds in etcd what was stored
+    before, and has the API server write it again. Before encryption is disabled, it does the opposite.
   - It runs on a control plane with its own etcd, once for a cluster. Contents are neither changed nor returned.
-  - An API server that has not read its new configuration yet is waited for.
+  - It waits for an API server that has not read its new configuration yet.
 extends_documentation_fragment:
   - baremetal.kubernetes._attributes
 attributes:
@@ -31,21 +30,21 @@ options:
     type: path
     default: /etc/kubernetes/encryption/config.yaml
   resources:
-    description: What is looked for.
+    description: What to re-encrypt.
     type: list
     elements: str
     choices: [secrets, configmaps]
     default: [secrets]
   writes:
     description:
-      - How everything shall be stored, V(secretbox) for encrypted with the first key of O(path), V(identity) for as it
-        is.
-      - The file must say the same, unless in check mode.
+      - How everything has to be stored, V(secretbox) for encrypted with the first key of O(path), V(identity) for not
+        encrypted.
+      - The file must have this provider first, except in check mode.
     type: str
     choices: [secretbox, identity]
     default: secretbox
   timeout:
-    description: Seconds that the API server may take to use the key; it reads the file again once a minute.
+    description: Seconds that the API server may take to read its configuration, which it does once a minute.
     type: int
     default: 180
 seealso:
@@ -53,32 +52,32 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Have all Secrets encrypted
+- name: Encrypt all Secrets at rest
   baremetal.kubernetes.reencrypt_resources:
 
-- name: Have the API server store as it is
+- name: Stop encrypting new data
   baremetal.kubernetes.encryption_config:
     writes: identity
 
-- name: Have no Secret encrypted any more
+- name: Decrypt all Secrets in etcd
   baremetal.kubernetes.reencrypt_resources:
     writes: identity
 """
 
 RETURN = r"""
 rewritten:
-  description: Number of objects that were, or in check mode would be, written again.
+  description: Number of objects that were written again, or would be in check mode.
   returned: success
   type: int
   sample: 12
 stored:
-  description: Number of objects that were looked at.
+  description: Number of objects that were checked.
   returned: success
   type: int
   sample: 40
 key:
   description:
-    - Name of the key in force; V(null) when everything shall be stored as it is, or the key is still to be made.
+    - Name of the current key; V(null) with O(writes=identity), or while the key does not exist yet.
   returned: success
   type: str
   sample: key-20261121
@@ -98,7 +97,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._module impor
 
 _POLL_SECONDS = 3.0
 _ATTEMPTS = 5
-#: What the API server puts ahead of everything that it has encrypted (k8s.io/apiserver, pkg/storage/value).
+#: The prefix of everything that the API server has encrypted (k8s.io/apiserver, pkg/storage/value).
 _ENCRYPTED = b"k8s:enc:"
 
 
@@ -115,23 +114,23 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 }
 
 
-def key_in_force(path: str, writes: str, foresee: bool = False) -> str | None:
-    """Name of the key that encrypts, C(None) when nothing shall or the key is still to be made.
+def current_key(path: str, writes: str, predict: bool = False) -> str | None:
+    """Name of the key that encrypts, C(None) when nothing is to be encrypted or the key does not exist yet.
 
-    :param writes: what the file must say. :param foresee: whether it may still say otherwise, or not be there.
-    :raises OperatorError: without a file, or when that says otherwise.
+    :param writes: provider that the file must have first. :param predict: whether a task before has only predicted that.
+    :raises OperatorError: without a file, or when it has another provider first.
     """
     host = os.uname().nodename
     try:
         with open(path, encoding="utf-8") as handle:
             config = plan.parse(handle.read(), f"{host}: {path}")
     except OSError as exc:
-        if foresee and isinstance(exc, FileNotFoundError):
+        if predict and isinstance(exc, FileNotFoundError):
             return None
         raise OperatorError(
             f"{host}: {path} cannot be read: {exc.strerror}.", "Run encryption_config first."
         ) from exc
-    if config.writes != writes and not foresee:
+    if config.writes != writes and not predict:
         says = "encrypt" if config.writes == plan.SECRETBOX else "store as it is"
         raise OperatorError(
             f"{host}: {path} says to {says}.", f"Run encryption_config with writes: {writes} first."
@@ -142,10 +141,10 @@ def key_in_force(path: str, writes: str, foresee: bool = False) -> str | None:
 def stale(
     etcd: Etcd, resources: t.Sequence[str], writes: str, key: str | None
 ) -> tuple[list[tuple[str, str, str]], int]:
-    """What is stored otherwise than it shall be: resource, namespace and name of each; and how many objects there are.
+    """What has to be written again: resource, namespace and name of each; and how many objects there are.
 
-    :param writes: how it shall be.
-    :param key: name of the key to encrypt with; without one, all is still to be encrypted.
+    :param writes: provider that everything has to be stored by.
+    :param key: name of the key to encrypt with; without one, nothing is encrypted yet.
     """
     wanted = b"%s%s:v1:%s:" % (_ENCRYPTED, plan.SECRETBOX.encode(), (key or "").encode())
     found, count = [], 0
@@ -186,11 +185,11 @@ def _stored_again(api: Api, path: str) -> bool:
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
-    """Look, and write again what is stale, until nothing is."""
+    """Write again what is stale, until nothing is."""
     params = module.params
     writes = params["writes"]
-    # In check mode, a task before has only said that it would change the file.
-    key = key_in_force(params["path"], writes, foresee=module.check_mode)
+    # In check mode, a task before has only predicted the file.
+    key = current_key(params["path"], writes, predict=module.check_mode)
     etcd = Etcd()
     left, stored = stale(etcd, params["resources"], writes, key)
     result = {"changed": bool(left), "rewritten": len(left), "stored": stored, "key": key}
@@ -204,7 +203,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
             raise OperatorError(
                 f"{os.uname().nodename}: {len(left)} objects are still {state}, {params['timeout']} s"
                 f" after the first try; one is {'/'.join(left[0])}.",
-                "See in the API server's log (crictl logs) whether it reads its encryption configuration; run again.",
+                "Check in the API server's log (crictl logs) that it reads its encryption configuration, and run again.",
             )
         for resource, namespace, name in left:
             rewrite(api, resource, namespace, name)

@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Read the requests for serving certificates of kubelets, and write down what was decided about them."""
+"""Read the CertificateSigningRequests for serving certificates of kubelets, and approve or deny them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ APPROVED_REASON, DENIED_REASON = "NodeMatchesInventory", "NodeDoesNotMatchInvent
 _APPROVED_TEXT = (
     "baremetal.kubernetes: node, names and addresses are those of the inventory and of the Node object."
 )
-# How often a request is decided anew when somebody else changed it in between.
+# How often a request is evaluated again when somebody else changed it in between.
 _TRIES = 3
 
 
@@ -34,7 +34,7 @@ def now() -> datetime:
 class Requests:
     """The requests of a cluster.
 
-    :param client: to ask its API server with. :param allowed: the inventory.
+    :param client: of its API server. :param allowed: the allow-list.
     :param max_age: seconds after which a request is ignored.
     """
 
@@ -46,7 +46,7 @@ class Requests:
         self._max_age = max_age
 
     def pending(self) -> list[tuple[dict[str, t.Any], plan.Decision]]:
-        """Every request nobody decided about, with the verdict on it, oldest first.
+        """Every pending request with the verdict on it, oldest first.
 
         :raises ApiError: when they cannot be read.
         """
@@ -59,7 +59,7 @@ class Requests:
         for csr in sorted(found, key=_made):
             name = plan.requester(csr)
             if name not in nodes:
-                # What the inventory does not have needs no look at the cluster.
+                # For a node that is not on the allow-list, its Node object does not matter.
                 nodes[name] = self.node(name) if name in self._allowed else None
             decided.append((csr, self._decide(csr, nodes[name])))
         return decided
@@ -69,14 +69,14 @@ class Requests:
         return self._get(f"{NODES}/{urllib.parse.quote(name, safe='')}")
 
     def approve(self, csr: dict[str, t.Any]) -> plan.Decision:
-        """Approve a request whose verdict was to do so, and look again when somebody changed it in between.
+        """Approve a request with the verdict C(approve), and evaluate it again when somebody changed it in between.
 
-        :returns: the last verdict: C(approve) when it was approved by this call, else what is in the way.
+        :returns: the last decision: C(approve) when this call approved it, else what prevented that.
         """
         return self._write(csr, "Approved", APPROVED_REASON, plan.APPROVE, lambda _decision: _APPROVED_TEXT)
 
     def deny(self, csr: dict[str, t.Any]) -> plan.Decision:
-        """Deny a request whose verdict was to refuse it, likewise."""
+        """Deny a request with the verdict C(refuse), likewise."""
         return self._write(csr, "Denied", DENIED_REASON, plan.REFUSE, lambda decision: decision.why())
 
     def _decide(self, csr: t.Mapping[str, t.Any], node: t.Mapping[str, t.Any] | None) -> plan.Decision:

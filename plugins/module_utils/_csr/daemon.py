@@ -5,9 +5,9 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""The standing approver: a daemon of control planes that approves what C(plan) allows, so that rotation needs nobody.
+"""The kubelet CSR approver: a daemon of control planes that approves what C(plan) allows, so that certificates rotate.
 
-It runs with the standard library alone. Several may run at once: a request is approved once, whoever is first.
+It runs with the standard library alone. Several may run at once: a request is approved once, by whoever is first.
 
 Every line that it prints is a JSON object with C(time), C(level), C(event) and what belongs to the event.
 """
@@ -46,9 +46,9 @@ class ConfigError(OperatorError):
 
 @dataclass(frozen=True)
 class Settings:
-    """What the configuration says.
+    """The configuration.
 
-    :param interval: seconds from one look at the requests to the next. :param max_age: as in C(plan.decide).
+    :param interval: seconds between two looks at the requests. :param max_age: as in C(plan.decide).
     """
 
     allowed: dict[str, plan.Allowed]
@@ -59,7 +59,7 @@ class Settings:
 def parse_settings(text: str) -> Settings:
     """Read the configuration.
 
-    :raises ConfigError: when it is not JSON or has anything that is not known here.
+    :raises ConfigError: when it is not JSON, or has unknown fields.
     """
     try:
         document = json.loads(text)
@@ -70,7 +70,7 @@ def parse_settings(text: str) -> Settings:
     numbers: dict[str, float] = {}
     for name, default, least in (("interval", 30, 1), ("max_age", plan.MAX_AGE, 60)):
         value = document.get(name, default)
-        # A comparison with a number that is none (NaN) is false, too.
+        # Comparisons with NaN are false.
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= _DAY:
             raise ConfigError(f"{name} is {value!r}, expected seconds, {least} to {_DAY:.0f}.")
         numbers[name] = value
@@ -97,7 +97,7 @@ class Log:
 
 
 class Watched:
-    """A file that is read anew when it is another one than before.
+    """A file that is read again when it was replaced or changed.
 
     :param path: of the file.
     """
@@ -107,7 +107,7 @@ class Watched:
         self._seen: tuple[int, ...] | None = None
 
     def changed(self) -> bool:
-        """Whether it is another one than at the last question."""
+        """Whether it has changed since the last call."""
         try:
             info = os.stat(self.path)
         except OSError:
@@ -146,19 +146,19 @@ class Approver:
         self._until: datetime | None = None
         self._third = timedelta()
         self._warned = -_DAY
-        #: Verdicts that were told, so that they are not told every time.
+        #: Verdicts that were logged, so that they are not logged every time.
         self._told: dict[str, tuple[str, ...]] = {}
         self._failures = 0
 
     @property
     def interval(self) -> float:
-        """Seconds to the next look, when the last one went well."""
+        """Seconds until the next look after one that succeeded."""
         return self._settings.interval
 
     def load(self, first: bool = False) -> None:
-        """Read what has changed of configuration and credentials.
+        """Read configuration and credentials again where they have changed.
 
-        :param first: whether nothing was read yet; credentials that can no longer be read later are kept.
+        :param first: whether nothing was read yet; later, credentials that cannot be read leave the old ones in use.
         :raises ConfigError: when they cannot be used.
         """
         if self._config.changed():
@@ -172,7 +172,7 @@ class Approver:
             try:
                 self._connect(self._kubeconfig.read())
             except ConfigError as exc:
-                # It may be root's alone, and this process no longer is; the old certificate is good for a while.
+                # Only root may read them, and this process has given up root; the old certificate is valid for a while.
                 if first:
                     raise
                 self._log.say(
@@ -199,9 +199,9 @@ class Approver:
         )
 
     def step(self) -> float:
-        """Look at the requests once, and tell how long to wait for the next look.
+        """Look at the requests once, and return the seconds until the next look.
 
-        :raises ConfigError: when the configuration was changed to something unusable.
+        :raises ConfigError: when the changed configuration is unusable.
         """
         self.load()
         self._warn_of_end()
@@ -218,7 +218,7 @@ class Approver:
         return self.interval
 
     def _warn_of_end(self) -> None:
-        """Say once a day that the credentials end, when a third of their life or less is left."""
+        """Log once a day that the credentials expire, when a third of their lifetime or less is left."""
         if self._until is None or time.monotonic() - self._warned < _DAY:
             return
         left = self._until - datetime.now(timezone.utc)
@@ -243,14 +243,14 @@ class Approver:
                 try:
                     last = requests.approve(csr)
                 except StatusError as exc:
-                    # What is wrong with one must not keep the others waiting.
+                    # One request that fails must not block the others.
                     why = plan.Reason(f"answer-{exc.status}", str(exc))
                     last = replace(decision, verdict=plan.REFUSE, reasons=(why,))
             codes = tuple(reason.code for reason in last.reasons)
             told[last.request] = codes
             if self._told.get(last.request) != codes:
                 self._tell(last, codes)
-        # What is gone is forgotten, so that this does not grow.
+        # Requests that are gone are dropped, so that this does not grow.
         self._told = told
 
     def _tell(self, decision: plan.Decision, codes: t.Sequence[str]) -> None:
@@ -266,7 +266,7 @@ class Approver:
 
 
 def become(number: int) -> None:
-    """Give up root for a user and a group that nothing else has.
+    """Drop root for a user and a group that nothing else uses.
 
     :raises ConfigError: when that is not possible.
     """
@@ -279,17 +279,19 @@ def become(number: int) -> None:
 
 
 def _end(_number: int, _frame: t.Any) -> None:
-    """End at once: whatever is under way can be done again."""
+    """Exit at once: whatever is in progress can be repeated."""
     raise SystemExit(0)
 
 
 def main(argv: t.Sequence[str] | None = None) -> None:
     """Run until SIGTERM."""
     parser = argparse.ArgumentParser(description="Approve serving certificates of kubelets.")
-    parser.add_argument("--config", required=True, help="JSON file with the nodes that may have certificates")
-    parser.add_argument("--kubeconfig", required=True, help="credentials to ask the API server with")
-    parser.add_argument("--user", type=int, help="number of the user to become once the credentials are read")
-    parser.add_argument("--once", action="store_true", help="look once and end")
+    parser.add_argument("--config", required=True, help="JSON file with the allow-list")
+    parser.add_argument("--kubeconfig", required=True, help="credentials for the API server")
+    parser.add_argument(
+        "--user", type=int, help="number of the user to switch to once the credentials are read"
+    )
+    parser.add_argument("--once", action="store_true", help="look once and exit")
     options = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGINT, _end)

@@ -5,15 +5,15 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Decide which requests for serving certificates of kubelets may be approved. Pure: objects in, verdicts out.
+"""Decide which requests for serving certificates of kubelets are approved. Pure: objects in, decisions out.
 
 What the signer C(kubernetes.io/kubelet-serving) itself insists on is in the Kubernetes documentation (reference, access
 and authorization, certificate signing requests, Kubernetes signers) and in C(ValidateKubeletServingCSR) of
 C(pkg/apis/certificates/helpers.go): the organization is C(system:nodes) alone, the common name begins with
 C(system:node:), there is a DNS name or an address and neither an email address nor a URI, and the usages are one of two
-sets. The API server has verified the request's own signature, and says by whom it was made. What the signer does not
-look at is whether the names belong to the one who asks; a node could ask for the name of another, and may write any
-address into its own Node object. So both are held against the inventory here.
+sets. The API server has verified the request's own signature, and records who made it. What the signer does not check is
+whether the names belong to the requester: a node could ask for the name of another, and may write any address into its
+own Node object. So both are compared with the inventory here.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ SIGNER = "kubernetes.io/kubelet-serving"
 USER_PREFIX = "system:node:"
 NODES_GROUP = "system:nodes"
 APPROVE, REFUSE, IGNORE = "approve", "refuse", "ignore"
-# A kubelet waits 15 minutes for its certificate and then throws the key away (certificateWaitTimeout in client-go's
-# certificate manager), so an older request is of use to nobody who should have one.
+# A kubelet waits 15 minutes for its certificate and then discards the key (certificateWaitTimeout in client-go's
+# certificate manager), so an older request is of no use to it.
 MAX_AGE = 3600
 
 _GROUPS = (NODES_GROUP, "system:authenticated")
@@ -54,12 +54,12 @@ _DNS_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 
 
 class InventoryError(OperatorError):
-    """The list of nodes that may have certificates is not usable."""
+    """The allow-list is not usable."""
 
 
 @dataclass(frozen=True)
 class Allowed:
-    """What the inventory lets a node be called.
+    """The addresses and names that a node may have certificates for.
 
     :param addresses: in their usual form. :param names: beside the node's own name.
     """
@@ -81,10 +81,10 @@ class Reason:
 
 @dataclass(frozen=True)
 class Decision:
-    """What becomes of one request.
+    """The decision about one request.
 
-    :param request: name of the object. :param node: who asks, as far as that is known.
-    :param verdict: C(approve), C(refuse) or C(ignore) (nothing is to be decided about it).
+    :param request: name of the object. :param node: the requester, as far as that is known.
+    :param verdict: C(approve), C(refuse) or C(ignore) (there is nothing to decide).
     :param names: what it asks to be valid for.
     """
 
@@ -115,8 +115,8 @@ def parse_allowed(nodes: t.Any) -> dict[str, Allowed]:
         for one in sorted(own.addresses | own.names):
             if owners.setdefault(one, node) != node:
                 raise InventoryError(
-                    f"{one} belongs to both {owners[one]} and {node}; each could pass for the other.",
-                    "Give every node addresses and names of its own.",
+                    f"{one} belongs to both {owners[one]} and {node}; each could impersonate the other.",
+                    "Give every node its own addresses and names.",
                 )
     return found
 
@@ -164,7 +164,7 @@ def requester(csr: t.Mapping[str, t.Any]) -> str:
 
 
 def undecided(csr: t.Mapping[str, t.Any]) -> bool:
-    """Whether it is for the kubelets' signer, and nobody has decided about it."""
+    """Whether it is for the kubelet-serving signer and still pending."""
     status = csr.get("status") or {}
     conditions = {condition.get("type") for condition in status.get("conditions") or ()}
     return (
@@ -181,7 +181,7 @@ def decide(
     now: datetime,
     max_age: int = MAX_AGE,
 ) -> Decision:
-    """The verdict on one request.
+    """Decide about one request.
 
     :param csr: C(CertificateSigningRequest) of C(certificates.k8s.io/v1), as the API has it.
     :param node: the Node object of C(requester(csr)), C(None) when there is none.

@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""What the API server encrypts with before it stores. Pure: texts in, a text out."""
+"""The EncryptionConfiguration of the API server. Pure: texts in, a text out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ API_VERSION = "apiserver.config.k8s.io/v1"
 KIND = "EncryptionConfiguration"
 #: Encrypts with a key of 32 bytes (XSalsa20 and Poly1305): the strongest that needs no service of its own.
 SECRETBOX = "secretbox"
-#: Stores as it is. Last, it lets the API server read what was stored before.
+#: Does not encrypt. As the last provider, it lets the API server read what was stored before.
 IDENTITY = "identity"
 KEY_BYTES = 32
 _HEADER = (
@@ -55,7 +55,7 @@ class Config:
 
     @property
     def digest(self) -> str:
-        """The same for the same keys; it does not tell them."""
+        """The same for the same keys; it does not reveal them."""
         joined = "\n".join(f"{key.name}:{key.secret}" for key in self.keys)
         return "sha256:" + hashlib.sha256(joined.encode()).hexdigest()
 
@@ -109,11 +109,11 @@ def desired(
     new_key: Key | None,
     host: str,
 ) -> Config | None:
-    """What the host shall have.
+    """The configuration that the host has to have.
 
     :param found: what it has. :param given: what another control plane has. :param new_key: for the first one.
-    :return: C(None) when there is neither a key nor leave to make one.
-    :raises OperatorError: when two control planes have keys that are not each other's.
+    :return: C(None) when there is no key, and none may be created.
+    :raises OperatorError: when two control planes have different keys.
     """
     if found and given and found.digest != given.digest:
         raise OperatorError(

@@ -5,7 +5,11 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Read DER (X.690), strictly: what another reader could take otherwise is refused. Nothing here recurses."""
+"""Read DER (X.690) strictly. Nothing here recurses.
+
+Like every reader of C(_formats), it fails closed (what another reader could understand differently raises C(DerError)),
+and its syntax never grows.
+"""
 
 from __future__ import annotations
 

@@ -7,8 +7,10 @@
 
 """Read X.509 certificates (RFC 5280) and certificate requests (RFC 2986) with the standard library alone.
 
-The standard library cannot verify signatures, so nothing here says that a certificate is genuine: who needs that, lets
-OpenSSL verify the chain in a TLS handshake (C(ssl)).
+Like every reader of C(_formats), it fails closed (anything else raises C(CertificateError)), and its syntax never grows.
+
+The standard library cannot verify signatures, so nothing here proves that a certificate is genuine: where that matters,
+OpenSSL verifies the chain in a TLS handshake (C(ssl)).
 """
 
 from __future__ import annotations
@@ -77,9 +79,9 @@ class CertificateError(ValueError):
 
 @dataclass(frozen=True)
 class AltNames:
-    """What a subjectAltName extension names, each as it is written there.
+    """The names of a subjectAltName extension, each as it is written there.
 
-    :param ips: addresses in their usual form. :param others: what is of any other kind, described; none is left out.
+    :param ips: addresses in their usual form. :param others: those of any other kind, described; none is left out.
     """
 
     dns: tuple[str, ...] = ()

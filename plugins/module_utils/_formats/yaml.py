@@ -7,13 +7,13 @@
 
 """Read the YAML of configuration files: block and flow style, quoted and block scalars, comments, JSON.
 
-A host need not have a YAML library. What is beyond this reader raises C(YamlError) and is never guessed at: anchors,
-tags, merge keys, keys that are no scalars, quoted or plain scalars over several lines, tabs as indentation. Callers
-treat such a text as one that differs, or that could not be read.
+Hosts need not have a YAML library. Like every reader of C(_formats), this one fails closed, and its syntax never grows:
+anchors, tags, merge keys, keys that are no scalars, quoted or plain scalars over several lines and tabs as indentation
+raise C(YamlError). Callers treat such a text as one that differs, or that could not be read.
 
-Plain scalars are told apart as Kubernetes does (sigs.k8s.io/yaml, YAML 1.1): C(yes) and C(off) are truth values. What
-programs disagree about stays a text (numbers with leading zeros, exponents or colons, dates) or is refused (C(y),
-C(n)). Keys are always texts, as in JSON.
+Plain scalars are resolved as in Kubernetes (sigs.k8s.io/yaml, YAML 1.1): C(yes) and C(off) are booleans. What parsers
+disagree about stays a string (numbers with leading zeros, exponents or colons, dates) or is refused (C(y), C(n)). Keys
+are always strings, as in JSON.
 """
 
 from __future__ import annotations

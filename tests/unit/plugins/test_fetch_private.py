@@ -69,7 +69,7 @@ def mode(path: Path) -> int:
 
 
 def test_a_copy_for_its_owner_alone(fetch: Fetch, tmp_path: Path) -> None:
-    source, copy = tmp_path / "admin.conf", tmp_path / "new/folder/copy"
+    source, copy = tmp_path / "admin.conf", tmp_path / "new/directory/copy"
     source.write_text(SECRET)
     predicted = fetch(source, copy, "--check", "--diff", "-vvv")
     assert predicted["changed"]
@@ -82,7 +82,7 @@ def test_a_copy_for_its_owner_alone(fetch: Fetch, tmp_path: Path) -> None:
     copy.chmod(0o644)
     copy.parent.chmod(0o755)
     repaired = fetch(source, copy)
-    assert repaired["reasons"] == [f"folder {copy.parent} open to others", "mode 0644"]
+    assert repaired["reasons"] == [f"directory {copy.parent} open to others", "mode 0644"]
     assert (mode(copy), mode(copy.parent)) == (0o600, 0o700)
 
 

@@ -19,7 +19,9 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats impo
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
+from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
+
+from tests.unit.support import certificates
 
 UTC = datetime.UTC
 BEGIN = datetime.datetime(2026, 11, 21, 12, 30, 15, tzinfo=UTC)
@@ -33,33 +35,19 @@ PEM = serialization.Encoding.PEM
 
 
 def name(common: str | None = None, *organizations: str) -> x509.Name:
-    return x509.Name(
-        [
-            *(x509.NameAttribute(NameOID.ORGANIZATION_NAME, one) for one in organizations),
-            *([x509.NameAttribute(NameOID.COMMON_NAME, common)] if common is not None else []),
-        ]
-    )
+    return certificates.name([] if common is None else common, organizations)
 
 
 def certificate(
     subject: x509.Name,
     issuer: x509.Name,
     *extensions: x509.ExtensionType,
-    end: datetime.datetime = END,
     begin: datetime.datetime = BEGIN,
+    end: datetime.datetime = END,
 ) -> x509.Certificate:
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(P256.public_key())
-        .serial_number(7)
-        .not_valid_before(begin)
-        .not_valid_after(end)
-    )
-    for extension in extensions:
-        builder = builder.add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
-    return builder.sign(P256, hashes.SHA256())
+    return certificates.issue(
+        subject, issuer=issuer, key=P256, begin=begin, end=end, extensions=extensions, bare=True
+    ).certificate
 
 
 def parsed(made: x509.Certificate) -> _x509.Certificate:
@@ -80,14 +68,8 @@ def request(
     subject: x509.Name | None = None,
     *extensions: x509.ExtensionType,
 ) -> bytes:
-    builder = x509.CertificateSigningRequestBuilder().subject_name(
-        subject or name("system:node:w1", "system:nodes")
-    )
-    for extension in extensions:
-        builder = builder.add_extension(extension, critical=False)
-    return builder.sign(
-        key, None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
-    ).public_bytes(DER)
+    whole = subject or name("system:node:w1", "system:nodes")
+    return certificates.request(whole, key=key, extensions=extensions).public_bytes(DER)
 
 
 def test_issuer_validity_and_fingerprint() -> None:
@@ -309,7 +291,7 @@ def test_no_request(text: str) -> None:
         _x509.parse_request_pem(text)
 
 
-# Hostile bytes, made by hand.
+# Hostile bytes.
 
 
 def tlv(tag: int, *parts: bytes) -> bytes:

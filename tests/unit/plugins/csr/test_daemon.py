@@ -49,9 +49,9 @@ def api() -> t.Iterator[Api]:
 class Files:
     """What the daemon reads."""
 
-    def __init__(self, folder: Path, api: Api) -> None:
-        self.config = folder / "approver.json"
-        self.kubeconfig = folder / "approver.conf"
+    def __init__(self, directory: Path, api: Api) -> None:
+        self.config = directory / "approver.json"
+        self.kubeconfig = directory / "approver.conf"
         self.write(nodes={"w1": {"addresses": ["192.0.2.21"]}})
         api.kubeconfig(self.kubeconfig)
 
@@ -241,7 +241,7 @@ def test_settings() -> None:
     assert daemon.parse_settings('{"nodes": {}, "interval": 1.5, "max_age": 60}').interval == 1.5
 
 
-# As it runs on a host: files of the collection in a folder of their own, and nothing else of the collection.
+# As it runs on a host: files of the collection in a directory of their own, and nothing else of the collection.
 
 
 def imported(path: Path) -> set[str]:
@@ -283,13 +283,13 @@ def program(tmp_path: Path) -> Path:
     return place(tmp_path / "program")
 
 
-def place(folder: Path) -> Path:
+def place(directory: Path) -> Path:
     for name in placed():
-        target = folder / PACKAGE.replace(".", "/") / name
+        target = directory / PACKAGE.replace(".", "/") / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(MODULE_UTILS / name, target)
-    shutil.copy(ROOT / "roles/kubelet_csr_approver/files/__main__.py", folder)
-    return folder
+    shutil.copy(ROOT / "roles/kubelet_csr_approver/files/__main__.py", directory)
+    return directory
 
 
 def pythons() -> list[str]:
@@ -388,10 +388,10 @@ SYSTEM_PYTHON = "/usr/bin/python3"
 )
 def test_gives_up_root(api: Api) -> None:
     """It goes on with the configuration, which everybody may read, and without the credentials, which nobody may."""
-    with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o755)  # noqa: S103 - the other user must get there
-        program = place(Path(folder) / "program")
-        files = Files(Path(folder), api)
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)  # noqa: S103 - the other user must get there
+        program = place(Path(directory) / "program")
+        files = Files(Path(directory), api)
         os.chmod(files.config, 0o644)
         files.write(nodes={}, interval=1)
         running = start(SYSTEM_PYTHON, program, files, "--user", "61999")
