@@ -117,7 +117,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 def current_key(path: str, writes: str, predict: bool = False) -> str | None:
     """Name of the key that encrypts, C(None) when nothing is to be encrypted or the key does not exist yet.
 
-    :param writes: provider that the file must have first. :param predict: whether a task before has only predicted that.
+    :param writes: provider that the file must have first. :param predict: whether a task before only predicted that.
     :raises OperatorError: without a file, or when it has another provider first.
     """
     host = os.uname().nodename
@@ -203,7 +203,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
             raise OperatorError(
                 f"{os.uname().nodename}: {len(left)} objects are still {state}, {params['timeout']} s"
                 f" after the first try; one is {'/'.join(left[0])}.",
-                "Check in the API server's log (crictl logs) that it reads its encryption configuration, and run again.",
+                "Check in the API server's log (crictl logs) that it reads its encryption configuration; run again.",
             )
         for resource, namespace, name in left:
             rewrite(api, resource, namespace, name)
