@@ -307,9 +307,9 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.arg
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.call import Call
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.download import Fetcher
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.journal import Journal
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.model import ArtifactError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.report import diff_of, result_of
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.staging import Stage
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._module import run_module
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
@@ -346,11 +346,7 @@ def _label(module: AnsibleModule, path: str) -> None:
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    try:
-        result = run(module)
-    except ArtifactError as exc:
-        module.fail_json(msg=str(exc), **exc.context)
-    module.exit_json(**result)
+    run_module(module, run)
 
 
 if __name__ == "__main__":

@@ -113,6 +113,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._daemon.plan 
     plan_daemon,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._module import run_module
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.facts import service_manager
 
 _POLL_SECONDS = 0.2
@@ -221,11 +222,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    try:
-        result = run(module)
-    except OperatorError as error:
-        module.fail_json(msg=str(error), **error.context)
-    module.exit_json(**result)
+    run_module(module, run)
 
 
 if __name__ == "__main__":

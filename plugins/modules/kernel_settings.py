@@ -96,6 +96,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.rec
     Placement,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._module import run_module
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files import write_atomic
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.kernel_settings import (
     KEY,
@@ -256,6 +257,19 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     }
 
 
+def work(module: AnsibleModule) -> dict[str, t.Any]:
+    """The module's work.
+
+    :raises OperatorError: also for a file that cannot be written.
+    """
+    try:
+        return run(module)
+    except OSError as exc:
+        raise OperatorError(
+            f"{exc.filename or 'a file'}: {exc.strerror}. Expected it to be writable by root."
+        ) from exc
+
+
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
@@ -268,15 +282,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    try:
-        result = run(module)
-    except OperatorError as error:
-        module.fail_json(msg=str(error), **error.context)
-    except OSError as error:
-        module.fail_json(
-            msg=f"{error.filename or 'a file'}: {error.strerror}. Expected it to be writable by root."
-        )
-    module.exit_json(**result)
+    run_module(module, work)
 
 
 if __name__ == "__main__":

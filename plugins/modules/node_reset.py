@@ -117,6 +117,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._module import run_module
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.apply import Remover
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.model import Plan
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.observe import Observer
@@ -168,26 +169,31 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     return result
 
 
+def work(module: AnsibleModule) -> dict[str, t.Any]:
+    """The module's work.
+
+    :raises OperatorError: also when something could not be removed, with all that was done.
+    """
+    root = module.params["root"]
+    if not os.path.isdir(root):
+        raise OperatorError(
+            f"root {root} is not a directory.", "Give the directory that the host is mounted on."
+        )
+    result = run(module)
+    if result["left"]:
+        names = "; ".join(f"{entry['what']} ({entry['reason']})" for entry in result["left"])
+        raise OperatorError(
+            f"{socket.gethostname()}: {len(result['left'])} thing(s) could not be removed: {names}.",
+            "Remove what holds them, and run again.",
+            **result,
+        )
+    return result
+
+
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    root = module.params["root"]
-    if not os.path.isdir(root):
-        module.fail_json(
-            msg=f"root {root} is not a directory. Give the directory that the host is mounted on."
-        )
-    try:
-        result = run(module)
-    except OperatorError as exc:
-        module.fail_json(msg=str(exc), **exc.context)
-    if result["left"]:
-        names = "; ".join(f"{entry['what']} ({entry['reason']})" for entry in result["left"])
-        module.fail_json(
-            msg=f"{socket.gethostname()}: {len(result['left'])} thing(s) could not be removed: {names}."
-            " Remove what holds them, and run again.",
-            **result,
-        )
-    module.exit_json(**result)
+    run_module(module, work)
 
 
 if __name__ == "__main__":
