@@ -23,6 +23,8 @@ from cryptography.x509.oid import NameOID
 
 BEGIN = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 END = datetime.datetime(2049, 12, 31, tzinfo=datetime.UTC)
+#: The end of a certificate that has expired.
+ENDED = datetime.datetime(2020, 2, 1, tzinfo=datetime.UTC)
 
 
 @dataclass(frozen=True)

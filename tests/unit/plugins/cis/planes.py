@@ -11,11 +11,10 @@ from collections.abc import Callable, Mapping
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model import Result
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tests.unit.plugins.cis.fakes import Case, FakeReader, File, process
+from tests.unit.support.certificates import issue
 
 PKI = "/etc/kubernetes/pki"
 CIS = "/etc/kubernetes/cis"
@@ -24,25 +23,16 @@ CIS = "/etc/kubernetes/cis"
 @functools.cache
 def certificate(name: str, organization: str = "", ca: bool = False, client: bool = False) -> str:
     """PEM of a certificate that signs itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    attributes = [x509.NameAttribute(NameOID.COMMON_NAME, name)]
-    if organization:
-        attributes.append(x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization))
     start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name(attributes))
-        .issuer_name(x509.Name(attributes))
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(start)
-        .not_valid_after(start + datetime.timedelta(days=365))
-        .add_extension(x509.BasicConstraints(ca, None), critical=True)
-    )
     usage = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
-    if not ca:
-        builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
-    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+    return issue(
+        name,
+        [organization] if organization else [],
+        begin=start,
+        end=start + datetime.timedelta(days=365),
+        extensions=[x509.BasicConstraints(ca, None), *([] if ca else [x509.ExtendedKeyUsage([usage])])],
+        bare=True,
+    ).pem
 
 
 AUTHENTICATION = """\

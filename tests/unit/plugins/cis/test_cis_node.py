@@ -18,14 +18,14 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model im
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.benchmark import catalogue
 
-from tests.unit.plugins.cis.certs import make
 from tests.unit.plugins.cis.fakes import FakeReader, File, process
 from tests.unit.plugins.cis.tree import STATIC_UID, Tree
+from tests.unit.support.certificates import authority
 
 Run = Callable[..., dict[str, Any]]
 PKI = "/etc/kubernetes/pki"
 CONFIG = "/var/lib/kubelet/config.yaml"
-CA = make("kubernetes")
+CA = authority("kubernetes")
 SECRET = "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IQ=="
 
 
@@ -94,7 +94,7 @@ def control_plane(tree: Tree) -> None:
     )
     tree.file("/var/lib/etcd/member/wal/1.wal")
     tree.file("/etc/kubernetes/scheduler.conf")
-    key = make("front-proxy-ca").key_pem
+    key = authority("front-proxy-ca").key_pem
     tree.file(f"{PKI}/ca.key", key, 0o640)
     tree.file(
         "/etc/kubernetes/enc.yaml",

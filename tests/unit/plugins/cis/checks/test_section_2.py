@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 import pytest
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.checks.section_2 import CHECKS
 
-from tests.unit.plugins.cis.certs import make
 from tests.unit.plugins.cis.fakes import Case, FakeReader, File, process
+from tests.unit.support.certificates import authority
 
 PKI = "/etc/kubernetes/pki"
-CLUSTER_CA, ETCD_CA, OTHER_CA = make("kubernetes"), make("etcd-ca"), make("other")
+CLUSTER_CA, ETCD_CA, OTHER_CA = authority("kubernetes"), authority("etcd-ca"), authority("other")
 FLAGS = {
     "cert-file": f"{PKI}/etcd/server.crt",
     "key-file": f"{PKI}/etcd/server.key",

@@ -20,8 +20,8 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.checks i
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host import kubelet
 
-from tests.unit.plugins.cis.certs import ENDED, make
 from tests.unit.plugins.cis.fakes import Case, FakeReader, File, process
+from tests.unit.support.certificates import ENDED, authority, issue
 
 CHECKS = {**section_4_1.CHECKS, **section_4_2.CHECKS, **section_4_3.CHECKS}
 
@@ -36,8 +36,8 @@ ARGUMENTS = (
     f"--config={CONFIG}",
     f"--config-dir={DROP_INS}",
 )
-CLUSTER, OTHER = make("kubernetes"), make("corporate")
-BY_CLUSTER = make("system:node:w1", CLUSTER)
+CLUSTER, OTHER = authority("kubernetes"), authority("corporate")
+BY_CLUSTER = issue("system:node:w1", issuer=CLUSTER)
 GOOD = {
     "apiVersion": "kubelet.config.k8s.io/v1beta1",
     "kind": "KubeletConfiguration",
@@ -122,7 +122,7 @@ def _self_made(files: Mapping[str, File | None] | None = None) -> Callable[[], F
     """A host whose kubelet asks nobody for its serving certificate, and answers for itself."""
     directory = "/var/lib/kubelet/pki"
     made = {"tlsCertFile": f"{directory}/kubelet.crt", "tlsPrivateKeyFile": f"{directory}/kubelet.key"}
-    shown = make("w1@1", make("w1-ca@1")).der
+    shown = issue("w1@1", issuer=authority("w1-ca@1")).der
     given = host({"serverTLSBootstrap": ...}, files=files, served={10250: shown})
     return lambda: given().with_(config=edited(LIVE, {"serverTLSBootstrap": ..., **made}))
 
@@ -711,7 +711,7 @@ CASES: list[Case] = [
         "own files by another CA",
         host(
             {"tlsCertFile": "/s.crt", "tlsPrivateKeyFile": "/s.key", "serverTLSBootstrap": False},
-            served={10250: make("w1", OTHER).der},
+            served={10250: issue("w1", issuer=OTHER).der},
         ),
         "pass",
         says=("corporate",),
@@ -720,7 +720,7 @@ CASES: list[Case] = [
         "4.2.9",
         "fail",
         "signed by itself",
-        host({"serverTLSBootstrap": False}, served={10250: make("w1@1", make("w1-ca@1")).der}),
+        host({"serverTLSBootstrap": False}, served={10250: issue("w1@1", issuer=authority("w1-ca@1")).der}),
         "fail",
         says=("w1-ca@1",),
     ),
@@ -728,7 +728,7 @@ CASES: list[Case] = [
         "4.2.9",
         "fail",
         "own files that sign themselves",
-        host({}, "--tls-cert-file=/a", "--tls-private-key-file=/b", served={10250: make("w1").der}),
+        host({}, "--tls-cert-file=/a", "--tls-private-key-file=/b", served={10250: authority("w1").der}),
         "fail",
         literal="pass",
     ),
@@ -752,7 +752,7 @@ CASES: list[Case] = [
         "4.2.9",
         "odd",
         "a request that nobody approved",
-        host(served={10250: make("w1").der}),
+        host(served={10250: authority("w1").der}),
         "fail",
         says=("approve",),
     ),
@@ -760,14 +760,14 @@ CASES: list[Case] = [
         "4.2.9",
         "odd",
         "a CA of the same name",
-        host(served={10250: make("w1", make("kubernetes")).der}),
+        host(served={10250: issue("w1", issuer=authority("kubernetes")).der}),
         "fail",
     ),
     Case(
         "4.2.9",
         "odd",
         "ended",
-        host(served={10250: make("w1", CLUSTER, ENDED).der}),
+        host(served={10250: issue("w1", issuer=CLUSTER, end=ENDED).der}),
         "fail",
         says=("2020-02-01",),
     ),

@@ -6,12 +6,9 @@
 from __future__ import annotations
 
 import errno
-import http.server
-import json
 import os
 import socket
 import ssl
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,16 +16,17 @@ import pytest
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host import local as host_module
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.local import MOST_BYTES, Host
 
-from tests.unit.plugins.cis.certs import Made, make
 from tests.unit.plugins.cis.tree import HOST_NETWORK, POD_UID, STATIC_UID, Tree
+from tests.unit.support.certificates import Issued, authority, issue, server_context
+from tests.unit.support.servers import Answer, Server
 
 ETCD = "/usr/local/bin/etcd"
 SYSTEMD_POD = (
     f"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{POD_UID.replace('-', '_')}.slice"
 )
 ANOTHER_NETWORK = "net:[4026532999]"
-CA = make("kubernetes")
-ADMIN, SERVER = make("kube-apiserver-kubelet-client", CA), make("system:node:w1", CA)
+CA = authority()
+ADMIN, SERVER = issue("kube-apiserver-kubelet-client", issuer=CA), issue("system:node:w1", issuer=CA)
 
 
 @pytest.fixture
@@ -300,50 +298,28 @@ def test_a_walk_ends(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
 # Ports
 
 
-class _Kubelet(http.server.BaseHTTPRequestHandler):
-    answer: tuple[int, bytes] = (200, b"{}")
-    asked: list[str]
+class Kubelet(Server):
+    """A kubelet's port: TLS, and an answer for whoever has a certificate by the CA."""
 
-    def do_GET(self) -> None:
-        self.asked.append(self.path)
-        status, body = self.answer
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
+    def __init__(self) -> None:
+        self.answer = Answer(200, {"kubeletconfig": {"podPidsLimit": 7}})
+        super().__init__(lambda _request: self.answer, server_context(SERVER.pair, CA.pem, ssl.CERT_OPTIONAL))
 
 
 @pytest.fixture
-def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """A kubelet's port: TLS, and an answer for whoever has a certificate by the CA."""
-    directory = tmp_path_factory.mktemp("kubelet")
-    (directory / "server.pem").write_text(SERVER.pem + SERVER.key_pem)
-    (directory / "ca.crt").write_text(CA.pem)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(directory / "server.pem")
-    context.load_verify_locations(directory / "ca.crt")
-    context.verify_mode = ssl.CERT_OPTIONAL
-    _Kubelet.asked = []
-    _Kubelet.answer = (200, json.dumps({"kubeletconfig": {"podPidsLimit": 7}}).encode())
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Kubelet)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server.server_address[1]
-    server.shutdown()
-    server.server_close()
+def kubelet() -> Iterator[Kubelet]:
+    running = Kubelet()
+    yield running
+    running.close()
 
 
-def _place(tree: Tree, made: Made, cert: str, key: str, under: str = "") -> None:
+def _place(tree: Tree, made: Issued, cert: str, key: str, under: str = "") -> None:
     tree.file(cert, made.pem, under=under)
     tree.file(key, made.key_pem, under=under)
 
 
-def test_the_certificate_of_a_port(port: int, tree: Tree) -> None:
-    assert Host(str(tree.root)).served_certificate("127.0.0.1", port) == SERVER.der
+def test_the_certificate_of_a_port(kubelet: Kubelet, tree: Tree) -> None:
+    assert Host(str(tree.root)).served_certificate("127.0.0.1", kubelet.port) == SERVER.der
 
 
 def test_a_port_without_tls(tree: Tree) -> None:
@@ -357,42 +333,42 @@ def test_a_port_without_tls(tree: Tree) -> None:
         Host(str(tree.root)).served_certificate("127.0.0.1", number)
 
 
-def test_a_kubelet_answers_the_api_servers_certificate(port: int, tree: Tree) -> None:
+def test_a_kubelet_answers_the_api_servers_certificate(kubelet: Kubelet, tree: Tree) -> None:
     tree.run(7, "/bin/kubelet", ["kubelet", "--config=/k.yaml"])
-    tree.file("/k.yaml", f"port: {port}\n")
+    tree.file("/k.yaml", f"port: {kubelet.port}\n")
     flags = ["--kubelet-client-certificate=/pki/c.crt", "--kubelet-client-key=/pki/c.key"]
     tree.run(8, "/bin/kube-apiserver", ["kube-apiserver", *flags], root="/box")
     _place(tree, ADMIN, "/pki/c.crt", "/pki/c.key", under="/box")
     reader = Host(str(tree.root))
     assert reader.configz() == {"podPidsLimit": 7} and reader.configz() == {"podPidsLimit": 7}
-    assert _Kubelet.asked == ["/configz"]
+    assert kubelet.targets == ["/configz"]
 
 
-def test_a_kubelet_that_refuses_is_not_asked_twice(port: int, tree: Tree) -> None:
-    tree.run(7, "/bin/kubelet", ["kubelet", f"--port={port}"])
+def test_a_kubelet_that_refuses_is_not_asked_twice(kubelet: Kubelet, tree: Tree) -> None:
+    tree.run(7, "/bin/kubelet", ["kubelet", f"--port={kubelet.port}"])
     current = "/var/lib/kubelet/pki/kubelet-client-current.pem"
     tree.file(current, ADMIN.pem + ADMIN.key_pem)
-    _Kubelet.answer = (403, b"Forbidden")
+    kubelet.answer = Answer(403, b"Forbidden")
     reader = Host(str(tree.root))
     for _ in range(2):
         with pytest.raises(OSError, match="HTTP 403"):
             reader.configz()
-    assert len(_Kubelet.asked) == 1
+    assert len(kubelet.requests) == 1
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"kubeletconfig": []}', b"\xff"])
-def test_an_answer_that_is_none(port: int, tree: Tree, body: bytes) -> None:
-    tree.run(7, "/bin/kubelet", ["kubelet", f"--port={port}"])
+def test_an_answer_that_is_none(kubelet: Kubelet, tree: Tree, body: bytes) -> None:
+    tree.run(7, "/bin/kubelet", ["kubelet", f"--port={kubelet.port}"])
     _place(tree, ADMIN, *host_module._CLIENT_PAIRS[0])
-    _Kubelet.answer = (200, body)
+    kubelet.answer = Answer(200, body)
     with pytest.raises(OSError, match="no kubeletconfig"):
         Host(str(tree.root)).configz()
 
 
-def test_why_a_kubelet_could_not_be_asked(port: int, tree: Tree) -> None:
+def test_why_a_kubelet_could_not_be_asked(kubelet: Kubelet, tree: Tree) -> None:
     with pytest.raises(OSError, match="no kubelet runs"):
         Host(str(tree.root)).configz()
-    tree.run(7, "/bin/kubelet", ["kubelet", f"--port={port}"])
+    tree.run(7, "/bin/kubelet", ["kubelet", f"--port={kubelet.port}"])
     with pytest.raises(OSError, match="no client certificate"):
         Host(str(tree.root)).configz()
     tree.file(host_module._CLIENT_PAIRS[0][0], "damaged")
