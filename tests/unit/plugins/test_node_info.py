@@ -18,35 +18,26 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._encryption i
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import kubeconfig as _kubeconfig
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import x509 as _x509
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import facts, membership, security
-from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.x509.oid import NameOID
 
-RunModule = t.Callable[..., dict[str, t.Any]]
+from tests.unit.support.certificates import Issued, issue, name
+from tests.unit.support.modules import RunModule
 
 NOT_INSTALLED = {"enabled": False, "running": False, "masked": False, "stale": False, "started_at": None}
 
 
-def certificate(common_name: str, key: t.Any = None, organization: str | None = None) -> x509.Certificate:
-    own = key or ec.generate_private_key(ec.SECP256R1())
-    names = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization)] if organization else []
-    subject = x509.Name([*names, x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-    now = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "issuer")]))
-        .public_key(own.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now)
-        .not_valid_after(now + datetime.timedelta(days=365))
+def certificate(common_name: str, key: t.Any = None, organization: str | None = None) -> Issued:
+    begin = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    return issue(
+        common_name,
+        [organization] if organization else [],
+        issuer=name("issuer"),
+        key=key,
+        begin=begin,
+        end=begin + datetime.timedelta(days=365),
+        bare=True,
     )
-    return builder.sign(own, None if isinstance(own, ed25519.Ed25519PrivateKey) else hashes.SHA256())
-
-
-def pem(cert: x509.Certificate) -> str:
-    return cert.public_bytes(serialization.Encoding.PEM).decode()
 
 
 @pytest.mark.parametrize(
@@ -63,17 +54,17 @@ def test_public_key_hash_equals_cryptography(key: t.Any) -> None:
     cert = certificate("kubernetes", key)
     digest = hashes.Hash(hashes.SHA256())
     digest.update(
-        cert.public_key().public_bytes(
+        cert.certificate.public_key().public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         )
     )
-    parsed = _x509.parse_pem("leading text\n" + pem(cert))
+    parsed = _x509.parse_pem("leading text\n" + cert.pem)
     assert parsed.public_key_hash == "sha256:" + digest.finalize().hex()
     assert parsed.common_name == "kubernetes"
 
 
 def test_subject_of_a_node() -> None:
-    parsed = _x509.parse_pem(pem(certificate("system:node:w1", organization="system:nodes")))
+    parsed = _x509.parse_pem(certificate("system:node:w1", organization="system:nodes").pem)
     assert (parsed.common_name, parsed.organizations) == ("system:node:w1", ("system:nodes",))
 
 
@@ -262,8 +253,8 @@ def test_fresh_openrc_host(tree: Tree, run_module: RunModule) -> None:
 
 def test_joined_worker(tree: Tree, run_module: RunModule) -> None:
     ca = certificate("kubernetes")
-    tree.write("/etc/kubernetes/pki/ca.crt", pem(ca)).write("/etc/kubernetes/kubelet.conf", KUBELET_CONF)
-    tree.write("/var/lib/kubelet/pki/kubelet-client-2026.pem", pem(certificate("system:node:worker-2")))
+    tree.write("/etc/kubernetes/pki/ca.crt", ca.pem).write("/etc/kubernetes/kubelet.conf", KUBELET_CONF)
+    tree.write("/var/lib/kubelet/pki/kubelet-client-2026.pem", certificate("system:node:worker-2").pem)
     link = tree.root / "var/lib/kubelet/pki/kubelet-client-current.pem"
     link.symlink_to("/var/lib/kubelet/pki/kubelet-client-2026.pem")
     tree.program("/usr/local/bin/kubelet", "echo Kubernetes v1.36.4")
@@ -277,7 +268,7 @@ def test_joined_worker(tree: Tree, run_module: RunModule) -> None:
     assert (node["node_name"], node["node_name_source"]) == ("worker-2", "certificate")
     assert node["kubernetes"]["state"] == "member"
     assert node["kubernetes"]["role"] == "worker"
-    assert node["kubernetes"]["cluster_id"] == _x509.parse_pem(pem(ca)).public_key_hash
+    assert node["kubernetes"]["cluster_id"] == _x509.parse_pem(ca.pem).public_key_hash
     assert node["kubernetes"]["api_server"] == "https://192.0.2.11:6443"
     assert node["versions"] == {
         "kubelet": "1.36.4",
@@ -343,16 +334,16 @@ def test_serving_certificate_and_kubeconfigs(tree: Tree) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     ca, now = certificate("issuer", key), datetime.datetime.now(datetime.UTC)
     root = str(tree.root)
-    tree.write("/etc/kubernetes/pki/ca.crt", pem(ca))
-    tree.write("/var/lib/kubelet/pki/kubelet-server-1.pem", pem(certificate("system:node:w1")))
+    tree.write("/etc/kubernetes/pki/ca.crt", ca.pem)
+    tree.write("/var/lib/kubelet/pki/kubelet-server-1.pem", certificate("system:node:w1").pem)
     link = tree.root / "var/lib/kubelet/pki/kubelet-server-current.pem"
     link.symlink_to("/var/lib/kubelet/pki/kubelet-server-1.pem")
     served = security.serving_certificate(root, now)
     assert served is not None
     assert (served["common_name"], served["issued_by_cluster_ca"]) == ("system:node:w1", True)
     data = {
-        "authority": base64.b64encode(pem(ca).encode()).decode(),
-        "certificate": base64.b64encode(pem(certificate("someone", organization="team")).encode()).decode(),
+        "authority": base64.b64encode(ca.pem.encode()).decode(),
+        "certificate": base64.b64encode(certificate("someone", organization="team").pem.encode()).decode(),
     }
     tree.write(
         security.APPROVER_CONF,
