@@ -80,7 +80,7 @@ reasons:
   returned: always
   type: list
   elements: str
-  sample: ["its certificate is valid for 98 more days, expected 121 at least"]
+  sample: ["its certificate is valid for 98 more days, expected at least 121"]
 server:
   description: URL of the API server in it.
   returned: always

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Keys that stored data is encrypted with: plans as tables, the modules, and what an old API server does meanwhile."""
+"""Encryption at rest: plans as tables, and the modules while an API server still has its old configuration."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OTHER = plan.Config(("secrets",), (plan.Key("key-1", base64.b64encode(bytes(32))
 
 @pytest.mark.parametrize("writes", [plan.SECRETBOX, plan.IDENTITY])
 @pytest.mark.parametrize("keys", [(KEY,), (plan.Key("key: 2", SECRET), KEY)], ids=["one", "two"])
-def test_what_is_written_is_read_again(writes: str, keys: tuple[plan.Key, ...]) -> None:
+def test_parse_reads_what_render_writes(writes: str, keys: tuple[plan.Key, ...]) -> None:
     config = plan.Config(("secrets", "configmaps"), keys, writes)
     text = plan.render(config)
     assert plan.parse(text, "file") == config
@@ -46,7 +46,7 @@ def test_what_is_written_is_read_again(writes: str, keys: tuple[plan.Key, ...]) 
         plan.render(CONFIG) + "  - resources:\n    - configmaps\n    providers:\n    - identity: {}\n",
     ],
 )
-def test_a_configuration_of_others_is_refused_without_its_keys(text: str) -> None:
+def test_a_foreign_configuration_is_refused_without_showing_its_keys(text: str) -> None:
     with pytest.raises(OperatorError, match="did not make") as caught:
         plan.parse(text, "cp1: /file")
     assert SECRET not in str(caught.value)
@@ -76,7 +76,7 @@ def test_two_keys_in_one_cluster_are_refused() -> None:
     assert SECRET not in str(caught.value)
 
 
-def test_neither_text_nor_difference_tells_a_key() -> None:
+def test_neither_repr_nor_difference_shows_a_key() -> None:
     assert SECRET not in repr(CONFIG)
     assert SECRET not in "".join(plan.difference(None, CONFIG))
 
@@ -100,7 +100,7 @@ def config(path: Path, check_mode: bool = False, **changes: t.Any) -> dict[str, 
     return encryption_config.run(t.cast(t.Any, module))
 
 
-def test_a_key_is_made_once_handed_over_and_put_to_use(tmp_path: Path) -> None:
+def test_a_key_is_created_once_copied_and_used(tmp_path: Path) -> None:
     first, second = tmp_path / "cp1" / "encryption" / "config.yaml", tmp_path / "cp2" / "config.yaml"
     assert config(first) == {
         "changed": False,
@@ -220,7 +220,7 @@ def stored(
     ],
     ids=["empty", "done", "plain", "old key", "not asked for"],
 )
-def test_what_is_stale_is_written_again(
+def test_stale_objects_are_written_again(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, before: dict[str, bytes], expected: int
 ) -> None:
     store = Store(dict(before))
@@ -231,7 +231,7 @@ def test_what_is_stale_is_written_again(
     assert not stored(monkeypatch, tmp_path, store)["changed"]
 
 
-def test_an_api_server_that_has_not_read_the_key_yet_is_waited_for(
+def test_waits_for_an_api_server_that_has_not_read_the_key_yet(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     store = Store({"/registry/secrets/a/b": PLAIN}, reloads=3, conflicts=2)
@@ -239,7 +239,9 @@ def test_an_api_server_that_has_not_read_the_key_yet_is_waited_for(
     assert len(store.written) == 4
 
 
-def test_one_that_never_does_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_times_out_for_an_api_server_that_never_reads_the_key(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     store = Store({"/registry/secrets/a/b": PLAIN}, reloads=10**6)
     with pytest.raises(OperatorError, match=r"still not encrypted with key-1.*secrets/a/b"):
         stored(monkeypatch, tmp_path, store, timeout=0)
@@ -258,7 +260,7 @@ LEFT = plan.Config(("secrets",), (KEY,), plan.IDENTITY)
     ],
     ids=["left", "encrypts", "no file", "no file to leave"],
 )
-def test_nothing_is_written_while_the_file_says_otherwise_but_foreseen(
+def test_nothing_is_written_while_the_file_has_another_provider(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, file: plan.Config | None, writes: str, says: str
 ) -> None:
     store = Store({"/registry/secrets/a/b": PLAIN, "/registry/secrets/a/c": ENCRYPTED})
@@ -272,7 +274,7 @@ def test_nothing_is_written_while_the_file_says_otherwise_but_foreseen(
     assert not store.written
 
 
-def test_what_is_encrypted_is_stored_as_it_is_before_the_key_is_lost(
+def test_encrypted_objects_are_decrypted_before_encryption_is_disabled(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     before = {

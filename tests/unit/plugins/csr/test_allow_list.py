@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The list of nodes that may have certificates, from inventories of all kinds, also of runs that are limited."""
+"""The allow-list from inventories of all kinds, also in runs with --limit."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def nodes(known: Entry, **more: Entry) -> dict[str, Entry]:
     return serving_nodes(known, **{**empty, **more})
 
 
-def test_what_hosts_say_of_themselves() -> None:
+def test_facts_of_hosts() -> None:
     found = nodes({"h2": seen("w2", "192.0.2.22"), "h1": W1})
     assert found == {"w1": entry("h1", "192.0.2.21"), "w2": entry("h2", "192.0.2.22")}
     assert list(found) == ["w1", "w2"]
 
 
-def test_what_the_inventory_says_wins() -> None:
+def test_the_inventory_takes_precedence() -> None:
     found = nodes({"h1": W1}, names={"h1": "one"}, addresses={"h1": "198.51.100.1, fd00::1"})
     assert found == {"one": entry("h1", "198.51.100.1", "fd00::1")}
     assert nodes({"h1": W1}, names={"h1": ""}, addresses={"h1": None}) == {"w1": entry("h1", "192.0.2.21")}
@@ -47,11 +47,11 @@ def test_what_the_inventory_says_wins() -> None:
     }
 
 
-def test_a_host_that_was_not_asked_is_left_out_when_nothing_is_known() -> None:
+def test_an_unobserved_host_without_an_entry_is_left_out() -> None:
     assert nodes({"h1": W1, "h2": {}}) == {"w1": entry("h1", "192.0.2.21")}
 
 
-def test_a_host_that_was_not_asked_keeps_its_entry() -> None:
+def test_an_unobserved_host_keeps_its_entry() -> None:
     previous = {
         "w2": entry("h2", "192.0.2.22"),
         "w1": entry("h1", "192.0.2.99"),
@@ -76,7 +76,7 @@ def test_a_renamed_node_leaves_nothing_behind() -> None:
         {"w2": entry("h2", "192.0.2.22", names=["w1"])},
     ],
 )
-def test_what_is_known_now_wins_over_what_was(previous: Entry) -> None:
+def test_observed_hosts_take_precedence_over_the_previous_list(previous: Entry) -> None:
     assert nodes({"h1": W1, "h2": {}}, previous=previous) == {"w1": entry("h1", "192.0.2.21")}
 
 

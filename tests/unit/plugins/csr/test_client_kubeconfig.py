@@ -164,7 +164,7 @@ def test_groups(plane: ControlPlane) -> None:
     assert not plane.run(organizations=["one"])["changed"]
 
 
-def test_mode_is_mended_without_a_new_certificate(plane: ControlPlane) -> None:
+def test_mode_is_corrected_without_a_new_certificate(plane: ControlPlane) -> None:
     plane.run()
     first = plane.certificate()
     plane.path.chmod(0o644)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The standing approver, in this process and in one of its own, over a fake cluster."""
+"""The kubelet CSR approver, in this process and in one of its own, over a fake cluster."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def files(tmp_path: Path, api: Api) -> Files:
 
 
 class Daemon:
-    """An approver whose words can be read."""
+    """An approver whose log can be read."""
 
     def __init__(self, files: Files) -> None:
         self._stream = io.StringIO()
@@ -77,23 +77,23 @@ class Daemon:
     def step(self) -> float:
         return self.approver.step()
 
-    def said(self) -> list[dict[str, t.Any]]:
-        """What it said since the last question."""
+    def logged(self) -> list[dict[str, t.Any]]:
+        """What it logged since the last call."""
         lines = [json.loads(line) for line in self._stream.getvalue().splitlines()]
         self._stream.seek(0)
         self._stream.truncate()
         return lines
 
     def events(self) -> list[str]:
-        return [line["event"] for line in self.said()]
+        return [line["event"] for line in self.logged()]
 
 
-def test_approves_and_says_so_once(api: Api, files: Files) -> None:
+def test_approves_and_logs_it_once(api: Api, files: Files) -> None:
     own = Daemon(files)
     assert own.events() == ["configuration", "credentials"]
     api.add(csr(made=now()), csr(names=["w9"], made=now(), object_name="csr-bad"))
     assert own.step() == 30
-    said = own.said()
+    said = own.logged()
     assert [(line["event"], line["level"], line["request"]) for line in said] == [
         ("refused", "warning", "csr-bad"),
         ("approved", "info", "csr-w1"),
@@ -107,37 +107,37 @@ def test_approves_and_says_so_once(api: Api, files: Files) -> None:
     assert own.events() == [], "a verdict that stands is not told again"
     api.nodes["w1"]["status"]["addresses"].append({"type": "InternalDNS", "address": "w9"})
     own.step()
-    assert [line["codes"] for line in own.said()] == [["name-not-in-inventory"]]
+    assert [line["codes"] for line in own.logged()] == [["name-not-in-inventory"]]
 
 
-def test_configuration_is_read_anew(api: Api, files: Files) -> None:
+def test_changed_configuration_is_read(api: Api, files: Files) -> None:
     own = Daemon(files)
     api.nodes["w2"] = node("w2", ("InternalIP", "192.0.2.22"))
     api.add(csr("w2", ["192.0.2.22"], made=now()))
     own.step()
-    assert own.said()[-1]["codes"] == ["not-in-inventory"]
+    assert own.logged()[-1]["codes"] == ["not-in-inventory"]
     files.write(nodes={"w2": {"addresses": ["192.0.2.22"]}}, interval=5, max_age=600)
     assert own.step() == 5
     assert own.events() == ["configuration", "approved"]
     assert api.conditions("csr-w2") == ["Approved"]
 
 
-def test_old_requests_are_left_alone(api: Api, files: Files) -> None:
+def test_old_requests_are_ignored(api: Api, files: Files) -> None:
     files.write(nodes={"w1": {"addresses": ["192.0.2.21"]}}, max_age=600)
     own = Daemon(files)
     api.add(csr(made=now() - datetime.timedelta(seconds=700)))
     own.step()
-    assert own.said()[-1]["codes"] == ["stale"]
+    assert own.logged()[-1]["codes"] == ["stale"]
     assert api.conditions("csr-w1") == []
 
 
-def test_backs_off_while_the_api_is_away_and_comes_back(api: Api, files: Files) -> None:
+def test_backs_off_while_the_api_server_is_down(api: Api, files: Files) -> None:
     own = Daemon(files)
-    own.said()
+    own.logged()
     api.answers["GET", fakes.REQUESTS] = refused(503, "no leader")
     pauses = [own.step() for _time in range(9)]
     assert pauses == [2, 4, 8, 16, 32, 64, 120, 120, 120]
-    said = own.said()
+    said = own.logged()
     assert {line["event"] for line in said} == {"api-failed"} and "no leader" in said[0]["message"]
     api.answers.clear()
     api.add(csr(made=now()))
@@ -149,16 +149,16 @@ def test_a_dead_server(api: Api, files: Files) -> None:
     api.kubeconfig(files.kubeconfig, port=1)
     own = Daemon(files)
     assert own.step() == 2
-    assert own.said()[-1]["event"] == "api-failed"
+    assert own.logged()[-1]["event"] == "api-failed"
 
 
-def test_one_request_that_cannot_be_approved_keeps_no_other_waiting(api: Api, files: Files) -> None:
+def test_one_request_that_fails_does_not_block_the_others(api: Api, files: Files) -> None:
     own = Daemon(files)
-    own.said()
+    own.logged()
     api.add(csr(made=now(), object_name="csr-a"), csr(made=now(), object_name="csr-b"))
     api.answers["PUT", f"{fakes.REQUESTS}/csr-a/approval"] = refused(403, "a webhook says no")
     assert own.step() == 30
-    said = own.said()
+    said = own.logged()
     assert [(line["event"], line["request"]) for line in said] == [
         ("refused", "csr-a"),
         ("approved", "csr-b"),
@@ -170,7 +170,7 @@ def test_two_at_once(api: Api, files: Files, tmp_path: Path) -> None:
     """Both list the request before either has approved it."""
     first, second = Daemon(files), Daemon(files)
     for own in (first, second):
-        own.said()
+        own.logged()
     api.add(csr(made=now()))
 
     def meanwhile(_own: str) -> None:
@@ -180,17 +180,17 @@ def test_two_at_once(api: Api, files: Files, tmp_path: Path) -> None:
     api.before_change = meanwhile
     first.step()
     assert second.events() == ["approved"]
-    said = first.said()
+    said = first.logged()
     assert [line["event"] for line in said] == ["ignored"] and said[0]["codes"] == ["decided"]
     assert api.conditions("csr-w1") == ["Approved"]
 
 
-def test_credentials_are_read_anew(api: Api, files: Files) -> None:
+def test_changed_credentials_are_read(api: Api, files: Files) -> None:
     own = Daemon(files)
-    own.said()
+    own.logged()
     api.kubeconfig(files.kubeconfig, "another")
     own.step()
-    assert [(line["event"], line["user"]) for line in own.said()] == [("credentials", "another")]
+    assert [(line["event"], line["user"]) for line in own.logged()] == [("credentials", "another")]
     files.kubeconfig.unlink()
     api.add(csr(made=now()))
     own.step()
@@ -198,14 +198,14 @@ def test_credentials_are_read_anew(api: Api, files: Files) -> None:
 
 
 @pytest.mark.parametrize(("days", "level"), [(100, ""), (40, "warning"), (-1, "error")])
-def test_tells_of_the_end_of_its_credentials(api: Api, files: Files, days: float, level: str) -> None:
+def test_warns_before_its_credentials_expire(api: Api, files: Files, days: float, level: str) -> None:
     """Certificates of the fake cluster have begun 400 days ago, so a third is left from 200 days before the end on."""
     api.kubeconfig(files.kubeconfig, days=days + (200 if not level else 0))
     own = Daemon(files)
-    own.said()
+    own.logged()
     own.step()
     own.step()
-    told = [line for line in own.said() if line["event"] == "credentials-end"]
+    told = [line for line in own.logged() if line["event"] == "credentials-end"]
     assert [line["level"] for line in told] == ([level] if level else [])
     if told:
         assert told[0]["days_left"] == max(days - 1, 0) and "renews" in told[0]["next"]
@@ -334,7 +334,7 @@ def test_as_a_process(api: Api, files: Files, program: Path, python: str) -> Non
     assert not list(program.rglob("*.pyc"))
 
 
-def test_ends_at_once_while_the_server_is_silent(api: Api, files: Files, program: Path) -> None:
+def test_exits_at_once_while_the_server_does_not_answer(api: Api, files: Files, program: Path) -> None:
     """The connection is accepted by the kernel, and nobody answers."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         api.kubeconfig(files.kubeconfig, port=silent.getsockname()[1])
@@ -386,7 +386,7 @@ SYSTEM_PYTHON = "/usr/bin/python3"
     os.geteuid() != 0 or not os.access(SYSTEM_PYTHON, os.X_OK),
     reason=f"needs root, who can become another user, and {SYSTEM_PYTHON}",
 )
-def test_gives_up_root(api: Api) -> None:
+def test_drops_root(api: Api) -> None:
     """It goes on with the configuration, which everybody may read, and without the credentials, which nobody may."""
     with tempfile.TemporaryDirectory() as directory:
         os.chmod(directory, 0o755)  # noqa: S103 - the other user must get there

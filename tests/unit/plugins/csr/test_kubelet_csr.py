@@ -60,7 +60,7 @@ def run(api: Api, tmp_path: Path, run_module: RunModule) -> Run:
     return call
 
 
-def test_approves_what_matches_and_says_why_not_the_rest(api: Api, run: Run) -> None:
+def test_approves_what_matches_and_returns_reasons_for_the_rest(api: Api, run: Run) -> None:
     thief = csr("w2", ["w2", "192.0.2.21"], made=now())
     stranger = csr("w3", ["w3"], made=now())
     other = csr(
@@ -89,7 +89,7 @@ def test_approves_what_matches_and_says_why_not_the_rest(api: Api, run: Run) -> 
     assert not again["changed"] and again["approved"] == [] and again["diff"] == {"before": "", "after": ""}
 
 
-def test_check_mode_tells_the_same_and_changes_nothing(api: Api, run: Run) -> None:
+def test_check_mode_returns_the_same_and_changes_nothing(api: Api, run: Run) -> None:
     api.add(csr("w1", made=now()), csr("w2", ["w9"], made=now()))
     told = run(check=True, deny=True, wait=True, timeout=0)
     assert told["changed"] and told["rc"] == 0
@@ -118,7 +118,7 @@ def test_many_pages(api: Api, run: Run) -> None:
     assert sum("limit=" in target for target in api.targets) == 3
 
 
-def test_warnings_have_an_end(api: Api, run: Run) -> None:
+def test_warnings_are_limited(api: Api, run: Run) -> None:
     api.add(*(csr("w1", ["w9"], made=now(), object_name=f"csr-{number:02}") for number in range(30)))
     result = run()
     assert len(result["refused"]) == 30 and len(result["warnings"]) == 10
@@ -197,7 +197,7 @@ def test_waits_until_the_certificate_is_served(api: Api, kubelet: Kubelet, run: 
     assert not again["changed"] and again["serving"]["w1"]["state"] == "issued"
 
 
-def test_waiting_has_an_end_and_says_why(api: Api, kubelet: Kubelet, run: Run) -> None:
+def test_timeout_names_the_reasons(api: Api, kubelet: Kubelet, run: Run) -> None:
     api.nodes["w1"] = node("w1", ("InternalIP", "127.0.0.1"), port=kubelet.port)
     del api.nodes["w2"]
     kubelet.serve(issue("w1@1", issuer=authority("w1-ca@1"), names=["127.0.0.1"]))
@@ -217,7 +217,7 @@ def test_waiting_has_an_end_and_says_why(api: Api, kubelet: Kubelet, run: Run) -
     assert result["changed"] is False
 
 
-def test_failing_wait_tells_what_was_approved(api: Api, run: Run) -> None:
+def test_timeout_returns_what_was_approved(api: Api, run: Run) -> None:
     api.add(csr("w1", made=now()))
     result = run(wait=True, wait_for=["w2"], timeout=0)
     assert result["failed"] and result["changed"]
