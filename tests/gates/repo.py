@@ -109,10 +109,10 @@ def parameters() -> frozenset[str]:
     return frozenset(passed)
 
 
-def role_files(role: str, *folders: str) -> Iterator[Path]:
-    """Files of some folders of a role, relative to the checkout."""
+def role_files(role: str, *directories: str) -> Iterator[Path]:
+    """Files of some directories of a role, relative to the checkout."""
     for path in files():
-        if path.parts[:2] == ("roles", role) and path.parts[2] in folders:
+        if path.parts[:2] == ("roles", role) and path.parts[2] in directories:
             yield path
 
 

@@ -39,9 +39,9 @@ INSTALLED = {
 }
 
 
-def _plugins(folder: str) -> list[str]:
-    suffix = ".yml" if folder == "filter" else ".py"
-    found = {path.stem for path in (repo.REPO / "plugins" / folder).glob(f"*{suffix}")}
+def _plugins(directory: str) -> list[str]:
+    suffix = ".yml" if directory == "filter" else ".py"
+    found = {path.stem for path in (repo.REPO / "plugins" / directory).glob(f"*{suffix}")}
     return sorted(name for name in found if not name.startswith("_"))
 
 
@@ -53,12 +53,12 @@ PLAYBOOKS = sorted(path.stem for path in (repo.REPO / "playbooks").glob("*.yml")
 @pytest.fixture(scope="session")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The collection, built from the checkout."""
-    folder = tmp_path_factory.mktemp("collection")
+    directory = tmp_path_factory.mktemp("collection")
     galaxy = repo.load(repo.REPO / "galaxy.yml")
-    (folder / "ansible.cfg").touch()
-    env = {"ANSIBLE_CONFIG": str(folder / "ansible.cfg")}
-    repo.run(["ansible-galaxy", "collection", "build", "--force", "--output-path", str(folder)], env=env)
-    return folder / f"{galaxy['namespace']}-{galaxy['name']}-{galaxy['version']}.tar.gz"
+    (directory / "ansible.cfg").touch()
+    env = {"ANSIBLE_CONFIG": str(directory / "ansible.cfg")}
+    repo.run(["ansible-galaxy", "collection", "build", "--force", "--output-path", str(directory)], env=env)
+    return directory / f"{galaxy['namespace']}-{galaxy['name']}-{galaxy['version']}.tar.gz"
 
 
 @pytest.fixture(scope="session")
@@ -109,8 +109,8 @@ def test_installed_collection_holds_only_what_a_site_runs(content: Path) -> None
 def test_installed_content_reads_nothing_of_the_checkout(content: Path) -> None:
     unwanted = re.compile(r"\b(molecule|tests|lab|inventories)/")
     found = []
-    for folder in ("roles", "playbooks", "plugins"):
-        for path in (content / folder).rglob("*"):
+    for directory in ("roles", "playbooks", "plugins"):
+        for path in (content / directory).rglob("*"):
             # A document may show where things are; it reads nothing.
             if path.is_file() and path.suffix != ".md":
                 found += [
@@ -216,9 +216,9 @@ def test_execution_environment_has_what_a_controller_needs(
     # PyYAML comes with ansible-core, and ansible-builder leaves it out.
     assert {re.split("[<>=]", line)[0] for line in found["python"]} == wanted - {"PyYAML"}
     assert any("openssh" in line for line in found["system"])
-    # The example takes the archive from the folder where `make build` leaves it.
-    for folder in ("build", "docs"):
-        (tmp_path / folder).mkdir()
+    # The example takes the archive from the directory where `make build` leaves it.
+    for directory in ("build", "docs"):
+        (tmp_path / directory).mkdir()
     shutil.copy(archive, tmp_path / "build")
     example = shutil.copy(repo.REPO / "docs" / "execution-environment.yml", tmp_path / "docs")
     repo.run(["ansible-builder", "create", "-f", str(example), "-c", str(tmp_path / "context")])

@@ -19,11 +19,11 @@ KERNEL_TARGETS = {"install", "modules_install"}
 @pytest.fixture(scope="session")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The documentation as `make docs` builds it."""
-    folder = tmp_path_factory.mktemp("docs") / "html"
+    directory = tmp_path_factory.mktemp("docs") / "html"
     # Whatever asks for a network gets an address where nothing listens.
     proxies = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
-    repo.run(["python", "-m", "tests.docs", str(folder)], env=proxies)
-    return folder
+    repo.run(["python", "-m", "tests.docs", str(directory)], env=proxies)
+    return directory
 
 
 def test_every_page_is_built(pages: Path) -> None:
@@ -35,8 +35,8 @@ def test_every_page_is_built(pages: Path) -> None:
 
 def test_reference_has_everything(pages: Path) -> None:
     wanted = [f"{name}_role" for name in repo.roles()]
-    for kind, folder in (("module", "modules"), ("filter", "filter")):
-        found = (repo.REPO / "plugins" / folder).glob("*.py" if kind == "module" else "*.yml")
+    for kind, directory in (("module", "modules"), ("filter", "filter")):
+        found = (repo.REPO / "plugins" / directory).glob("*.py" if kind == "module" else "*.yml")
         wanted += [f"{path.stem}_{kind}" for path in found if not path.stem.startswith("_")]
     missing = [name for name in wanted if not (pages / "reference" / f"{name}.html").exists()]
     assert not missing

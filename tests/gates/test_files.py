@@ -14,7 +14,7 @@ from tests.gates import repo
 LICENCE = "SPDX-License-Identifier: GPL-3.0-or-later"
 
 # Names that must not occur, in pieces so that this file does not hold them itself: hosts of package registries
-# (which one a machine uses is its own affair), and folders of the machines on which the project is written.
+# (which one a machine uses is its own affair), and directories of the machines on which the project is written.
 UNWANTED = (
     "pypi" + ".org",
     "pythonhosted" + ".org",

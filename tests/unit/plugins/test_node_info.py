@@ -384,7 +384,7 @@ def test_users_have_a_group(tree: Tree, group: str, expected: list[str]) -> None
 
 
 @pytest.mark.parametrize(
-    ("comm", "folders", "inittab", "manager"),
+    ("comm", "directories", "inittab", "manager"),
     [
         ("systemd", ("run/systemd/system",), False, "systemd"),
         ("init", ("run/openrc",), True, "openrc"),
@@ -394,11 +394,11 @@ def test_users_have_a_group(tree: Tree, group: str, expected: list[str]) -> None
     ],
 )
 def test_service_manager(
-    tmp_path: Path, comm: str, folders: tuple[str, ...], inittab: bool, manager: str
+    tmp_path: Path, comm: str, directories: tuple[str, ...], inittab: bool, manager: str
 ) -> None:
     host = Tree(tmp_path).write("/proc/1/comm", comm + "\n")
-    for folder in folders:
-        (tmp_path / folder).mkdir(parents=True)
+    for directory in directories:
+        (tmp_path / directory).mkdir(parents=True)
     if inittab:
         host.write("/etc/inittab", "")
     assert facts.service_manager(str(tmp_path)) == manager

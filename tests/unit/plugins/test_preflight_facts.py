@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What node_info gathers for a preflight, on host trees and servers made for the purpose."""
+"""Facts that node_info reads for a preflight, with file trees as hosts and local servers."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_kernel_by_its_configuration(tmp_path: Path, path: str, content: str | b
     assert seen == {"source": path, "options": VALUES, "modules_installed": False}
 
 
-def test_broken_configuration_is_passed_over(tmp_path: Path) -> None:
+def test_broken_configuration_is_skipped(tmp_path: Path) -> None:
     write(tmp_path, "/proc/config.gz", b"\x1f\x8bnothing")
     write(tmp_path, f"/boot/config-{RELEASE}", CONFIG)
     assert kernel_config.observe(str(tmp_path), RELEASE, WANTED)["source"] == f"/boot/config-{RELEASE}"
@@ -63,7 +63,7 @@ def test_configuration_of_another_kernel_is_not_read(tmp_path: Path) -> None:
     assert kernel_config.observe(str(tmp_path), RELEASE, WANTED)["source"] == "probe"
 
 
-def test_kernel_by_what_it_shows(tmp_path: Path) -> None:
+def test_kernel_by_evidence(tmp_path: Path) -> None:
     write(tmp_path, "/proc/filesystems", "nodev\tproc\nnodev\toverlay\n")
     write(tmp_path, "/proc/cgroups", "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpuset\t0\t1\t1\n")
     write(tmp_path, "/proc/sys/net/core/bpf_jit_enable", "1\n")
@@ -94,7 +94,7 @@ def test_kernel_by_what_it_shows(tmp_path: Path) -> None:
     assert seen == {"source": "probe", "options": expected, "modules_installed": True}
 
 
-def test_nothing_is_known_of_a_silent_kernel(tmp_path: Path) -> None:
+def test_kernel_without_evidence_is_unknown(tmp_path: Path) -> None:
     seen = kernel_config.probe(
         str(tmp_path), RELEASE, ["CONFIG_VXLAN", "CONFIG_MEMCG", "CONFIG_BPF", "CONFIG_X"]
     )
@@ -141,7 +141,7 @@ def test_ports_and_their_owners(tmp_path: Path) -> None:
     ]
 
 
-def test_processes_are_not_looked_at_when_all_ports_are_free(tmp_path: Path) -> None:
+def test_processes_are_not_read_when_all_ports_are_free(tmp_path: Path) -> None:
     write(tmp_path, "/proc/net/tcp", TCP)
     assert preflight_facts.ports(str(tmp_path), [("tcp", 6443)]) == []
 
@@ -230,7 +230,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         httpd.shutdown()
 
 
-def test_urls_are_asked_at_once(server: str) -> None:
+def test_urls_are_requested_in_parallel(server: str) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         closed = f"http://127.0.0.1:{unused.getsockname()[1]}/"
@@ -252,17 +252,19 @@ def test_urls_are_asked_at_once(server: str) -> None:
 
 def test_proxy_of_the_environment_is_used(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", server)
-    # The test server answers to whatever path it is asked for, as a proxy is asked for whole URLs.
+    # A proxy is asked for whole URLs; the test server answers to any path.
     assert probe.Probes(["http://no-such-host.invalid/"], 2).results()[0]["ok"] is True
 
 
-def test_ca_that_is_none_is_told() -> None:
+def test_invalid_ca_is_reported() -> None:
     seen = probe.Probes(["https://127.0.0.1:1/"], 1, "no certificate").results()
     assert seen[0]["ok"] is False
     assert "the given CA is no PEM certificate" in seen[0]["answer"]
 
 
-def test_module_gathers_only_when_asked(tmp_path: Path, run_module: RunModule, server: str) -> None:
+def test_module_reads_preflight_facts_only_on_request(
+    tmp_path: Path, run_module: RunModule, server: str
+) -> None:
     write(tmp_path, "/proc/config.gz", gzip.compress(CONFIG.encode()))
     assert "preflight" not in run_module("node_info", {"root": str(tmp_path)})["node"]
     before = time.time()
@@ -281,7 +283,7 @@ def test_module_gathers_only_when_asked(tmp_path: Path, run_module: RunModule, s
 
 
 @pytest.mark.parametrize("port", ["6443", "0/tcp", "70000/tcp", "53/sctp"])
-def test_module_refuses_what_is_no_port(tmp_path: Path, run_module: RunModule, port: str) -> None:
+def test_module_refuses_invalid_ports(tmp_path: Path, run_module: RunModule, port: str) -> None:
     result = run_module("node_info", {"root": str(tmp_path), "preflight": {"ports": [port]}})
     assert result["failed"] is True
     assert "Expected a number and a protocol" in result["msg"]
@@ -293,9 +295,9 @@ def test_module_refuses_what_is_no_port(tmp_path: Path, run_module: RunModule, p
         ((100.0, 100.5, 101.0, 101.5), 0.0, 0.5),
         ((100.0, 160.5, 161.0, 101.5), 60.0, 0.5),
         ((100.0, 99.0, 99.2, 100.2), -1.0, 0.0),
-        # The way there took long: the offset is wrong by half of it, and says so.
+        # A slow request: the offset is wrong by half of its time, which is the uncertainty.
         ((100.0, 120.0, 120.5, 120.5), 10.0, 10.0),
-        # A clock that was set back meanwhile.
+        # A clock that was set back during the call.
         ((100.0, 100.5, 90.0, 101.5), -5.5, 6.0),
     ],
 )

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The verdict of a preflight: every check with a host that passes, one that fails, and an odd one."""
+"""The verdict of a preflight: every check with hosts that pass, fail, or are a special case."""
 
 from __future__ import annotations
 
@@ -98,9 +98,9 @@ def facts(number: int = 1, **changes: t.Any) -> dict[str, t.Any]:
     }
     for path, value in changes.items():
         target = node
-        *folders, last = path.split("__")
-        for folder in folders:
-            target = target[folder]
+        *keys, last = path.split("__")
+        for key in keys:
+            target = target[key]
         target[last] = value
     return node
 
@@ -128,7 +128,7 @@ def found(hosts: t.Sequence[Host], site: Site = SITE) -> list[tuple[str, str, st
     return [(item.host, item.check, item.severity) for item in verdict.evaluate(hosts, site)]
 
 
-def test_fresh_hosts_that_have_everything_pass() -> None:
+def test_fresh_hosts_that_meet_all_requirements_pass() -> None:
     hosts = [Host("cp1", "control_plane", facts(1)), Host("w1", "worker", facts(2))]
     assert verdict.evaluate(hosts, SITE) == []
 
@@ -152,7 +152,7 @@ def test_a_converged_cluster_passes() -> None:
 
 
 W = ("w1", "worker")
-# Name of the check, host, what is found of that check.
+# Name of the check, host, expected findings of that check.
 HOST_CASES: list[t.Any] = [
     # os
     ("os", one(node=facts(distribution={"id": "debian"})), []),
@@ -277,7 +277,7 @@ HOST_CASES: list[t.Any] = [
         ),
         [ERROR],
     ),
-    # A worker has no use for the API server's port.
+    # A worker does not need the API server's port.
     (
         "ports",
         one(
@@ -367,7 +367,7 @@ def test_host_without_facts() -> None:
     assert found([broken]) == [("w1", "facts", ERROR)]
 
 
-def test_host_without_the_facts_of_a_preflight() -> None:
+def test_host_without_preflight_facts() -> None:
     node = facts()
     del node["preflight"]
     assert found([one(node=node)]) == []
@@ -443,10 +443,10 @@ CLUSTER_CASES: list[t.Any] = [
         [("w1", ERROR)],
     ),
     ("clock", pair(facts(1, preflight__clock={"offset": None}), facts(2)), SITE, []),
-    # A host that takes 40 seconds to let anybody in may well have the right time.
+    # The clock of a host that takes 40 seconds to log in to may be right.
     ("clock", pair(facts(1), facts(2, preflight__clock={"offset": 19.0, "uncertainty": 20.0})), SITE, []),
     (
-        # The controller is the one that is wrong.
+        # The controller's clock is wrong.
         "clock",
         [
             Host(f"w{n}", "worker", facts(n, preflight__clock={"offset": 3600.0 + n, "uncertainty": 0.1}))
@@ -497,12 +497,12 @@ def test_every_check_has_a_case() -> None:
     assert tried == set(CHECKS)
 
 
-def test_every_check_is_explained() -> None:
+def test_every_check_is_documented() -> None:
     text = (ROOT / "docs" / "preflight.md").read_text(encoding="utf-8")
     assert [name for name in CHECKS if f"### {name}\n" not in text] == []
 
 
-def test_findings_say_everything() -> None:
+def test_findings_are_complete() -> None:
     hosts = [case[1] for case in HOST_CASES]
     for host in hosts:
         for item in verdict.evaluate([host], SITE):
@@ -606,7 +606,7 @@ def report(tmp_path: Path) -> Report:
     return run
 
 
-def test_module_passes(report: Report, tmp_path: Path) -> None:
+def test_action_passes(report: Report, tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     result = report(arguments(path=str(path)))
     assert (result["ok"], result["changed"], result["rc"]) == (True, True, 0)
@@ -616,7 +616,7 @@ def test_module_passes(report: Report, tmp_path: Path) -> None:
     assert report(arguments(path=str(path)))["changed"] is False
 
 
-def test_module_lists_everything_at_once(report: Report, tmp_path: Path) -> None:
+def test_action_lists_all_findings_at_once(report: Report, tmp_path: Path) -> None:
     hosts = {
         "cp1": {
             "unreachable": True,
@@ -662,28 +662,28 @@ def test_module_lists_everything_at_once(report: Report, tmp_path: Path) -> None
     assert json.loads(path.read_text())["findings"] == result["findings"]
 
 
-def test_module_writes_nothing_in_check_mode(report: Report, tmp_path: Path) -> None:
+def test_action_writes_nothing_in_check_mode(report: Report, tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     result = report(arguments(path=str(path)), "--check")
     assert result["changed"] is True
     assert not path.exists()
 
 
-def test_module_that_cannot_write_still_reports(report: Report, tmp_path: Path) -> None:
+def test_action_reports_although_the_file_cannot_be_written(report: Report, tmp_path: Path) -> None:
     result = report(arguments(path=str(tmp_path / "no" / "report.json"), pod_cidr="x"))
     assert "network_format" in result["msg"]
     assert "could not be written" in result["output"]
 
 
 @pytest.mark.parametrize("option", ["ignore", "warn"])
-def test_module_knows_its_checks(report: Report, option: str) -> None:
+def test_action_refuses_unknown_checks(report: Report, option: str) -> None:
     result = report(arguments(**{option: ["swap", "swop"]}))
     assert result["msg"].startswith(
         "There is no check called swop (ignore, warn). Choose from: unreachable, "
     )
 
 
-def test_module_without_netaddr(report: Report, tmp_path: Path) -> None:
+def test_action_without_netaddr(report: Report, tmp_path: Path) -> None:
     (tmp_path / "netaddr.py").write_text("raise ImportError('not here')\n")
     result = report(arguments(), path=str(tmp_path))
     assert "netaddr" in result["msg"] and result["failed"] is True
