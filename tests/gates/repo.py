@@ -109,6 +109,15 @@ def parameters() -> frozenset[str]:
     return frozenset(passed)
 
 
+@cache
+def interface(role: str) -> frozenset[str]:
+    """Variables that the role's page documents for other roles to read."""
+    page = (REPO / "roles" / role / "README.md").read_text(encoding="utf-8")
+    _, _, section = page.partition("\n## Interface\n")
+    rows = [line.split("|")[1] for line in section.split("\n## ")[0].splitlines() if line.startswith("| `")]
+    return frozenset(name for row in rows for name in words(row))
+
+
 def role_files(role: str, *directories: str) -> Iterator[Path]:
     """Files of some directories of a role, relative to the checkout."""
     for path in files():

@@ -139,14 +139,6 @@ def test_specified_types_fit_and_are_described(role: str, entry_point: str) -> N
     )
 
 
-def _interface(role: str) -> set[str]:
-    """Variables that the role's page documents for other roles to read."""
-    page = (repo.REPO / "roles" / role / "README.md").read_text(encoding="utf-8")
-    _, _, section = page.partition("\n## Interface\n")
-    rows = [line.split("|")[1] for line in section.split("\n## ")[0].splitlines() if line.startswith("| `")]
-    return {name for row in rows for name in repo.words(row)}
-
-
 def _made(role: str) -> Iterator[tuple[Path, str]]:
     """Variables that a role sets beside its defaults, with the file."""
     for path, content in repo.role_yaml(role):
@@ -163,7 +155,7 @@ def _made(role: str) -> Iterator[tuple[Path, str]]:
 def test_variables_carry_the_prefix_of_their_role(role: str) -> None:
     wrong = [f"defaults: {name}" for name in repo.defaults(role) if not name.startswith(f"{role}_")]
     for path, name in _made(role):
-        own = name.startswith(f"__{role}_") or name in _interface(role) or (role, name) in SHARED_RESULTS
+        own = name.startswith(f"__{role}_") or name in repo.interface(role) or (role, name) in SHARED_RESULTS
         wrong += [] if own else [f"{path}: {name}"]
     assert not wrong, (
         f"expected {role}_* for options, __{role}_* for internal variables, and a row in the section Interface of"
@@ -174,10 +166,10 @@ def test_variables_carry_the_prefix_of_their_role(role: str) -> None:
 @every_role
 def test_interface_is_what_the_role_sets(role: str) -> None:
     made = {name for _, name in _made(role)} | {name for owner, name in SHARED_RESULTS if owner == role}
-    stale = sorted(_interface(role) - made)
+    stale = sorted(repo.interface(role) - made)
     assert not stale, f"roles/{role}/README.md documents what the role does not set: {', '.join(stale)}"
     own = {name for owner, name in SHARED_RESULTS if owner == role}
-    wrong = sorted(name for name in _interface(role) - own if not name.startswith(f"{role}_"))
+    wrong = sorted(name for name in repo.interface(role) - own if not name.startswith(f"{role}_"))
     assert not wrong, f"expected {role}_*: {', '.join(wrong)}"
 
 
