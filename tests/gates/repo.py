@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the gates look at: the files of the checkout, its roles and their specifications."""
+"""Helpers of the gates: files of the checkout, its roles and their specifications."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ COLLECTION = "baremetal.kubernetes"
 def run(
     argv: Sequence[str], cwd: Path = REPO, env: Mapping[str, str] | None = None, timeout: int = 600
 ) -> str:
-    """Run a command of the virtual environment and return what it wrote to its standard output.
+    """Run a command of the virtual environment and return its standard output.
 
-    :raises AssertionError: it failed; with all that it wrote.
+    :raises AssertionError: when it fails; with all of its output.
     """
     environment = {
         **os.environ,
@@ -55,7 +55,7 @@ def run(
 
 @cache
 def files() -> tuple[Path, ...]:
-    """Tracked files, and new ones that git does not ignore, relative to the checkout."""
+    """Tracked files, and untracked ones that are not ignored, relative to the checkout."""
     out = run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"])
     return tuple(sorted(Path(name) for name in set(out.split("\0")) if name and (REPO / name).is_file()))
 
@@ -87,7 +87,7 @@ def specifications(role: str) -> dict[str, dict[str, Any]]:
 
 @cache
 def public_variables() -> dict[str, str]:
-    """Every variable that some role specifies, with the role's name."""
+    """Every variable in a specification, with the name of its role."""
     return {
         name: role
         for role in roles()
@@ -126,7 +126,7 @@ def role_files(role: str, *directories: str) -> Iterator[Path]:
 
 
 def role_yaml(role: str) -> Iterator[tuple[Path, Any]]:
-    """Parsed YAML files of a role that are run or evaluated."""
+    """Parsed YAML files of a role that Ansible runs or evaluates."""
     for path in role_files(role, "defaults", "handlers", "tasks", "vars"):
         if path.suffix == ".yml":
             yield path, load(path)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The collection as it is built, installed and documented."""
+"""The collection, built, installed and documented."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _environment(installed: Path) -> dict[str, str]:
 
 def test_installed_collection_holds_only_what_a_site_runs(content: Path) -> None:
     found = {path.name for path in content.iterdir()}
-    assert found <= INSTALLED, f"should not be installed: {sorted(found - INSTALLED)}"
+    assert found <= INSTALLED, f"must not be installed: {sorted(found - INSTALLED)}"
     assert {"LICENSE", "README.md", "meta", "playbooks", "plugins", "roles"} <= found
     inventories = content / "inventories"
     assert {path.name for path in inventories.iterdir()} == {"sample"}
@@ -111,7 +111,7 @@ def test_installed_content_reads_nothing_of_the_checkout(content: Path) -> None:
     found = []
     for directory in ("roles", "playbooks", "plugins"):
         for path in (content / directory).rglob("*"):
-            # A document may show where things are; it reads nothing.
+            # Markdown may refer to these directories.
             if path.is_file() and path.suffix != ".md":
                 found += [
                     f"{path.relative_to(content)}: {line.strip()}"
@@ -186,8 +186,8 @@ def test_filter_is_documented(name: str, installed: Path, tmp_path: Path) -> Non
 
 
 def test_galaxy_importer_finds_nothing(archive: Path, tmp_path: Path) -> None:
-    """Galaxy takes in what it imports, shows its warnings to everybody, and refuses what has an error."""
-    # It runs the ansible-doc and the ansible-lint that it finds, and writes its result where it stands.
+    """Galaxy publishes the importer's warnings, and refuses a collection with errors."""
+    # It runs ansible-doc and ansible-lint from PATH, and writes its result into the working directory.
     out = repo.run(
         [sys.executable, "-m", "galaxy_importer.main", str(archive)],
         cwd=tmp_path,
@@ -199,10 +199,10 @@ def test_galaxy_importer_finds_nothing(archive: Path, tmp_path: Path) -> None:
 
 
 def test_reference_can_be_generated(content: Path, tmp_path: Path) -> None:
-    """Documentation of plugins and roles: the schema, the markup, and that every reference leads somewhere."""
+    """Documentation of plugins and roles: schema, markup, and references."""
     source = tmp_path / "ansible_collections" / "baremetal" / "kubernetes"
     shutil.copytree(content, source)
-    # As in a checkout, which is what antsibull-docs reads; the installed collection has a manifest in its place.
+    # antsibull-docs reads a checkout; an installed collection has a manifest instead of galaxy.yml.
     shutil.copy(repo.REPO / "galaxy.yml", source)
     repo.run(["antsibull-docs", "lint-collection-docs", "--plugin-docs", str(source)], cwd=source)
 
@@ -213,10 +213,10 @@ def test_execution_environment_has_what_a_controller_needs(
     found = yaml.safe_load(repo.run(["ansible-builder", "introspect", str(installed)]))
     lines = (repo.REPO / "requirements.txt").read_text(encoding="utf-8").splitlines()
     wanted = {line.partition("<")[0].partition(">")[0] for line in lines if line[:1].isalpha()}
-    # PyYAML comes with ansible-core, and ansible-builder leaves it out.
+    # ansible-builder leaves out PyYAML, a dependency of ansible-core.
     assert {re.split("[<>=]", line)[0] for line in found["python"]} == wanted - {"PyYAML"}
     assert any("openssh" in line for line in found["system"])
-    # The example takes the archive from the directory where `make build` leaves it.
+    # The example expects the archive where `make build` writes it.
     for directory in ("build", "docs"):
         (tmp_path / directory).mkdir()
     shutil.copy(archive, tmp_path / "build")
@@ -243,7 +243,7 @@ def _used_collections() -> set[str]:
                 used |= set(re.findall(r"\b((?:community|ansible|kubernetes)\.[a-z]+)\.[a-z_]+", text))
             imports = re.findall(r"ansible_collections\.([a-z]+\.[a-z]+)\b", text)
             used |= {name for name in imports if not name.startswith("baremetal.")}
-    # Part of ansible-core, and names that only look like collections.
+    # Without parts of ansible-core and names that only look like collections.
     return {
         name
         for name in used
@@ -273,7 +273,7 @@ def test_python_requirements_cover_what_plugins_import() -> None:
         for line in lines
         if line[:1].isalnum()
     }
-    # The only package here whose modules have another name.
+    # The only package here whose module has another name.
     declared |= {"yaml"} if "pyyaml" in declared else set()
     own = {*sys.stdlib_module_names, "ansible", "ansible_collections"}
     imported = set()

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The documentation is built without a warning, and nothing is missing in it."""
+"""The documentation builds without a warning and is complete."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from tests.gates import repo
 
-#: What one builds a Linux kernel with.
+#: Make targets of the Linux kernel.
 KERNEL_TARGETS = {"install", "modules_install"}
 
 
@@ -20,7 +20,7 @@ KERNEL_TARGETS = {"install", "modules_install"}
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The documentation as `make docs` builds it."""
     directory = tmp_path_factory.mktemp("docs") / "html"
-    # Whatever asks for a network gets an address where nothing listens.
+    # The build must not use the network: nothing listens on this address.
     proxies = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
     repo.run(["python", "-m", "tests.docs", str(directory)], env=proxies)
     return directory
@@ -59,7 +59,7 @@ def test_table_of_remedies_is_up_to_date() -> None:
 
 
 def test_commands_of_the_guides_exist() -> None:
-    """Playbooks, targets of make, variables of roles and commands of the lab that the guides name."""
+    """Playbooks, make targets and variables of roles in the guides."""
     playbooks = {path.stem for path in (repo.REPO / "playbooks").glob("*.yml")}
     makefile = (repo.REPO / "Makefile").read_text(encoding="utf-8")
     targets = {*KERNEL_TARGETS, *re.findall(r"^([a-z-]+):.*##", makefile, re.M)}

@@ -13,8 +13,8 @@ from tests.gates import repo
 
 LICENCE = "SPDX-License-Identifier: GPL-3.0-or-later"
 
-# Names that must not occur, in pieces so that this file does not hold them itself: hosts of package registries
-# (which one a machine uses is its own affair), and directories of the machines on which the project is written.
+# Names that must not occur, split so that this file does not contain them: hosts of package registries (which one a
+# machine uses is its own configuration), and directories of development machines.
 UNWANTED = (
     "pypi" + ".org",
     "pythonhosted" + ".org",
@@ -83,7 +83,7 @@ def test_yaml_files_start_a_document() -> None:
     assert not wrong, f"expected `---` as the first line of: {', '.join(wrong)}"
 
 
-def test_links_in_the_documents_lead_somewhere() -> None:
+def test_links_in_documents_are_valid() -> None:
     broken = []
     for path in repo.files():
         if path.suffix != ".md":

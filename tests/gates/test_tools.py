@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Linters and type checks: each command is one test."""
+"""Linters and type checks; each command is one test."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def test_ansible_lint_skips_no_rule() -> None:
     config = repo.load(repo.REPO / ".ansible-lint")
     assert config["profile"] == "production"
     assert not {"skip_list", "warn_list", "mock_modules", "mock_roles", "enable_list"} & set(config)
-    excused = [
+    ignored = [
         str(path)
         for path in repo.files()
         if path.name == ".ansible-lint-ignore" or re.fullmatch(r"ignore.*\.txt", path.name)
     ]
-    assert not excused, f"rules are ignored in {excused}"
+    assert not ignored, f"rules are ignored in {ignored}"

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The workflow on GitHub runs what `make test` runs, and can do no harm."""
+"""The workflow on GitHub runs the same tests as `make test`, with minimal permissions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_actions_are_pinned_to_a_commit() -> None:
     assert not loose, f"a tag can be moved; give the commit: {', '.join(loose)}"
 
 
-def test_it_may_read_and_nothing_else() -> None:
+def test_workflow_has_read_permission_only() -> None:
     assert WORKFLOW["permissions"] == {"contents": "read"}
     assert not [name for name, job in WORKFLOW["jobs"].items() if "permissions" in job]
     assert all(job["timeout-minutes"] <= 90 for job in WORKFLOW["jobs"].values())
@@ -38,5 +38,5 @@ def test_it_may_read_and_nothing_else() -> None:
     assert all(step["with"] == {"persist-credentials": False} for step in checkouts)
 
 
-def test_it_knows_no_secret() -> None:
+def test_workflow_uses_no_secret() -> None:
     assert "secrets." not in (repo.REPO / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")

@@ -15,7 +15,8 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight import verdict
+import yaml
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight import parameters, verdict
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight.model import (
     CHECKS,
     ERROR,
@@ -673,6 +674,18 @@ def test_action_reports_although_the_file_cannot_be_written(report: Report, tmp_
     result = report(arguments(path=str(tmp_path / "no" / "report.json"), pod_cidr="x"))
     assert "network_format" in result["msg"]
     assert "could not be written" in result["output"]
+
+
+def test_defaults_are_those_of_the_role_host() -> None:
+    """The role preflight passes only what the inventory sets, and reads no file of another role."""
+    defaults = yaml.safe_load((ROOT / "roles" / "host" / "defaults" / "main.yml").read_text(encoding="utf-8"))
+    params: dict[str, t.Any] = {
+        name: {} for name in ("node_names", "node_addresses", "swap_off", "packages_managed")
+    }
+    params |= {"kubelet_config": {}, "cluster_kubelet_config": {}, "control_planes": {}}
+    host = parameters.read_host("w1", {}, params)
+    assert host.swap_off is defaults["host_swap_off"]
+    assert host.packages_managed is defaults["host_packages_managed"]
 
 
 @pytest.mark.parametrize("option", ["ignore", "warn"])
