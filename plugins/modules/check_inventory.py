@@ -17,7 +17,7 @@ description:
     there are hosts in a group with a name that other tools use, such as C(kube_node) or C(workers).
   - The message contains the lines of YAML that fix the inventory, with its own groups or hosts.
   - Runs on the controller and contacts no host. The play must be for all hosts, as in the playbook
-    C(baremetal.kubernetes.check_inventory), which every playbook of the collection imports first.
+    C(baremetal.kubernetes.check_inventory), which the playbooks of all operations import first.
 extends_documentation_fragment:
   - baremetal.kubernetes._attributes.info
 options:
