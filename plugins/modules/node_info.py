@@ -320,11 +320,11 @@ node:
 """
 
 import os
-import re
 import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.facts import architecture, collect
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -344,20 +344,6 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 }
 
 
-def parse_ports(module: AnsibleModule, texts: t.Iterable[str]) -> tuple[tuple[str, int], ...]:
-    """Protocol and number of each."""
-    ports = []
-    for text in texts:
-        match = re.fullmatch(r"(\d{1,5})/(tcp|udp)", text)
-        if match is None or not 0 < int(match.group(1)) < 65536:
-            module.fail_json(
-                msg=f"preflight.ports has {text!r}. Expected a number and a protocol, as in 6443/tcp."
-            )
-        else:
-            ports.append((match.group(2), int(match.group(1))))
-    return tuple(ports)
-
-
 def read(module: AnsibleModule, began: float) -> dict[str, t.Any]:
     """Read the facts, and those of a preflight if it is asked for."""
     root, probe, asked = (module.params[name] for name in ("root", "address_probe", "preflight"))
@@ -366,14 +352,10 @@ def read(module: AnsibleModule, began: float) -> dict[str, t.Any]:
     # Imported only here: importing TLS and HTTP takes longer than reading all other facts.
     from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import preflight_facts
 
-    request = preflight_facts.Request(
-        kernel_options=tuple(asked["kernel_options"]),
-        ports=parse_ports(module, asked["ports"]),
-        paths=tuple(asked["paths"]),
-        urls=tuple(asked["urls"]),
-        ca_pem=asked["ca_pem"],
-        timeout=asked["timeout"],
-    )
+    try:
+        request = preflight_facts.read_request(asked)
+    except OperatorError as exc:
+        module.fail_json(msg=str(exc))
     running = preflight_facts.probes(request, architecture())
     node = collect(root, probe)
     node["preflight"] = preflight_facts.gather(root, request, node["kernel"], running, began)

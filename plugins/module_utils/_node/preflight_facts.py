@@ -18,6 +18,7 @@ import time
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import yaml
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import kernel_config
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import (
@@ -46,6 +47,34 @@ class Request:
     urls: tuple[str, ...] = ()
     ca_pem: str = ""
     timeout: float = 3.0
+
+
+def _port(text: str) -> tuple[str, int]:
+    """Protocol and number.
+
+    :raises OperatorError: when it is not a port.
+    """
+    match = re.fullmatch(r"(\d{1,5})/(tcp|udp)", text)
+    if match is None or not 0 < int(match.group(1)) < 65536:
+        raise OperatorError(
+            f"preflight.ports has {text!r}. Expected a number and a protocol, as in 6443/tcp."
+        )
+    return match.group(2), int(match.group(1))
+
+
+def read_request(asked: t.Mapping[str, t.Any]) -> Request:
+    """The option C(preflight) of C(node_info).
+
+    :raises OperatorError: for an invalid port.
+    """
+    return Request(
+        kernel_options=tuple(asked["kernel_options"]),
+        ports=tuple(_port(text) for text in asked["ports"]),
+        paths=tuple(asked["paths"]),
+        urls=tuple(asked["urls"]),
+        ca_pem=asked["ca_pem"],
+        timeout=asked["timeout"],
+    )
 
 
 def probes(request: Request, arch: str) -> Probes:
