@@ -22,7 +22,9 @@ from pathlib import Path
 from typing import IO
 from xml.etree import ElementTree
 
+from lab import state
 from tests import planning
+from tests.bench import watch
 from tests.planning import Choice, LeftOut
 from tests.scenarios import CONVERGED, Scenario, Start, Step
 
@@ -459,17 +461,21 @@ class Runner:
         """End everything that runs; what has not begun is a failure of the run, but no scenario's."""
         self.interrupted = reason
         self.say(f"{reason}: ending what runs")
-        running = [lane for lane in self.lanes if lane.process is not None]
+        running = [lane.process for lane in self.lanes if lane.process is not None]
+        known: set[state.Process] = set()
         for number in (signal.SIGTERM, signal.SIGKILL):
-            for lane in running:
-                assert lane.process is not None
+            # Tests start playbooks in sessions of their own, so the process group is not enough.
+            known |= _below(process.pid for process in running)
+            for process in known:
                 with contextlib.suppress(ProcessLookupError):
-                    os.killpg(lane.process.pid, number)
+                    if process.alive():
+                        os.kill(process.pid, number)
             deadline = time.monotonic() + GRACE
-            for lane in running:
-                assert lane.process is not None
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    lane.process.wait(max(0.1, deadline - time.monotonic()))
+            while time.monotonic() < deadline and any(process.alive() for process in known):
+                # Collects those that are our own children.
+                for child in running:
+                    child.poll()
+                time.sleep(0.05)
         for lane in self.lanes:
             for command in [lane.command, *lane.queue]:
                 if command is not None:
@@ -512,6 +518,16 @@ class Runner:
                 command, began, self.elapsed() - began, passed=int(code == 0), failed=int(code != 0)
             )
             self._record(result)
+
+
+def _below(roots: Iterable[int]) -> set[state.Process]:
+    """Processes and all that they started, as long as those in between live."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parents[int(stat.parent.name)] = watch.parent(stat.read_text(encoding="utf-8", errors="replace"))
+    pids = {pid for root in roots for pid in watch.descendants(root, parents)}
+    return {process for pid in pids if (process := state.identify(pid)) is not None}
 
 
 def _named(lab: str) -> dict[str, str]:

@@ -194,7 +194,7 @@ def test_interruption_ends_everything_and_removes_all_labs(
     # The command starts another one, as make or molecule would: neither may live on.
     kill = (
         "import os, pathlib, signal, subprocess, sys, time;"
-        " child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']);"
+        " child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], start_new_session=True);"
         f" pathlib.Path({str(tmp_path / 'child')!r}).write_text(str(child.pid));"
         " time.sleep(1); os.kill(os.getppid(), signal.SIGTERM); time.sleep(60)"
     )

@@ -43,7 +43,9 @@ BARE = report.Phase(
     stages={"prepare": 10.0, "init": 30.0},
 )
 SITE = dataclasses.replace(BARE, path="site", seconds=46.0, pss=400 * report.MIB, stages={}, run=RUN)
-AGAIN = dataclasses.replace(SITE, name="no-op", seconds=18.0, pss=300 * report.MIB, calls={"cp1": 10, "w1": 8})
+AGAIN = dataclasses.replace(
+    SITE, name="no-op", seconds=18.0, pss=300 * report.MIB, calls={"cp1": 10, "w1": 8}
+)
 
 
 def test_targets() -> None:
