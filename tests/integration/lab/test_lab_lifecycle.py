@@ -328,4 +328,7 @@ def test_down_needs_no_record(lab: Settings, machine_before: dict[str, str]) -> 
     assert "lab down" in run_lab("up", "--no-artifacts", check=False).stderr
     run_lab("down")
     assert_nothing_left(lab)
-    assert machine() == machine_before
+    # All labs share the raised limits; the last one to go restores them.
+    shared = set(LEAST) if (lab.paths.cache / "machine.json").exists() else set()
+    now = machine()
+    assert {name for name in now if now[name] != machine_before[name]} <= shared
