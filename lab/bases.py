@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Root file systems that the hosts share: Debian trixie, one with systemd, one with OpenRC. And how to make others.
 
-A base is a directory in the cache, named after a hash of its recipe, and read-only for its users: each host lays
-its own files over it (overlayfs).
+A base is a directory in the cache, named after a hash of its recipe, and read-only for its users: each host
+lays its own files over it (overlayfs).
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ _COMMON_FILES = {
     "etc/ssh/sshd_config.d/lab.conf": (
         "PermitRootLogin prohibit-password\nPasswordAuthentication no\nUseDNS no\n"
     ),
-    # Hosts have no way out; an apt that fails at once is better than one that waits for a server.
+    # Hosts have no route to other networks; an apt that fails at once is better than one that times out.
     "etc/apt/sources.list": "",
     "etc/hostname": "unset\n",
 }
@@ -146,7 +146,7 @@ RECIPES: dict[Kind, Recipe] = {
         packages=(*COMMON_PACKAGES, "dbus", "libpam-systemd", "systemd", "systemd-sysv"),
         files={
             **_COMMON_FILES,
-            # Kept over a power cycle, as on a server, but small.
+            # Persistent as on a server, but small.
             "etc/systemd/journald.conf.d/lab.conf": "[Journal]\nStorage=persistent\nSystemMaxUse=64M\n",
         },
         links={
@@ -224,7 +224,7 @@ def make(directory: Path, recipe: Recipe) -> Path:
 
 @contextlib.contextmanager
 def _building(directory: Path) -> Iterator[None]:
-    """Let one process at a time build in a directory: the cache is shared by all labs."""
+    """Lock a directory: one process at a time may build in it, as all labs share the cache."""
     directory.mkdir(parents=True, exist_ok=True)
     with open(directory / ".lock", "a", encoding="utf-8") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -281,7 +281,7 @@ def debian_mirror() -> str | None:
 
 
 def parse_mirror(listing: str) -> str | None:
-    """The first address of Debian's main archive (not the security one) in apt's list of indexes."""
+    """The first URL of Debian's main archive (not the security one) in apt's list of indexes."""
     for line in listing.splitlines():
         origin, label, component, address = line.split("|", 3)
         if (origin, label, component) == ("Debian", "Debian", "main"):
@@ -307,24 +307,24 @@ def customise(recipe: Recipe, root: Path) -> None:
 
 
 def use(paths: Paths, base: str, user: str, directory: Path) -> None:
-    """Note that a host lies on a base.
+    """Record that a host uses a base.
 
     :param base: the base's name.
     :param user: the host, unique among all labs.
-    :param directory: the host's own files; the note counts as long as they exist.
+    :param directory: the host's own files; the record counts as long as they exist.
     """
     write_atomic(paths.bases / "users" / base / user, f"{directory}\n")
 
 
 def users(paths: Paths, base: str = "*") -> list[Path]:
-    """Directories of existing hosts, of all labs, that lie on a base (or on any)."""
+    """Directories of existing hosts, of all labs, that use a base (or any)."""
     notes = sorted((paths.bases / "users").glob(f"{base}/*"))
     directories = [Path(note.read_text(encoding="utf-8").strip()) for note in notes]
     return [directory for directory in directories if directory.is_dir()]
 
 
 def prune(paths: Paths) -> list[Path]:
-    """Remove bases of older recipes on which no host lies, and what interrupted builds left.
+    """Remove bases of older recipes that no host uses, and what interrupted builds left.
 
     :return: what was removed.
     """

@@ -30,7 +30,7 @@ SKEW = datetime.timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class CA:
-    """An authority that can sign.
+    """A CA with its key.
 
     :param path: PEM file of its certificate, for those who are to trust it.
     """
@@ -41,7 +41,7 @@ class CA:
 
 
 def ensure_ca(paths: Paths) -> CA:
-    """The lab's authority, made when there is none.
+    """The lab's CA, created when there is none.
 
     :raises LabError: its files are there but damaged.
     """
@@ -71,7 +71,7 @@ def _load(certificate_file: Path, key_file: Path) -> CA:
         fits = False
     if not fits:
         raise LabError(
-            f"{certificate_file} and {key_file} are no pair of certificate and key",
+            f"{certificate_file} and {key_file} are not a pair of certificate and key",
             "run `lab down`, which removes them, then `lab up`",
         )
     assert isinstance(key, ec.EllipticCurvePrivateKey)  # noqa: S101 - seen above, for the type checker
@@ -79,7 +79,7 @@ def _load(certificate_file: Path, key_file: Path) -> CA:
 
 
 def issue(ca: CA, names: Sequence[str], ips: Sequence[str], out_dir: Path) -> tuple[Path, Path]:
-    """Make a server's certificate and key.
+    """Issue a server's certificate and key.
 
     :param names: DNS names; the first becomes the subject, and the stem of the files.
     :param ips: IP addresses.

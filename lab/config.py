@@ -41,7 +41,7 @@ _RESERVED_HOST_NAMES = frozenset({"mirror", "localhost"})
 
 
 class LabError(Exception):
-    """Something the lab needs is not as it must be.
+    """Something that the lab needs is missing or wrong.
 
     :param message: what was found and what was expected, naming the host or component.
     :param hint: the next step for whoever reads it.
@@ -251,7 +251,7 @@ def _absolute(text: str, variable: str) -> Path:
 def load_hosts(path: Path, network: Network) -> tuple[HostSpec, ...]:
     """Read a hosts file: ``hosts:`` is a list of mappings with name, kind and role.
 
-    :raises LabError: the file cannot be read, or with all that is wrong with it.
+    :raises LabError: the file cannot be read, or with all problems of it.
     """
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -299,7 +299,7 @@ def parse_hosts(entries: Sequence[Any], network: Network, source: str = "hosts")
 
 
 def spec_problems(entry: Mapping[str, Any], network: Network) -> list[str]:
-    """What is wrong with one host's name, kind and role."""
+    """Problems of one host's name, kind and role."""
     problems = []
     name, kind, role = entry["name"], entry["kind"], entry["role"]
     longest = INTERFACE_NAME_MAX - len(network.interface_prefix)

@@ -155,7 +155,7 @@ class Registry:
             if part.digest not in known:
                 known[part.digest] = f"sha256:{sha256(path)}"
             if known[part.digest] != part.digest:
-                # Never served again, and never taken for a finished layer.
+                # Never served again, and never taken for a complete layer.
                 path.unlink()
                 return f"{name}:{tag}: {part.digest} has the content of {known[part.digest]}"
         return ""
@@ -243,7 +243,7 @@ def _pack(registry: Registry, produce: Any) -> Layer:
                 with packer.stdin:
                     produce(tee)
             except BrokenPipeError:
-                pass  # zstd's own words follow
+                pass  # zstd's error follows
             message = packer.stderr.read().decode(errors="replace")
             if packer.wait() != 0:
                 raise LabError(
@@ -278,7 +278,8 @@ def entries(image: ImageArtifact, files: Mapping[str, Path]) -> Iterator[Entry]:
     made: set[str] = set()
     for path in sorted((*image.files, *image.links, *image.directories)):
         name = path.lstrip("/")
-        # A tree has its directories, with modes that must stay; a registry's client makes those that are missing.
+        # A tree has its directories, with modes that must stay; a registry's client makes those that are
+        # missing.
         if image.base in ("scratch", "static"):
             for parent in reversed(PurePosixPath(name).parents):
                 if str(parent) not in (".", *made):

@@ -27,8 +27,8 @@ Checksums = Mapping[str, Mapping[str, Mapping[str, str]]]
 _NOTE = "# Written by `lab up` and removed by `lab down`; changes made here are lost.\n"
 
 
-#: Capabilities in Cilium's chart 1.19.5 (values.yaml, securityContext.capabilities) of the containers that ask for
-#: one which a machine may withhold from everything on it.
+#: Capabilities in Cilium's chart 1.19.5 (values.yaml, securityContext.capabilities) of the containers that
+#: ask for one which a machine may withhold from everything on it.
 _CILIUM_CAPABILITIES = {
     "ciliumAgent": (
         *("CHOWN", "KILL", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "SYS_MODULE", "SYS_ADMIN", "SYS_RESOURCE"),
@@ -42,7 +42,7 @@ _CAPABILITY_BITS = {"SYS_MODULE": 16, "SYS_RESOURCE": 24, "SYSLOG": 34}
 
 @dataclass(frozen=True)
 class Machine:
-    """What of the machine shows through in its hosts.
+    """Properties of the machine that its hosts share.
 
     :param unified: whether it has cgroup v2 alone.
     :param missing: capabilities that no process on it can have; runc refuses containers that ask for them.
@@ -150,7 +150,7 @@ def hosts(settings: Settings, records: Iterable[HostRecord]) -> dict[str, Any]:
 
 
 def variables(settings: Settings, checksums: Checksums | None, machine: Machine) -> dict[str, Any]:
-    """What the roles have to be told because the hosts are containers on one machine.
+    """Variables that the roles need because the hosts are containers on one machine.
 
     Sources: containerd's docs/cri/config.md (configuration version 3) and pkg/kubelet/apis/config of
     Kubernetes.

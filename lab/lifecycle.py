@@ -443,8 +443,8 @@ def disk_usage(directory: Path) -> int:
 def free(settings: Settings, everything: bool) -> int:
     """Remove what can be made again.
 
-    :param everything: the whole cache, which is possible only when no lab uses it; otherwise what merely speeds
-        up the next build.
+    :param everything: the whole cache, which is possible only when no lab uses it; otherwise what merely
+        speeds up the next build.
     :return: bytes freed.
     :raises LabError: artifacts are being made right now, or a lab is up and `everything` is asked for.
     """
@@ -454,7 +454,7 @@ def free(settings: Settings, everything: bool) -> int:
             used = bases.users(paths)
             if cgroups.find(settings.name) or paths.state.exists() or used:
                 raise LabError(
-                    f"hosts lie on the cache: {', '.join(map(str, used)) or paths.state}",
+                    f"hosts use the cache: {', '.join(map(str, used)) or paths.state}",
                     "run `lab down` first (for each BMK_LAB_NAME), or `lab free` without --all",
                 )
         freed = artifacts.free(paths, "all" if everything else "build")

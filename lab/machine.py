@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The few settings of the machine itself that the lab changes, and puts back.
+"""The kernel settings of the machine that the lab changes, and restores.
 
-Hosts share the kernel's limits on inotify: each systemd, kubelet and containerd takes several instances, and the
-default of 128 is for all processes of root together. All labs of a machine share the change; the first one
-notes the values before it, and the last one to go puts them back.
+Hosts share the kernel's limits on inotify: each systemd, kubelet and containerd takes several instances,
+and the default of 128 is for all processes of root together. All labs of a machine share the change; the
+first one records the values before it, and the last one to go restores them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LEAST = {"fs/inotify/max_user_instances": 1024, "fs/inotify/max_user_watches": 5
 
 @dataclass
 class Note:
-    """What was before, and for whom it was changed.
+    """The values before, and the labs that need the change.
 
     :param values: earlier values.
     :param labs: state directories of the labs; one that no longer exists does not count.
@@ -42,7 +42,7 @@ def setting(name: str) -> Path:
 
 
 def raise_limits(settings: Settings) -> None:
-    """Raise each limit that is lower than the lab needs; noted first, so that `down` can undo it."""
+    """Raise each limit that is lower than the lab needs; recorded first, so that `down` can restore it."""
     with _note(settings) as (note, file):
         own = str(settings.paths.state)
         if own not in note.labs:
@@ -57,7 +57,7 @@ def raise_limits(settings: Settings) -> None:
 
 
 def restore_limits(settings: Settings) -> None:
-    """Put the limits back unless another lab still needs them."""
+    """Restore the limits unless another lab still needs them."""
     with _note(settings) as (note, file):
         own = str(settings.paths.state)
         note.labs = [lab for lab in note.labs if lab != own and Path(lab).is_dir()]
@@ -72,7 +72,7 @@ def restore_limits(settings: Settings) -> None:
 
 @contextlib.contextmanager
 def _note(settings: Settings) -> Iterator[tuple[Note, Path]]:
-    """The note, which is in the cache because that is what all labs share, and its file."""
+    """The record, which is in the cache because all labs share that, and its file."""
     file = settings.paths.cache / "machine.json"
     settings.paths.cache.mkdir(parents=True, exist_ok=True)
     with open(settings.paths.cache / "machine.lock", "a", encoding="utf-8") as handle:

@@ -4,7 +4,8 @@
 """The lab's mirror: release files over HTTPS and a read-only image registry, both under upstream's names.
 
 Both are processes of their own that outlive the command which starts them. Every request is logged with the
-client's address: ``mirror-access.log`` for files, ``registry.log`` for images, in the lab's directory of logs.
+client's address: ``mirror-access.log`` for files, ``registry.log`` for images, in the lab's directory of
+logs.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def start(
     :param address: the only address that they listen on.
     :param names: DNS names in their certificate; the lab's name for its mirror when None.
     :return: the processes' numbers, each the leader of its session.
-    :raises LabError: one of them does not come up; the message has the end of its log.
+    :raises LabError: one of them does not start; the message has the end of its log.
     """
     authority = ca.ensure_ca(paths)
     directory = paths.state / "mirror"
@@ -121,7 +122,7 @@ def _wait(url: str, pid: int, authority: Path, log: Path) -> None:
         if state.start_time(pid) is None:
             raise LabError(f"{url}: the server ended:\n{tail(log)}", f"its whole log is {log}")
         try:
-            # The environment's proxy, if any, is for the world outside.
+            # The environment's proxy, if any, is for other networks.
             httpx.Client(verify=trust, trust_env=False, timeout=2.0).get(url)
         except httpx.HTTPError as exc:
             reason = str(exc)
@@ -135,7 +136,7 @@ def _wait(url: str, pid: int, authority: Path, log: Path) -> None:
 
 
 class Files(StaticFiles):
-    """A directory, without what is not finished: names that begin with a dot."""
+    """A directory without incomplete files, whose names begin with a dot."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if any(part.startswith(".") for part in self.get_path(scope).split("/")):

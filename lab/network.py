@@ -45,7 +45,7 @@ def resolver_address(network: Network) -> str:
 
 
 def ensure(settings: Settings) -> None:
-    """Make namespace, bridge and cable, whichever is missing.
+    """Create namespace, bridge and cable, whichever is missing.
 
     :raises LabError: a command failed, or the subnet is in use by something else.
     """
@@ -79,7 +79,7 @@ def ensure(settings: Settings) -> None:
     run(inside(paths, "ip", "addr", "replace", f"{resolver_address(network)}/{prefix}", "dev", INNER_BRIDGE))
     run(inside(paths, "ip", "link", "set", INNER_BRIDGE, "up"))
     if run(["ip", "link", "show", network.bridge], check=False).returncode != 0:
-        # Made inside and then handed out, so that a half-made one disappears with the namespace.
+        # Created inside and then moved out, so that an incomplete one disappears with the namespace.
         run(inside(paths, "ip", "link", "delete", "uplink"), check=False)
         run(inside(paths, "ip", "link", "add", "uplink", "type", "veth", "peer", "name", network.bridge))
         run(inside(paths, "ip", "link", "set", network.bridge, "netns", str(os.getpid())))
@@ -113,7 +113,7 @@ def dnsmasq_config(network: Network, records: Path, log: Path) -> str:
     """The resolver's configuration.
 
     It knows the hosts and the mirror, and denies every other name at once: a name that is merely not answered
-    costs kubeadm 40 s and hides which upstream name a run asked for. Queries are logged so that a test can
+    costs kubeadm 40 s and hides which upstream name a run queried. Queries are logged so that a test can
     tell.
     """
     lines = [
@@ -126,7 +126,7 @@ def dnsmasq_config(network: Network, records: Path, log: Path) -> str:
         f"hostsdir={records}",
         f"domain={network.domain}",
         f"local=/{network.domain}/",
-        # Whatever is not known here does not exist.
+        # Every other name does not exist.
         "address=/#/",
         "expand-hosts",
         f"host-record={network.mirror_name},{network.gateway}",
@@ -144,7 +144,7 @@ def dnsmasq_hosts(network: Network, addresses: Iterable[tuple[str, str]]) -> str
 
 
 def write_records(settings: Settings, addresses: Iterable[tuple[str, str]]) -> None:
-    """Tell the resolver about the hosts; it watches the directory and needs no signal for new files."""
+    """Write the resolver's records of the hosts; it watches the directory and needs no signal."""
     write_atomic(_records(settings.paths) / "hosts", dnsmasq_hosts(settings.network, addresses))
 
 
@@ -153,7 +153,7 @@ def _records(paths: Paths) -> Path:
 
 
 def queries_log(paths: Paths) -> Path:
-    """Every name that a host asked for, in dnsmasq's format."""
+    """Every name that a host queried, in dnsmasq's format."""
     return paths.logs / "resolver-queries.log"
 
 

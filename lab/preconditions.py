@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What must hold before the lab touches anything. All that is missing is said in one message."""
+"""Requirements that are checked before the lab changes anything. One message lists all that are not met."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ MEMORY_PER_HOST = 1_600_000_000
 
 
 def check(settings: Settings, kinds: Iterable[Kind], hosts: int, artifacts: int = 0) -> None:
-    """Look at user, kernel, control groups, disk and memory.
+    """Check user, kernel, control groups, disk and memory.
 
     :param kinds: init systems of the hosts to be.
     :param hosts: how many hosts there will be.
     :param artifacts: bytes that making artifacts may take.
-    :raises LabError: with all that is not met.
+    :raises LabError: with all requirements that are not met.
     """
     problems = [*system_problems(), *kernel_problems(_file_systems(), kernel_config())]
     try:
@@ -53,7 +53,7 @@ def check(settings: Settings, kinds: Iterable[Kind], hosts: int, artifacts: int 
     if problems:
         raise LabError(
             "this machine cannot run the lab:\n" + "\n".join(f"  - {p}" for p in problems),
-            "put these right and run the command again; lab/README.md says what the lab needs and why",
+            "fix these and run the command again; lab/README.md lists the requirements",
         )
 
 
@@ -173,5 +173,5 @@ def memory_problems(meminfo: str, hosts: int) -> list[str]:
 
 
 def gib(size: int) -> str:
-    """Bytes for a person to read."""
+    """Bytes in a readable unit."""
     return f"{size / 2**30:.1f} GiB"

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Progress: spinners for a person at a terminal, plain lines with times for a log."""
+"""Progress: spinners on a terminal, plain lines with times in a log."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElaps
 
 
 class Reporter:
-    """Tells which steps run and how long each took.
+    """Reports which steps run and how long each took.
 
     :param console: where to.
     """
@@ -29,7 +29,7 @@ class Reporter:
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Announce the block as one step. Blocks of several threads may overlap."""
+        """Report the block as one step. Blocks of several threads may overlap."""
         began = time.monotonic()
         task = self._show(name)
         result = "failed after"

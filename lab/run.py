@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Running commands, and replacing files, in one way everywhere in the lab."""
+"""Run commands and replace files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def run(
     timeout: float | None = None,
     input: str | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end.
+    """Run a command and wait for it.
 
     :param log: append the output here (stdout and stderr together) instead of returning it.
     :param check: raise when the command fails.
@@ -102,7 +102,7 @@ def tail(path: Path, lines: int = TAIL_LINES) -> str:
 
 
 def write_atomic(path: Path, content: str | bytes, mode: int = 0o644) -> None:
-    """Replace a file in one step, so that no reader ever sees half of it.
+    """Replace a file atomically, so that no reader sees a part of it.
 
     :param mode: permissions that the file has from its first moment on.
     """
@@ -128,7 +128,7 @@ def spawn(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> int:
-    """Start a process that outlives this one: own session, no terminal, output appended to a file.
+    """Start a process that outlives this one: own session, no terminal, output appended to a log.
 
     :return: its pid, which is also its session's.
     """

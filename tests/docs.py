@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Build the documentation: the pages of `docs/` and a reference of modules, filters and roles, as HTML.
 
-    python -m tests.docs [FOLDER]       FOLDER is build/docs by default
+    python -m tests.docs [DIRECTORY]    DIRECTORY is build/docs by default
 
 Every warning is an error. Nothing is fetched from a network.
 """
@@ -34,8 +34,9 @@ REFERENCE = [
 def build(output: Path) -> None:
     """Build all pages.
 
-    :param output: folder that receives them; replaced when all is well.
-    :raises subprocess.CalledProcessError: a page has a warning, or the documentation of a plugin is not right.
+    :param output: directory that receives them; replaced when the build succeeds.
+    :raises subprocess.CalledProcessError: a page has a warning, or the documentation of a plugin is not
+        right.
     """
     with tempfile.TemporaryDirectory(prefix="bmk-docs-") as work:
         # A copy, for the reference is written between the pages.
@@ -69,7 +70,7 @@ def _run(argv: Sequence[str], environment: dict[str, str]) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Build into the folder that is named, and say where the first page is."""
+    """Build into the given directory, and print where the first page is."""
     output = Path(arguments[0]) if arguments else REPO / "build" / "docs"
     try:
         build(output.resolve())

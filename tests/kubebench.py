@@ -36,7 +36,7 @@ class KubeBench:
 def ensure(paths: Paths, console: Console) -> KubeBench:
     """Have the program and its definitions.
 
-    :raises LabError: they cannot be had; the message has the reasons.
+    :raises LabError: they are not available; the message has the reasons.
     """
     artifact = catalogue.load().files[NAME]
     made = artifacts.ensure(paths, console, only=[NAME])

@@ -264,7 +264,7 @@ class Runner:
         self._remove_labs()
 
     def _advance(self) -> bool:
-        """Look at all lanes once.
+        """Check all lanes once.
 
         :return: whether anything runs.
         """
@@ -395,7 +395,7 @@ class Runner:
         )
 
     def _watch(self, lane: Lane) -> None:
-        """See whether a lane's step has ended, and show what it prints."""
+        """Check whether a lane's step has ended, and show its output."""
         process, command = lane.process, lane.command
         assert process is not None and command is not None
         code = process.poll()
@@ -458,7 +458,7 @@ class Runner:
     # The end
 
     def _stop(self, reason: str) -> None:
-        """End everything that runs; what has not begun is a failure of the run, but no scenario's."""
+        """End everything that runs; scenarios that have not begun are listed as not run."""
         self.interrupted = reason
         self.say(f"{reason}: ending what runs")
         running = [lane.process for lane in self.lanes if lane.process is not None]
@@ -486,7 +486,7 @@ class Runner:
         self.left_out = tuple(LeftOut(choice.name, reason) for choice in self._pending)
 
     def _remove_labs(self) -> None:
-        """Take down every lab that may be there, at once; nothing of one may stay behind."""
+        """Remove every lab that may exist, all at the same time."""
         environments = [lane.lab.environment("none") for lane in self.lanes if lane.used]
         if self.interrupted:
             # What was killed cannot remove its own labs.

@@ -73,8 +73,8 @@ def ensure(
     :param console: for progress.
     :param only: names (components, or images without their tag); everything that is not optional when None.
     :param catalogue: what there is; the lab's own when None.
-    :raises LabError: an artifact cannot be had; the message names it, each source with its reason, and what
-        to do.
+    :raises LabError: an artifact is not available; the message names it, each source with its reason, and
+        what to do.
     """
     listed = catalogue or _catalogue.load()
     with store.lock(paths.artifacts_cache, lambda text: console.print(text, markup=False)):
@@ -156,7 +156,7 @@ def required_seconds(
 
 
 def free(paths: Paths, what: Literal["build", "all"]) -> int:
-    """Delete from the cache what can be made again.
+    """Delete from the cache what can be built again.
 
     :param what: ``build`` deletes what only speeds up a rebuild (caches of Go, sources, Debian trees,
         programs that are packed by now); ``all`` the artifacts too.

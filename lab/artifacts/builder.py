@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes materials, and files and images of them, where no source has those ready.
+"""Builds materials, and files and images from them, where no source has them ready-made.
 
-Each result has a record of its own, so that a run that was cut short repeats nothing.
+Each result is recorded by itself, so that a run after an interruption repeats nothing.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Builder:
         return self.root / "builds" / build.name / "bin" / program
 
     def built(self, build: GoBuild) -> bool:
-        """Whether all programs of a build are there and whole."""
+        """Whether all programs of a build are present and undamaged."""
         recipe = digest(_fields(build))
         return all(
             verified(self.program_path(build, name), self.record.get(f"go:{build.name}/{name}"), recipe)
@@ -129,7 +129,7 @@ class Builder:
     def material(self, material: Material) -> Path:
         """The file or directory that a material is, made when it is small.
 
-        :raises LabError: it cannot be had.
+        :raises LabError: it is not available.
         """
         if material.kind == "go":
             return self.program_path(self.catalogue.builds[material.owner], material.path)
@@ -155,9 +155,9 @@ class Builder:
         return self.root / "files" / artifact.path
 
     def pack_file(self, artifact: FileArtifact) -> None:
-        """Put a file that is made of materials in its place.
+        """Assemble a file from its materials.
 
-        :raises LabError: a material cannot be had.
+        :raises LabError: a material is not available.
         """
         target = self.file_path(artifact)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -170,7 +170,7 @@ class Builder:
     def make_image(self, image: ImageArtifact) -> images.Blob:
         """Build and publish an image.
 
-        :raises LabError: a material cannot be had.
+        :raises LabError: a material is not available.
         """
         files = {path: self.material(file.material) for path, file in image.files.items()}
         tree = (
@@ -190,7 +190,7 @@ def _fields(entry: GoBuild | Tree) -> dict[str, object]:
 
 
 def _place(source: Path, target: Path) -> None:
-    """Give a file a second name, or copy it where the file system has no links. Neither is ever written again."""
+    """Hard-link a file, or copy it where the file system has no links. Neither is written again."""
     fd, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     os.close(fd)
     os.unlink(temporary)

@@ -179,7 +179,8 @@ class ImageArtifact:
     :param base: ``scratch``, ``static`` (CA certificates, users, /tmp) or the name of a tree.
     :param files: absolute path -> content.
     :param links: absolute path -> what it points to.
-    :param directories: absolute paths of further directories (mode 0777 with the sticky bit: writable for any user).
+    :param directories: absolute paths of further directories (mode 0777 with the sticky bit: writable for
+        any user).
     """
 
     name: str
@@ -279,7 +280,7 @@ def _essential(data: Any) -> Any:
 def load(path: Path = CATALOGUE) -> Catalogue:
     """Read and check a catalogue.
 
-    :raises LabError: it cannot be read, or with everything that is wrong in it.
+    :raises LabError: it cannot be read, or with all problems.
     """
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -291,7 +292,7 @@ def load(path: Path = CATALOGUE) -> Catalogue:
 def parse(data: Any, source: str = "catalogue") -> Catalogue:
     """Turn plain data into a catalogue.
 
-    :raises LabError: with everything that is wrong in it.
+    :raises LabError: with all problems.
     """
     reader = _Reader()
     catalogue = reader.read(data if isinstance(data, dict) else {})

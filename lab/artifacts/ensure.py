@@ -38,7 +38,7 @@ TODO = (
 
 
 class Run:
-    """One run: what is missing, and how it is got.
+    """One run: what is missing, and where it comes from.
 
     :param console: for progress.
     """
@@ -58,9 +58,9 @@ class Run:
         self._known_blobs: dict[str, str] = {}
 
     def all(self, only: Sequence[str] | None) -> None:
-        """Have every artifact (or those named), from the first source that delivers.
+        """Provide every artifact (or those named) from the first source that has it.
 
-        :raises LabError: one cannot be had; the message names it and each source's reason.
+        :raises LabError: one is not available; the message names it and each source's reason.
         """
         everything = self.catalogue.artifacts
         chosen = self.catalogue.served if only is None else [a for a in everything if label(a) in only]
@@ -82,7 +82,7 @@ class Run:
             self.console.print(self.steps.table())
 
     def present(self, artifact: Artifact) -> bool:
-        """Whether the cache has it, whole and up to date. What is damaged is removed and told."""
+        """Whether the cache has it, complete and up to date. What is damaged is removed and reported."""
         item = self.record.get(label(artifact))
         recipe = self.catalogue.recipe(artifact, item.source if item else "")
         if isinstance(artifact, FileArtifact):

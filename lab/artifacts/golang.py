@@ -78,9 +78,9 @@ class Go:
         }
 
     def download(self, path: str, version: str) -> Module:
-        """Have a module in the cache, checked by Go.
+        """Download a module into the cache, verified by Go.
 
-        :raises LabError: it cannot be had; the message has Go's words.
+        :raises LabError: it is not available; the message has Go's output.
         """
         # A directory of its own: inside some module, Go would look at that one's replacements.
         work = self.paths.cache / "gopath"
@@ -120,7 +120,7 @@ def toolchain(paths: Paths, needed: tuple[int, ...]) -> Go:
     """A Go that is new enough: the machine's, or one that the machine's (or Debian's) downloads.
 
     :param needed: oldest version that will do, as (1, 26).
-    :raises LabError: none can be had.
+    :raises LabError: none is available.
     """
     on_path = shutil.which("go")
     go = _found(Path(on_path), paths) if on_path else None
@@ -190,7 +190,7 @@ def link_flags(build: GoBuild, time: str) -> str:
 
 
 def executable_name(package: str) -> str:
-    """What `go build -o FOLDER/` calls the program of an import path: its last part that is no major version."""
+    """What `go build -o DIRECTORY/` calls the program of an import path: its last part that is no major version."""
     parts = package.split("/")
     if len(parts) > 1 and re.fullmatch(r"v[0-9]+", parts[-1]):
         parts.pop()

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Shows which steps run, how far each is by the time it took before, and in the end what each one took."""
+"""Progress of steps, estimated from earlier durations, and a table of durations at the end."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class Steps:
             self.console.print(f"{name}: {clock(took)}", markup=False, highlight=False)
 
     def table(self) -> Table:
-        """What took how long, longest first."""
+        """Durations, longest first."""
         table = Table("step", "time", title="time taken")
         for name, took in sorted(self.times.items(), key=lambda pair: -pair[1]):
             table.add_row(name, clock(took))

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where artifacts come from ready made: upstream's releases."""
+"""Ready-made artifacts: upstream's releases."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from lab.config import LabError
 
 #: Where the collection has upstream's checksums.
 LOCK_FILE = Path("roles", "cluster", "vars", "main", "releases.yml")
-#: Seconds in which an upstream host must have answered, or it counts as out of reach for the whole run.
+#: Seconds in which an upstream host must have answered, or it counts as unreachable for the whole run.
 PROBE_SECONDS = 5.0
 #: How often an interrupted download is resumed.
 RESUMES = 5
@@ -40,7 +40,7 @@ class UnavailableError(Exception):
 
 @dataclass(frozen=True)
 class Attempt:
-    """A source that was asked in vain.
+    """A source that does not have an artifact.
 
     :param source: its name.
     :param reason: why it did not deliver.
@@ -51,9 +51,9 @@ class Attempt:
 
 
 def missing(component: str, version: str, attempts: Sequence[Attempt], todo: str) -> LabError:
-    """The error for an artifact that no source delivers."""
+    """The error for an artifact that no source has."""
     tried = "".join(f"\n  - {attempt.source}: {_shortened(attempt.reason)}" for attempt in attempts)
-    return LabError(f"{component} {version} cannot be had. Tried:{tried}", todo)
+    return LabError(f"{component} {version} is not available. Tried:{tried}", todo)
 
 
 def _shortened(text: str) -> str:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The cache's bookkeeping: who may change it, what is in it with which checksum, and how long steps took."""
+"""The cache's record: its lock, what is in it with which checksum, and how long steps took."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def sha256(path: Path) -> str:
 
 @contextlib.contextmanager
 def lock(directory: Path, waits: Callable[[str], None] | None = None) -> Iterator[None]:
-    """Let one process at a time change a directory. The kernel drops the lock when its holder dies.
+    """Lock a directory: one process at a time may change it. The kernel drops the lock when its holder dies.
 
     :param waits: gets a message when another process holds it, which is then waited for.
     :raises LabError: another process holds it and is not waited for; the message says which.
@@ -112,7 +112,7 @@ class Record:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """A JSON object from a file; empty when there is none or it is damaged: all in it can be made again."""
+    """A JSON object from a file; empty when there is none or it is damaged: everything in it can be built again."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -53,7 +53,7 @@ class Cluster:
         return {node.metadata.name: node for node in self.core.list_node().items}
 
     def ready(self, name: str) -> bool:
-        """Whether a node says that it is ready."""
+        """Whether a node has the condition Ready."""
         conditions = self.nodes()[name].status.conditions
         return any(c.type == "Ready" and c.status == "True" for c in conditions)
 
@@ -94,7 +94,7 @@ class Cluster:
         return int(code), output
 
     def stored(self, key: str) -> list[bytes]:
-        """What the etcd of cp1 holds for all keys that begin so, as it lies there.
+        """Values of all keys with a prefix, as the etcd of cp1 stores them.
 
         :param key: for instance ``/registry/secrets/default/``.
         """
@@ -106,7 +106,7 @@ class Cluster:
         return [bytes.fromhex(line.replace("\\x", "")) for line in output.splitlines() if line.strip()]
 
     def events(self, namespace: str) -> str:
-        """What the cluster says about the objects of a namespace."""
+        """The events of a namespace."""
         lines = [
             f"{event.involved_object.kind} {event.involved_object.name}: {event.reason}: {event.message}"
             for event in self.core.list_namespaced_event(namespace).items
@@ -189,7 +189,7 @@ class Probes:
         }
 
     def delete(self) -> None:
-        """Remove everything again, without waiting."""
+        """Delete everything, without waiting."""
         self.cluster.core.delete_namespace(self.namespace)
 
     @staticmethod
@@ -230,14 +230,14 @@ class Probes:
         )
 
     def wait_refused(self, source: str, target: str, seconds: float = 30) -> None:
-        """Wait until a connection is impossible, and see that it stays so for two more tries."""
+        """Wait until a connection fails, and check that two more tries fail, too."""
         wait_for(
-            f"probe on {source} is kept from {target}",
+            f"probe on {source} cannot connect to {target}",
             lambda: not self.connects(source, target),
             seconds=seconds,
         )
         for _ in range(2):
-            assert not self.connects(source, target), f"probe on {source} connects to {target} after all"
+            assert not self.connects(source, target), f"probe on {source} connects to {target} again"
             time.sleep(0.5)
 
 

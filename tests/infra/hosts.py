@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab's hosts, as an operator with a shell on them sees them.
+"""The lab's hosts, as seen from a shell on them.
 
-testinfra does the talking; nothing outside this file knows it, so that it can be replaced.
+Connections are testinfra's; nothing outside this file uses it, so that it can be replaced.
 """
 
 from __future__ import annotations
@@ -99,13 +99,13 @@ class Host:
         return f"--- {self.name}: {service} ({self.init}) ---\n{self.run(command)[1]}"
 
     def logs(self) -> str:
-        """The last lines of all that makes a node."""
+        """The last lines of the logs of containerd and kubelet."""
         return "\n".join(self.log(service) for service in ("kubelet", "containerd"))
 
     def power_cycle(self) -> None:
-        """Cut the power, and switch it on again."""
+        """Power off and on."""
         for verb in ("stop", "start"):
             run_lab(verb, self.name)
-        # The new host knows nothing of connections to the old one.
+        # Connections to the old host are dead.
         self.__dict__.pop("_connection", None)
         wait_for(f"{self.name} answers after power-on", lambda: self.run("true")[0] == 0, seconds=60)

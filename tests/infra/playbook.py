@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run the collection's playbooks as an operator does, and read what they printed."""
+"""Run the collection's playbooks as an operator does, and parse their output."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Run:
                 yield match["host"], task
 
     def expect(self, *, code: int = 0) -> Run:
-        """The run itself, when it ended as expected.
+        """The run itself, when it ended with the expected code.
 
         :raises AssertionError: with the end of what it printed.
         """
@@ -157,7 +157,7 @@ class Playbook:
         raise AssertionError(f"none of {sorted(wanted)} was begun within {LONGEST} s")
 
     def kill(self, process: subprocess.Popen[bytes], *, connections: bool = False) -> None:
-        """End a run at once, as a crash of the controller does.
+        """Kill a run, as a crash of the controller does.
 
         :param connections: end its connections to the hosts, too, as a crash of the whole machine does. They outlive
             the controller otherwise, and so do the modules that run through them.

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Waiting with a deadline, and with evidence when it passes."""
+"""Polling with a deadline, and with evidence when it passes."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ def wait_for(
     interval: float = 1.0,
     evidence: Callable[[], str] | None = None,
 ) -> T:
-    """Ask again and again until the answer is true, and return it.
+    """Poll until the answer is true, and return it.
 
-    An exception of the probe counts as "not yet": a host that boots or an API server that starts refuses connections.
+    An exception of the probe counts as "not yet": a host that boots or an API server that starts refuses
+    connections.
 
     :param what: what is waited for, as it reads after "did not happen:".
     :param probe: returns something true when it has happened.

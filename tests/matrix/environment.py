@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The oldest and the newest ansible-core that the collection is for, each on its own Python.
 
-Which Python the machine has does not matter: each environment is a Debian root file system with a virtual environment
-beside it, both in the lab's cache, named after everything that they are made of.
+Which Python the machine has does not matter: each environment is a Debian root file system with a virtual
+environment beside it, both in the lab's cache, named after everything that they are made of.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 #: Files of the machine that a root needs a copy of, to find and trust what the machine finds and trusts.
 COPIED = ("/etc/hosts", "/etc/pip.conf", "/etc/resolv.conf", CERTIFICATES)
 
-#: Enters a root: an overlay whose changes are in memory. They, all mounts and all processes end with the command.
+#: Enters a root: an overlay whose changes are in memory. They, all mounts and all processes end with the
+#: command.
 ENTER = """\
 root=$1 place=$2 directory=$3
 shift 3
@@ -76,8 +77,10 @@ class Environment:
     :param suite: Debian's release.
     :param python: the Python of that release.
     :param core: version of ansible-core.
-    :param package: version of the package `ansible`, from which come the collections that this one depends on.
-    :param pip: version of pip that its ansible-test asks for; a wrong one makes it download a script and say which.
+    :param package: version of the package `ansible`, from which come the collections that this one depends
+        on.
+    :param pip: version of pip that its ansible-test asks for; a wrong one makes it download a script and
+        say which.
     """
 
     name: str
@@ -202,9 +205,10 @@ def required_seconds(environment: Environment) -> float:
 
 
 def prepare(environment: Environment) -> Place:
-    """Make what is missing of an environment.
+    """Create what is missing of an environment.
 
-    :raises LabError: packages, the root or the virtual environment cannot be made; says where the whole output is.
+    :raises LabError: packages, the root or the virtual environment cannot be made; says where the whole
+        output is.
     """
     wanted = packages(environment)
     cache = settings().paths.matrix

@@ -66,8 +66,8 @@ def test_what_cannot_be_had_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def ensure(*_args: object, **_named: object) -> artifacts.ArtifactSet:
-        raise LabError("kube_bench 0.15.6 cannot be had", "look")
+        raise LabError("kube_bench 0.15.6 is not available", "look")
 
     monkeypatch.setattr(artifacts, "ensure", ensure)
     assert kubebench.main() == 1
-    assert "cannot be had" in capsys.readouterr().err
+    assert "is not available" in capsys.readouterr().err

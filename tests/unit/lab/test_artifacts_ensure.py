@@ -146,7 +146,7 @@ def test_a_damaged_file_is_never_served_even_if_it_cannot_be_made_again(paths: P
     other = data()
     other["files"]["demo"]["material"] = "go:gone/absent"
 
-    with pytest.raises(LabError, match=r"demo 1\.0\.0 cannot be had"):
+    with pytest.raises(LabError, match=r"demo 1\.0\.0 is not available"):
         ensure(paths, catalogue.parse(other))
 
     assert not demo(paths).exists()
@@ -210,7 +210,7 @@ def test_a_missing_artifact_names_itself_what_was_tried_and_what_to_do(paths: Pa
         ensure(paths, catalogue.parse(other))
 
     message = caught.value.message
-    assert message.startswith("demo 1.0.0 cannot be had. Tried:")
+    assert message.startswith("demo 1.0.0 is not available. Tried:")
     for source in ("cache:", "upstream: 127.0.0.1:1: not reachable", "building gone:"):
         assert f"\n  - {source}" in message
     assert "example.com/gone@v1.0.0: 404 Not Found" in message
@@ -233,7 +233,7 @@ def test_a_build_that_fails_names_the_artifact_and_keeps_go_s_words(paths: Paths
     with pytest.raises(LabError) as caught:
         ensure(paths, catalogue.parse(other), only=["demo"])
 
-    assert "demo 1.0.0 cannot be had" in caught.value.message
+    assert "demo 1.0.0 is not available" in caught.value.message
     assert "building broken: Go module example.com/broken@v1.0.0: 404 Not Found" in caught.value.message
     assert "package registries" in caught.value.hint
 

@@ -206,7 +206,7 @@ def test_an_authority_whose_key_is_another_s_is_told(paths: Paths) -> None:
     ca.ensure_ca(other)
     (paths.pki / "ca.key").write_bytes((other.pki / "ca.key").read_bytes())
 
-    with pytest.raises(LabError, match="no pair of certificate and key"):
+    with pytest.raises(LabError, match="not a pair of certificate and key"):
         ca.ensure_ca(paths)
 
 
