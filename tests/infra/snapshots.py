@@ -23,7 +23,7 @@ from tests.infra.waiting import wait_for
 
 REPO = Path(__file__).resolve().parents[2]
 #: Seconds that a cluster may take from power-on to ready.
-READY = 180
+READY = 300
 
 
 def waiting(cluster: Cluster, since: object) -> list[str]:
@@ -60,7 +60,11 @@ def main(argv: Sequence[str]) -> int:
             raise RuntimeError(f"waiting for {', '.join(found)}")
         return True
 
-    wait_for("the cluster is ready", ready, seconds=READY)
+    try:
+        wait_for("the cluster is ready", ready, seconds=READY)
+    except AssertionError as exc:
+        print(f"lab {argv[0]} {argv[1]}: {exc}", file=sys.stderr)
+        return 1
     print(f"the cluster is ready {time.monotonic() - began:.1f} s after `lab {argv[0]}` began")
     return 0
 

@@ -16,7 +16,6 @@ from tests.matrix.environment import ENVIRONMENTS
 from tests.run import REPO
 from tests.scenarios import SCENARIOS, TABLE, Scenario, Start
 
-
 TASK = re.compile(r'"baremetal\.kubernetes\.(?P<role>\w+) : (?P<task>[^"]+)"')
 NAME = re.compile(r"^ *- name: (.+)$", re.MULTILINE)
 
