@@ -21,7 +21,7 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster 
     section_5_5,
     section_5_6,
 )
-from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.evaluate import Evaluate
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.evaluation import Evaluate
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.snapshot import Snapshot
 
 _SECTIONS = (
@@ -34,7 +34,7 @@ _SECTIONS = (
     section_5_6,
 )
 
-#: Judges by id, in the order of a report.
+#: Checks by id, in the order of a report.
 CHECKS: t.Mapping[str, Evaluate] = {
     check_id: section.CHECKS[check_id]
     for section in _SECTIONS
@@ -45,9 +45,9 @@ CHECKS: t.Mapping[str, Evaluate] = {
 def evaluate_all(
     snapshot: Snapshot, wanted: t.Collection[str], checks: t.Mapping[str, Evaluate] = CHECKS
 ) -> list[Result]:
-    """The verdicts on a cluster. A judge that breaks costs its own check and no other.
+    """Evaluate all checks of a cluster. An unexpected exception is an error of its own check alone.
 
-    :param wanted: ids, all when there are none.
+    :param wanted: ids; all checks when empty.
     """
     results = []
     for check_id, evaluate in checks.items():
@@ -55,7 +55,7 @@ def evaluate_all(
             continue
         try:
             results.append(evaluate(snapshot))
-        except Exception as exc:  # noqa: BLE001 - it is told, as the verdict on this check
-            message = f"The check broke: {type(exc).__name__}: {exc}. This is a mistake of the collection: report it."
+        except Exception as exc:  # noqa: BLE001 - one broken check must not stop the others
+            message = f"The check failed unexpectedly: {type(exc).__name__}: {exc}. This is a bug of the collection; report it."
             results.append(Result(check_id, ERROR, message))
     return results

@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""What Kubernetes 1.34 to 1.37 and kubeadm bind by themselves, and which of it a check expects.
+"""Bindings that Kubernetes 1.34 to 1.37 and kubeadm create, and which of them a check expects.
 
 It is by binding, role and subject: another subject in the same binding, the same binding with another role, and a
 right that such a role did not have are found like those of anybody.
@@ -54,7 +54,7 @@ _CONTROLLER = "system:controller:"
 
 
 def _controllers(*names: str) -> tuple[str, ...]:
-    """Bindings of controllers; each has an account and a role that are called after it."""
+    """Bindings of controllers; each has an account and a role with its name."""
     found = []
     for name in names:
         binding = f"ClusterRoleBinding/{_CONTROLLER}{name}"
@@ -80,7 +80,7 @@ _COLLECTOR = _controllers("generic-garbage-collector")
 _MIGRATOR = _controllers("storage-version-migrator-controller")
 _NAMESPACES = _controllers("namespace-controller")
 
-#: Bindings that give the right which a check is about, and are meant to.
+#: Bindings that intentionally grant the permission of a check.
 EXPECTED: t.Mapping[str, frozenset[str]] = {
     "5.1.1": frozenset(_ADMINS),
     "5.1.2": frozenset(
@@ -125,7 +125,7 @@ EXPECTED: t.Mapping[str, frozenset[str]] = {
     "5.1.13": frozenset((*_ADMINS, *_MANAGER)),
 }
 
-#: Roles that have wildcards from the start.
+#: Default roles with wildcards.
 WILDCARD_ROLES = frozenset(
     (
         "ClusterRole/cluster-admin",
@@ -140,7 +140,7 @@ WILDCARD_ROLES = frozenset(
     )
 )
 
-#: Bindings of those who hold a token to join with.
+#: Bindings of bootstrap tokens.
 JOINING = frozenset(
     (
         "ClusterRoleBinding/kubeadm:get-nodes",
@@ -155,11 +155,11 @@ JOINING = frozenset(
 
 
 def is_built_in(binding: str, role: str, subject: str) -> bool:
-    """Whether a binding is as Kubernetes or kubeadm made it, seen from one of its subjects."""
+    """Whether a binding to a subject is as Kubernetes or kubeadm created it."""
     expected_role, subjects = BINDINGS.get(binding, ("", ()))
     return role == expected_role and subject in subjects
 
 
 def is_expected(check_id: str, binding: str, role: str, subject: str) -> bool:
-    """Whether somebody is meant to have the right which a check is about."""
+    """Whether a grant of the permission of a check is intentional."""
     return binding in EXPECTED.get(check_id, ()) and is_built_in(binding, role, subject)

@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Client certificates that the audit of a cluster knows of: those that the API issued, and those on hosts."""
+"""Client certificates: those that were issued through the API, and those in files of hosts."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Issued:
 
 
 def issued(snapshot: Snapshot) -> t.Iterator[Issued]:
-    """Those that somebody asked the API for and got. The API forgets them after an hour.
+    """Certificates that were issued through the API, which deletes their requests after an hour.
 
     :raises UnseenError: when the requests could not be read.
     """
@@ -53,16 +53,16 @@ def issued(snapshot: Snapshot) -> t.Iterator[Issued]:
         try:
             certificate = parse_pem(base64.b64decode(text).decode("ascii", "replace"))
         except (CertificateError, binascii.Error):
-            yield Issued(source, f"somebody (unreadable, asked for by {request['spec'].get('username')})", ())
+            yield Issued(source, f"(unreadable, requested by {request['spec'].get('username')})", ())
         else:
             yield Issued(source, certificate.common_name, certificate.organizations)
 
 
 def on_hosts(snapshot: Snapshot) -> t.Iterator[Issued]:
-    """Those that C(cis_node) found in files."""
+    """Certificates that C(cis_node) found in files."""
     for facts in snapshot.nodes:
         found = facts.get("certificates") or ()
-        # The kubelet's own certificate says which host it is.
+        # The kubelet's own certificate has the name of the host.
         names = (str(entry.get("common_name") or "") for entry in found)
         host = next((name[len(_NODE) :] + ":" for name in names if name.startswith(_NODE)), "")
         for entry in found:

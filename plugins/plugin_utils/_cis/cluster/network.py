@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Which namespaces are isolated by policies of the network.
+"""Which namespaces are isolated by network policies.
 
 A namespace is isolated when nothing reaches its Pods unless a policy lets it: something selects all of them for
 incoming traffic, and nothing takes that back by letting everything in.
@@ -29,7 +29,7 @@ _CLUSTERWIDE = "ciliumclusterwidenetworkpolicies.cilium.io"
 
 
 def _plain(selector: Object | None) -> bool:
-    """Whether a selector takes everything."""
+    """Whether a selector selects everything."""
     return not (selector or {}).get("matchLabels") and not (selector or {}).get("matchExpressions")
 
 
@@ -46,7 +46,7 @@ def _meets(labels: t.Mapping[str, str], expression: Object) -> bool:
 
 
 def selects(selector: Object | None, labels: t.Mapping[str, str]) -> bool:
-    """Whether a selector takes an object with these labels."""
+    """Whether a selector selects an object with these labels."""
     wanted = (selector or {}).get("matchLabels") or {}
     return all(labels.get(key) == value for key, value in wanted.items()) and all(
         _meets(labels, expression) for expression in (selector or {}).get("matchExpressions") or ()
@@ -54,11 +54,11 @@ def selects(selector: Object | None, labels: t.Mapping[str, str]) -> bool:
 
 
 def _kubernetes(snapshot: Snapshot) -> dict[str, list[tuple[str, bool, bool]]]:
-    """By namespace, of each NetworkPolicy its subject, whether it isolates all Pods, and whether it lets all in."""
+    """By namespace, for each NetworkPolicy: subject, whether it isolates all Pods, whether it allows all ingress."""
     found: dict[str, list[tuple[str, bool, bool]]] = {}
     for policy in snapshot.all("networkpolicies"):
         spec = policy.get("spec") or {}
-        # Without types, a policy is about incoming traffic.
+        # Without types, a policy is for ingress.
         isolates = _plain(spec.get("podSelector")) and "Ingress" in (spec.get("policyTypes") or ("Ingress",))
         opens = isolates and any(
             not rule.get("from") and not rule.get("ports") for rule in spec.get("ingress") or ()
@@ -69,12 +69,12 @@ def _kubernetes(snapshot: Snapshot) -> dict[str, list[tuple[str, bool, bool]]]:
 
 
 def _rules(policy: Object) -> list[Object]:
-    """Of a policy of Cilium, which may have one or several."""
+    """Rules of a Cilium policy, which may have one or several."""
     return [rule for rule in (policy.get("spec"), *(policy.get("specs") or ())) if rule]
 
 
 def _cilium_labels(namespace: Object) -> dict[str, str]:
-    """Labels that every Pod of a namespace has in the eyes of Cilium."""
+    """Labels that Cilium gives every Pod of a namespace."""
     name = name_of(namespace)
     labels = {_CILIUM_NAMESPACE: name}
     labels.update({_CILIUM_LABELS + key: str(value) for key, value in labels_of(namespace).items()})
@@ -82,7 +82,7 @@ def _cilium_labels(namespace: Object) -> dict[str, str]:
 
 
 def _unprefixed(selector: Object) -> dict[str, t.Any]:
-    """A selector of Cilium without the sources of its labels, C(k8s:) and C(any:)."""
+    """A Cilium selector without the sources of its labels, C(k8s:) and C(any:)."""
 
     def bare(key: str) -> str:
         return key.partition(":")[2] if key.startswith(("k8s:", "any:")) else key
@@ -102,7 +102,7 @@ def _keys(selector: Object) -> set[str]:
 
 
 def _cilium_takes_all(rule: Object, namespace: Object) -> bool:
-    """Whether a rule takes all Pods of a namespace; one that looks at labels of Pods takes some."""
+    """Whether a rule selects all Pods of a namespace; one with labels of Pods selects some."""
     if "endpointSelector" not in rule:
         return False
     selector = _unprefixed(rule.get("endpointSelector") or {})
@@ -113,7 +113,7 @@ def _cilium_takes_all(rule: Object, namespace: Object) -> bool:
 
 
 def _cilium_isolates(rule: Object) -> tuple[bool, bool]:
-    """Whether a rule isolates what it takes for incoming traffic, and whether it lets everything in."""
+    """Whether a rule isolates its Pods for ingress, and whether it allows all ingress."""
     incoming = rule.get("ingress") or ()
     isolates = bool(incoming or rule.get("ingressDeny"))
     if (rule.get("enableDefaultDeny") or {}).get("ingress") is not None:
@@ -139,7 +139,7 @@ def _cilium(snapshot: Snapshot, namespace: Object) -> t.Iterator[tuple[str, bool
 
 
 def _admin(snapshot: Snapshot, namespace: Object) -> t.Iterator[tuple[str, bool, bool]]:
-    """Policies of administrators (sigs.k8s.io/network-policy-api)."""
+    """Admin network policies (sigs.k8s.io/network-policy-api)."""
     group = "policy.networking.k8s.io"
     kinds = {
         f"adminnetworkpolicies.{group}": "AdminNetworkPolicy",
@@ -180,7 +180,7 @@ def _always(snapshot: Snapshot) -> t.Iterator[tuple[str, bool, bool]]:
 
 
 def policies(snapshot: Snapshot) -> dict[str, list[tuple[str, bool, bool]]]:
-    """By namespace, all policies about it: subject, whether it isolates all Pods, whether it lets everything in.
+    """By namespace, all its policies: subject, whether it isolates all Pods, whether it allows all ingress.
 
     :raises UnseenError: when they could not be read.
     """

@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""What a cluster lets Pods do: Pod Security by namespace, and what else decides about Pods."""
+"""What a cluster allows Pods: Pod Security by namespace, and other admission policies."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _CONSTRAINTS = ".constraints.gatekeeper.sh"
 
 @dataclass(frozen=True)
 class Enforced:
-    """What Pod Security does about the Pods of a namespace.
+    """The Pod Security level of a namespace.
 
-    :param level: that is enforced, C(privileged) when nothing is.
-    :param origin: where that comes from.
+    :param level: the enforced level, C(privileged) when none is.
+    :param origin: where it comes from.
     :param known: whether it is certain; without the facts of the hosts it is not.
     """
 
@@ -40,15 +40,15 @@ class Enforced:
     known: bool = True
 
     def forbids(self, level: str) -> bool:
-        """Whether what a level forbids is forbidden."""
+        """Whether at least a level is enforced."""
         return _LEVELS.index(self.level) >= _LEVELS.index(level)
 
 
 @dataclass(frozen=True)
 class Mechanism:
-    """Something else that decides about Pods.
+    """Another mechanism that admits or denies Pods.
 
-    :param subject: the object that says so. :param about: what it does, in a few words.
+    :param subject: its object. :param about: what it does, in a few words.
     """
 
     subject: str
@@ -56,14 +56,14 @@ class Mechanism:
 
 
 def _level(text: t.Any) -> str:
-    # The admission plugin takes what it does not know for the strictest level.
+    # The admission plugin treats an unknown level as the strictest one.
     return str(text) if text in _LEVELS else RESTRICTED
 
 
 def _by_server(server: Object, namespace: Object) -> Enforced:
-    """What one API server does about a namespace."""
+    """The level that one API server enforces for a namespace."""
     if _PLUGIN not in (server.get("admission_plugins") or ()):
-        return Enforced(PRIVILEGED, f"the admission plugin {_PLUGIN} is off")
+        return Enforced(PRIVILEGED, f"the admission plugin {_PLUGIN} is disabled")
     config = server.get("pod_security") or {}
     known = bool(config) or not server.get("errors")
     if name_of(namespace) in ((config.get("exemptions") or {}).get("namespaces") or ()):
@@ -72,11 +72,11 @@ def _by_server(server: Object, namespace: Object) -> Enforced:
     if label is not None:
         return Enforced(_level(label), f"label {LABEL}={label}", known)
     default = (config.get("defaults") or {}).get("enforce") or PRIVILEGED
-    return Enforced(_level(default), "no label; by default of the API server", known)
+    return Enforced(_level(default), "no label; the default of the API server", known)
 
 
 def enforced(snapshot: Snapshot, namespace: Object) -> Enforced:
-    """What Pod Security does about a namespace; of several API servers, the weakest counts."""
+    """The level that is enforced for a namespace; of several API servers, the weakest counts."""
     servers = snapshot.api_servers
     if not servers:
         label = labels_of(namespace).get(LABEL)
@@ -84,19 +84,19 @@ def enforced(snapshot: Snapshot, namespace: Object) -> Enforced:
             return Enforced(
                 PRIVILEGED, "no label, and the default of the API server is not known", known=False
             )
-        # A level that lets everything pass does so whatever the hosts say.
+        # The level privileged is certain without the hosts.
         level = _level(label)
         return Enforced(level, f"label {LABEL}={label}", known=level == PRIVILEGED)
     found = [_by_server(server, namespace) for server in servers]
     weakest = min(found, key=lambda one: (_LEVELS.index(one.level), one.known))
     if weakest.level != PRIVILEGED and not snapshot.all_servers_known:
-        # Another API server may let more pass.
-        return Enforced(weakest.level, f"{weakest.origin}, on the control planes that are known", known=False)
+        # Another API server may enforce less.
+        return Enforced(weakest.level, f"{weakest.origin}, on the known control planes", known=False)
     return weakest
 
 
 def _webhook(snapshot: Snapshot, word: str) -> bool:
-    """Whether a program that decides about requests is asked at all."""
+    """Whether an admission webhook with this name is registered."""
     return any(
         word in name_of(item) and item.get("webhooks")
         for item in snapshot.all("validatingwebhookconfigurations")
@@ -116,11 +116,11 @@ def _validating_policies(snapshot: Snapshot) -> t.Iterator[Mechanism]:
         rules = ((policy.get("spec") or {}).get("matchConstraints") or {}).get("resourceRules") or ()
         about = {resource for rule in rules for resource in rule.get("resources") or ()}
         if name_of(policy) in denying and about & _WORKLOADS:
-            yield Mechanism(f"ValidatingAdmissionPolicy/{name_of(policy)}", "denies Pods that break it")
+            yield Mechanism(f"ValidatingAdmissionPolicy/{name_of(policy)}", "denies violating Pods")
 
 
 def _kinds(value: t.Any) -> t.Iterator[str]:
-    """Whatever stands under C(kinds), at any depth, without group and version."""
+    """All values of C(kinds), at any depth, without group and version."""
     if isinstance(value, dict):
         for key, inner in value.items():
             if key == "kinds" and isinstance(inner, list):
@@ -158,7 +158,7 @@ def _kyverno(snapshot: Snapshot) -> t.Iterator[Mechanism]:
         rules = (spec.get("matchConstraints") or {}).get("resourceRules") or ()
         about = {resource for rule in rules for resource in rule.get("resources") or ()}
         if "Deny" in (spec.get("validationActions") or ()) and about & _WORKLOADS:
-            yield Mechanism(f"ValidatingPolicy/{name_of(policy)}", "Kyverno denies Pods that break it")
+            yield Mechanism(f"ValidatingPolicy/{name_of(policy)}", "Kyverno denies violating Pods")
 
 
 def _gatekeeper(snapshot: Snapshot) -> t.Iterator[Mechanism]:
@@ -170,17 +170,17 @@ def _gatekeeper(snapshot: Snapshot) -> t.Iterator[Mechanism]:
             kinds = set(_kinds(spec.get("match") or {}))
             if spec.get("enforcementAction", "deny") == "deny" and (not kinds or kinds & _POD_KINDS):
                 kind = constraint.get("kind") or name_of(definition).partition(".")[0]
-                yield Mechanism(f"{kind}/{name_of(constraint)}", "Gatekeeper denies Pods that break it")
+                yield Mechanism(f"{kind}/{name_of(constraint)}", "Gatekeeper denies violating Pods")
 
 
 def mechanisms(snapshot: Snapshot) -> list[Mechanism]:
-    """What else decides about Pods and turns some away. What exactly it forbids is not told by that.
+    """Other mechanisms that deny Pods; what exactly they forbid is not evaluated.
 
-    :raises UnseenError: when it could not be read.
+    :raises UnseenError: when they could not be read.
     """
     found = list(_validating_policies(snapshot))
     for word, policies in (("kyverno", _kyverno), ("gatekeeper", _gatekeeper)):
-        # Without a webhook, the policies are there and nobody asks them.
+        # Without a webhook, the policies have no effect.
         if _webhook(snapshot, word):
             found.extend(policies(snapshot))
     return found

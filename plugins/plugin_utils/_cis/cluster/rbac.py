@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Who may do what in a cluster, through which binding and which rule of which role."""
+"""RBAC: which subjects have a permission, through which binding, role and rule."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ CORE = ""
 RBAC_GROUP = "rbac.authorization.k8s.io"
 _API = f"/apis/{RBAC_GROUP}/v1"
 
-#: Groups and users that stand for everybody of a kind, by what they stand for.
+#: Groups and users that stand for many subjects.
 EVERYBODY: t.Mapping[str, str] = {
-    "Group/system:authenticated": "everybody who can log in",
-    "Group/system:unauthenticated": "everybody without logging in",
-    "User/system:anonymous": "everybody without logging in",
+    "Group/system:authenticated": "every authenticated user",
+    "Group/system:unauthenticated": "every unauthenticated user",
+    "User/system:anonymous": "every unauthenticated user",
     "Group/system:serviceaccounts": "every service account",
 }
 _ACCOUNTS_OF = "Group/system:serviceaccounts:"
@@ -39,10 +39,10 @@ RoleKey = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Ask:
-    """A right that somebody may have.
+    """A permission to look for.
 
     :param verbs: any of them. :param resources: any of them, with their subresource: C(pods), C(nodes/proxy).
-    :param cluster_scoped: the resource is in no namespace, so that only a ClusterRoleBinding gives the right.
+    :param cluster_scoped: the resource is not namespaced, so that only a ClusterRoleBinding grants the permission.
     """
 
     verbs: tuple[str, ...]
@@ -53,10 +53,10 @@ class Ask:
 
 @dataclass(frozen=True)
 class Hit:
-    """A rule of a role that gives the right.
+    """A rule of a role that grants the permission.
 
-    :param text: which part of it, as C(get,list secrets).
-    :param named: whether it is only for objects of certain names.
+    :param text: which part of it, such as C(get,list secrets).
+    :param named: whether it is limited to named objects.
     """
 
     text: str
@@ -65,10 +65,10 @@ class Hit:
 
 @dataclass(frozen=True)
 class Grant:
-    """Somebody has the right.
+    """A subject has the permission.
 
     :param subject: C(User/x), C(Group/x) or C(ServiceAccount/namespace/x).
-    :param namespace: where, empty for the whole cluster.
+    :param namespace: empty for the whole cluster.
     :param binding: C(ClusterRoleBinding/x) or C(RoleBinding/namespace/x). :param role: in the same form.
     :param path: the binding in the API.
     """
@@ -82,24 +82,24 @@ class Grant:
 
     @property
     def named(self) -> bool:
-        """Whether it is only for objects of certain names."""
+        """Whether it is limited to named objects."""
         return all(hit.named for hit in self.hits)
 
     @property
     def everybody(self) -> str:
-        """Whom it stands for when that is not one but everybody of a kind; empty otherwise."""
+        """The many subjects that it stands for; empty for a single one."""
         if self.subject.startswith(_ACCOUNTS_OF):
             return f"every service account of {self.subject[len(_ACCOUNTS_OF) :]}"
         return EVERYBODY.get(self.subject, "")
 
     @property
     def rights(self) -> str:
-        """What the rules say."""
+        """The granted permissions."""
         return "; ".join(hit.text for hit in self.hits)
 
 
 def subject_name(subject: Object, namespace: str = "") -> str:
-    """How a subject is called here. A service account may also be written as a user.
+    """C(Kind/name) of a subject. A service account may also be given as a user.
 
     :param namespace: of the binding.
     """
@@ -112,7 +112,7 @@ def subject_name(subject: Object, namespace: str = "") -> str:
 
 
 def subject_namespace(subject: str) -> str:
-    """Namespace of a service account; nobody else has one."""
+    """Namespace of a service account; empty for other subjects."""
     parts = subject.split("/")
     return parts[1] if parts[0] == "ServiceAccount" and len(parts) == 3 else ""
 
@@ -122,15 +122,15 @@ def _has(wanted: str, given: t.Collection[str]) -> bool:
 
 
 def _has_resource(wanted: str, given: t.Collection[str]) -> bool:
-    # As the authorizer compares them: "*" is everything, "*/scale" that part of everything, "pods" no part of pods.
+    # As the authorizer does: "*" is everything, "*/scale" the subresource of everything, "pods" no subresource of pods.
     _resource, slash, part = wanted.partition("/")
     return _has(wanted, given) or (bool(slash) and f"*/{part}" in given)
 
 
 def match(rule: Object, ask: Ask) -> Hit | None:
-    """Whether a rule gives a right.
+    """Whether a rule grants a permission.
 
-    :param rule: of a role, as the API has it.
+    :param rule: of a role, from the API.
     """
     if not _has(ask.group, rule.get("apiGroups") or ()):
         return None
@@ -138,7 +138,7 @@ def match(rule: Object, ask: Ask) -> Hit | None:
     names = rule.get("resourceNames") or ()
     verbs = [one for one in ask.verbs if _has(one, rule.get("verbs") or ())]
     if names:
-        # Who makes an object does not say its name yet; of a part of one, such as a token, the name is known.
+        # create cannot be limited by name, except for subresources such as a token.
         resources = [one for one in resources if "/" in one or set(verbs) - {"create"}]
     if not resources or not verbs:
         return None
@@ -189,7 +189,7 @@ class Binding:
 class Rbac:
     """The roles and bindings of a cluster.
 
-    :raises UnseenError: when any of them could not be read: who has a right could not be told then.
+    :raises UnseenError: when any of them could not be read, as grants are not known then.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
@@ -212,7 +212,7 @@ class Rbac:
         return Binding(namespace, name_of(item), key, tuple(dict.fromkeys(subjects)))
 
     def hits(self, asks: t.Sequence[Ask]) -> dict[RoleKey, list[tuple[Ask, Hit]]]:
-        """Rules that give any of the rights, by role."""
+        """Rules that grant any of the permissions, by role."""
         found: dict[RoleKey, list[tuple[Ask, Hit]]] = {}
         for key, rules in self.roles.items():
             matched = [(ask, match(rule, ask)) for rule in rules for ask in asks]
@@ -222,7 +222,7 @@ class Rbac:
         return found
 
     def who_can(self, asks: t.Sequence[Ask]) -> list[Grant]:
-        """Everybody who has any of the rights, once for each binding that gives it."""
+        """All subjects with any of the permissions, once for each binding that grants it."""
         by_role = self.hits(asks)
         grants: list[Grant] = []
         for binding in self.bindings:
@@ -252,7 +252,7 @@ class Rbac:
 
 @functools.lru_cache(maxsize=1)
 def rbac_of(snapshot: Snapshot) -> Rbac:
-    """The roles and bindings of a cluster, put together once.
+    """The roles and bindings of a cluster, cached.
 
     :raises UnseenError: when any of them could not be read.
     """

@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Section 3.1: how people log in."""
+"""Section 3.1: authentication of users."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.
     JOINING,
     is_built_in,
 )
-from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.evaluate import (
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.evaluation import (
     ASK_HOSTS,
     Evaluate,
     conclude,
@@ -41,7 +41,7 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.
 )
 
 _SYSTEM = "system:"
-#: Certificates that kubeadm makes for programs.
+#: Certificates that kubeadm creates for components.
 _PROGRAMS = frozenset(
     {
         "front-proxy-client",
@@ -50,7 +50,7 @@ _PROGRAMS = frozenset(
         "kube-etcd-healthcheck-client",
     }
 )
-#: And those for people in an emergency.
+#: Administrator certificates for emergencies.
 _EMERGENCY = frozenset({"kubernetes-admin", "kubernetes-super-admin"})
 
 
@@ -65,14 +65,14 @@ def _certificate_evidence(snapshot: Snapshot) -> t.Iterator[Evidence]:
             issued.source,
             "subject",
             f"a client certificate of {name}{groups}" + (", kubeadm's for emergencies" if emergency else ""),
-            "" if emergency else "people log in with tokens of an identity provider (OIDC)",
+            "" if emergency else "users authenticate with tokens of an identity provider (OIDC)",
             "" if emergency else FAIL,
             f"User/{name}",
         )
 
 
 def client_certificates(snapshot: Snapshot) -> Result:
-    """3.1.1: people do not log in with certificates. That none was found proves nothing."""
+    """3.1.1: users do not authenticate with client certificates. Finding none does not prove it."""
     evidence = list(_certificate_evidence(snapshot))
     for subject, bindings in rbac_of(snapshot).bound().items():
         kind, _slash, name = subject.partition("/")
@@ -81,24 +81,27 @@ def client_certificates(snapshot: Snapshot) -> Result:
             evidence.append(Evidence(bindings[0].path, "subjects", f"{subject} has {roles}", subject=subject))
     count = failures(evidence)
     if count:
-        return conclude("3.1.1", evidence, good="", bad="{} client certificate(s) are of people or programs.")
+        return conclude(
+            "3.1.1", evidence, good="", bad="{} client certificate(s) are not of Kubernetes' own components."
+        )
     hosts = "" if snapshot.all_hosts_known else f" Certificates on some hosts are not known. {ASK_HOSTS}."
     return Result(
         "3.1.1",
         MANUAL,
-        "No client certificate of a person was found, but the API forgets those that it issued, and a CA keeps no list."
-        " See that people get tokens of an identity provider, and that admin.conf is kept for emergencies."
+        "No client certificate of a user was found, but the API forgets issued certificates, and a CA keeps"
+        " no list."
+        " Make sure that users get tokens of an identity provider, and that admin.conf is kept for emergencies."
         + hosts,
         limited(evidence),
     )
 
 
 def _last_used(secret: Object) -> str:
-    return labels_of(secret).get("kubernetes.io/legacy-token-last-used") or "never, as far as it is recorded"
+    return labels_of(secret).get("kubernetes.io/legacy-token-last-used") or "never, as far as recorded"
 
 
 def account_tokens(snapshot: Snapshot) -> Result:
-    """3.1.2: no token of a service account lives on its own, as people would need it to log in with."""
+    """3.1.2: no service account token is stored in a Secret, as a user would need it to authenticate."""
     evidence = []
     for secret in snapshot.all("secrets:service-account-token"):
         namespace, name = namespace_of(secret), name_of(secret)
@@ -110,7 +113,7 @@ def account_tokens(snapshot: Snapshot) -> Result:
                 "type",
                 f"a token of ServiceAccount/{namespace}/{account} that never expires, last used"
                 f" {_last_used(secret)}",
-                "tokens that expire, asked for by those who need them (TokenRequest)",
+                "expiring tokens, requested when needed (TokenRequest)",
                 FAIL,
                 f"ServiceAccount/{namespace}/{account}",
                 namespace,
@@ -119,8 +122,8 @@ def account_tokens(snapshot: Snapshot) -> Result:
     return conclude(
         "3.1.2",
         evidence,
-        good="No service account has a token that never expires; who may make other ones is told by 5.1.13.",
-        bad="{} token(s) of service accounts never expire, so that a person could work with them.",
+        good="No service account has a token that never expires; 5.1.13 lists who can create others.",
+        bad="{} service account token(s) never expire, so that a user could authenticate with them.",
     )
 
 
@@ -147,12 +150,12 @@ def _token_evidence(snapshot: Snapshot) -> t.Iterator[Evidence]:
         if fields and "expiration" not in fields:
             problem = "never expires"
         elif age is not None and age > _DAY:
-            problem = f"has been there for {int(age.total_seconds() // 3600)} hours"
+            problem = f"is {int(age.total_seconds() // 3600)} hours old"
         yield Evidence(
             f"/api/v1/namespaces/kube-system/secrets/{name_of(secret)}",
             "expiration",
-            f"a token to join with that {problem or 'is younger than a day'}",
-            "tokens that last for a join and no longer" if problem else "",
+            f"a bootstrap token that {problem or 'is younger than a day'}",
+            "tokens that expire within a day" if problem else "",
             FAIL if problem else "",
             f"Secret/kube-system/{name_of(secret)}",
             "kube-system",
@@ -160,7 +163,7 @@ def _token_evidence(snapshot: Snapshot) -> t.Iterator[Evidence]:
 
 
 def bootstrap_tokens(snapshot: Snapshot) -> Result:
-    """3.1.3: tokens to join with are good for nothing else, and go away."""
+    """3.1.3: bootstrap tokens are limited to joining, and expire."""
     evidence = list(_token_evidence(snapshot))
     for binding in rbac_of(snapshot).bindings:
         role = role_id(binding.role)
@@ -174,7 +177,7 @@ def bootstrap_tokens(snapshot: Snapshot) -> Result:
                     binding.path,
                     "subjects",
                     f"{binding.id} gives {subject} {role}",
-                    "what kubeadm gives those who join, and no more",
+                    "only the roles that kubeadm binds for joining",
                     FAIL,
                     subject,
                     binding.namespace,
@@ -183,8 +186,8 @@ def bootstrap_tokens(snapshot: Snapshot) -> Result:
     return conclude(
         "3.1.3",
         evidence,
-        good="Tokens to join with go away within a day and may do nothing but join.",
-        bad="{} time(s), a token to join with lasts or may do more than joining needs.",
+        good="Bootstrap tokens expire within a day, and are limited to joining.",
+        bad="{} finding(s): bootstrap tokens that do not expire within a day, or can do more than join.",
     )
 
 

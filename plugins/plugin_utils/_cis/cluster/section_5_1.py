@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Section 5.1: rights and service accounts."""
+"""Section 5.1: RBAC and service accounts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.
     WILDCARD_ROLES,
     is_expected,
 )
-from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.evaluate import (
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.evaluation import (
     ASK_HOSTS,
     SYSTEM_NAMESPACES,
     Evaluate,
@@ -104,29 +104,29 @@ _ASKS: t.Mapping[str, tuple[Ask, ...]] = {
     "5.1.13": (Ask(("create",), CORE, ("serviceaccounts/token",)),),
 }
 
-#: What a check calls the right; by those of C(_LOCAL), it may be given within one namespace of users.
+#: The permission of a check in words; those of C(_LOCAL) may be granted within one namespace of users.
 _RIGHTS: t.Mapping[str, str] = {
     "5.1.2": "read Secrets",
-    "5.1.4": "create Pods, or what makes them",
+    "5.1.4": "create Pods or workloads",
     "5.1.8": "bind, impersonate or escalate",
     "5.1.9": "create PersistentVolumes",
     "5.1.10": "reach kubelets through nodes/proxy",
-    "5.1.11": "approve certificates",
-    "5.1.12": "change webhooks and policies of admission",
-    "5.1.13": "make tokens of service accounts",
+    "5.1.11": "approve certificate signing requests",
+    "5.1.12": "change admission webhooks and policies",
+    "5.1.13": "create service account tokens",
 }
 _LOCAL = frozenset({"5.1.2", "5.1.4", "5.1.13"})
 
 
 def _tolerable(check_id: str, grant: Grant) -> bool:
-    """Whether a right is kept as small as its purpose allows: to named objects, or within a namespace of users."""
+    """Whether a permission is limited to named objects, or to one namespace of users."""
     if grant.everybody or check_id not in _LOCAL:
         return False
     return grant.named or bool(grant.namespace and grant.namespace not in SYSTEM_NAMESPACES)
 
 
 def grant_evidence(grant: Grant, expected: str, status: str) -> Evidence:
-    """What a report says of somebody who has a right."""
+    """Evidence of a grant."""
     where = f"in the namespace {grant.namespace}" if grant.namespace else "in the whole cluster"
     severe = f"SEVERE, this is {grant.everybody}: " if grant.everybody else ""
     return Evidence(
@@ -146,14 +146,16 @@ def _evaluate_right(check_id: str, snapshot: Snapshot) -> Result:
     for grant in rbac_of(snapshot).who_can(_ASKS[check_id]):
         if not is_expected(check_id, grant.binding, grant.role, grant.subject):
             status = "" if _tolerable(check_id, grant) else FAIL
-            evidence.append(grant_evidence(grant, "only parts of Kubernetes, and administrators", status))
+            evidence.append(
+                grant_evidence(grant, "only components of Kubernetes, and administrators", status)
+            )
     told = len(evidence) - failures(evidence)
-    within = f"; {told} more may within their own namespace or for named objects" if told else ""
+    within = f"; {told} more can within their own namespace or for named objects" if told else ""
     return conclude(
         check_id,
         evidence,
-        good=f"Nobody may {right} but parts of Kubernetes and administrators{within}.",
-        bad="{}" + f" grant(s) let somebody {right} who is no part of Kubernetes{within}.",
+        good=f"Only components of Kubernetes and administrators can {right}{within}.",
+        bad="{}" + f" grant(s) allow other subjects to {right}{within}.",
         literal=FAIL if evidence else PASS,
     )
 
@@ -169,7 +171,7 @@ def _all_powerful(rules: t.Iterable[Object]) -> bool:
 
 
 def cluster_admin(snapshot: Snapshot) -> Result:
-    """5.1.1: nobody but administrators is cluster-admin, by that role or one of the same power."""
+    """5.1.1: only administrators are bound to cluster-admin or an equivalent role."""
     rbac = rbac_of(snapshot)
     powerful = {key for key, rules in rbac.roles.items() if _all_powerful(rules)}
     powerful.add(("ClusterRole", "", "cluster-admin"))
@@ -190,8 +192,8 @@ def cluster_admin(snapshot: Snapshot) -> Result:
                 Evidence(
                     binding.path,
                     role,
-                    f"{severe}{subject} may do everything {where}, through {binding.id}",
-                    "system:masters and kubeadm:cluster-admins alone",
+                    f"{severe}{subject} can do everything {where}, through {binding.id}",
+                    "only system:masters and kubeadm:cluster-admins",
                     PASS if meant else FAIL,
                     subject,
                     subject_namespace(subject) or binding.namespace,
@@ -200,8 +202,8 @@ def cluster_admin(snapshot: Snapshot) -> Result:
     return conclude(
         "5.1.1",
         evidence,
-        good="Only the groups of administrators are cluster-admin.",
-        bad="{} subject(s) may do everything and are no group of administrators.",
+        good="Only the groups of administrators are bound to cluster-admin.",
+        bad="{} subject(s) that are not a group of administrators can do everything.",
         literal=literal,
     )
 
@@ -219,7 +221,7 @@ def _wildcards(rule: Object) -> list[str]:
 
 
 def wildcards(snapshot: Snapshot) -> Result:
-    """5.1.3: roles name what they allow."""
+    """5.1.3: roles do not use wildcards."""
     evidence = []
     for key, rules in rbac_of(snapshot).roles.items():
         role = role_id(key)
@@ -230,7 +232,7 @@ def wildcards(snapshot: Snapshot) -> Result:
                     role_path(key),
                     "rules",
                     "; ".join(dict.fromkeys(found)),
-                    "groups, resources and verbs by name",
+                    "named groups, resources and verbs",
                     FAIL,
                     role,
                     key[1],
@@ -239,8 +241,8 @@ def wildcards(snapshot: Snapshot) -> Result:
     return conclude(
         "5.1.3",
         evidence,
-        good="No role has a wildcard but those that Kubernetes brings.",
-        bad="{} role(s) allow something by a wildcard.",
+        good="Only Kubernetes' own roles use wildcards.",
+        bad="{} role(s) use wildcards.",
     )
 
 
@@ -254,7 +256,7 @@ def _mounting(workload: Workload) -> list[str]:
 
 
 def default_accounts(snapshot: Snapshot) -> Result:
-    """5.1.5: nobody works with a default service account."""
+    """5.1.5: default service accounts are not used."""
     bound = rbac_of(snapshot).bound()
     evidence: list[Evidence] = []
     literal = PASS
@@ -269,8 +271,8 @@ def default_accounts(snapshot: Snapshot) -> Result:
             Evidence(
                 binding.path,
                 "subjects",
-                f"{binding.id} gives it {role_id(binding.role)}",
-                "no right for a default service account",
+                f"{binding.id} binds it to {role_id(binding.role)}",
+                "no permissions for a default service account",
                 FAIL,
                 subject,
                 namespace,
@@ -285,7 +287,7 @@ def default_accounts(snapshot: Snapshot) -> Result:
                     workload.source,
                     "serviceAccountName",
                     f"default, whose token is mounted in {', '.join(mounting)}",
-                    "a service account of its own, or no token",
+                    "a dedicated service account, or no token",
                     FAIL,
                     workload.subject,
                     workload.namespace,
@@ -294,14 +296,14 @@ def default_accounts(snapshot: Snapshot) -> Result:
     return conclude(
         "5.1.5",
         evidence,
-        good="No default service account has a right, and no Pod holds the token of one.",
-        bad="{} time(s), a default service account is used.",
+        good="No default service account has permissions, and no Pod mounts the token of one.",
+        bad="{} use(s) of default service accounts.",
         literal=literal,
     )
 
 
 def mounted_tokens(snapshot: Snapshot) -> Result:
-    """5.1.6: a Pod holds a token only where its account may do something with it."""
+    """5.1.6: Pods mount a token only if its account has permissions."""
     bound = rbac_of(snapshot).bound()
     evidence = []
     for workload in workloads(snapshot):
@@ -312,13 +314,13 @@ def mounted_tokens(snapshot: Snapshot) -> Result:
         group = f"Group/system:serviceaccounts:{workload.namespace}"
         roles = [role_id(binding.role) for name in (account, group) for binding in bound.get(name, ())]
         observed = f"the token of {account} in {', '.join(mounting)}"
-        use = f", which has {', '.join(dict.fromkeys(roles))}" if roles else ", which no role is bound to"
+        use = f", which is bound to {', '.join(dict.fromkeys(roles))}" if roles else ", which has no binding"
         evidence.append(
             Evidence(
                 workload.source,
                 "automountServiceAccountToken",
                 observed + use,
-                "" if roles else "false: whoever has no right needs no token",
+                "" if roles else "false: without permissions a token is useless",
                 "" if roles else FAIL,
                 workload.subject,
                 workload.namespace,
@@ -327,8 +329,8 @@ def mounted_tokens(snapshot: Snapshot) -> Result:
     return conclude(
         "5.1.6",
         evidence,
-        good="Tokens are mounted only for service accounts that have a right.",
-        bad="{} workload(s) mount a token that is good for nothing there.",
+        good="Tokens are mounted only for service accounts with permissions.",
+        bad="{} workload(s) mount a token that they cannot use.",
         literal=FAIL if evidence else PASS,
     )
 
@@ -337,7 +339,7 @@ _MASTERS = "system:masters"
 
 
 def masters_group(snapshot: Snapshot) -> Result:
-    """5.1.7: nobody is a member of the group that no policy holds back."""
+    """5.1.7: system:masters, which bypasses RBAC, is not used."""
     evidence = []
     for binding in rbac_of(snapshot).bindings:
         subject = f"Group/{_MASTERS}"
@@ -347,8 +349,8 @@ def masters_group(snapshot: Snapshot) -> Result:
                 Evidence(
                     binding.path,
                     "subjects",
-                    f"{binding.id} names the group {_MASTERS}",
-                    "a group of its own",
+                    f"{binding.id} has the group {_MASTERS} as subject",
+                    "a dedicated group",
                     FAIL,
                     subject,
                     binding.namespace,
@@ -358,8 +360,8 @@ def masters_group(snapshot: Snapshot) -> Result:
         Evidence(
             issued.source,
             "organization",
-            f"{issued.common_name} is a member of {_MASTERS}: the certificate cannot be taken back",
-            "no certificate of that group on a host; kubeadm's super-admin.conf belongs in a safe",
+            f"{issued.common_name} is a member of {_MASTERS}: the certificate cannot be revoked",
+            "no certificate of that group on a host; store kubeadm's super-admin.conf in a safe place",
             FAIL,
             f"Certificate/{issued.common_name}",
         )
@@ -372,8 +374,8 @@ def masters_group(snapshot: Snapshot) -> Result:
     return conclude(
         "5.1.7",
         evidence,
-        good=f"No certificate that was found is of {_MASTERS}, and no further binding names that group.",
-        bad="{} time(s)," + f" {_MASTERS} is used.",
+        good=f"No client certificate is of {_MASTERS}, and no further binding has that group as subject.",
+        bad="{}" + f" use(s) of {_MASTERS}.",
     )
 
 

@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Section 5.2: what Pods may do to the host that they run on.
+"""Section 5.2: what Pods can do to their host.
 
 A check fails where a namespace of users would let a Pod do it, and where a running Pod does it, wherever that is. In
 namespaces of the system, the possibility alone is no failure: what runs there is made by those who run the cluster.
@@ -26,7 +26,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model im
     Evidence,
     Result,
 )
-from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.evaluate import (
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.evaluation import (
     ASK_HOSTS,
     SYSTEM_NAMESPACES,
     Evaluate,
@@ -57,7 +57,7 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.
     workloads,
 )
 
-#: What a Pod does of something that a check is about: one text for each place, empty when it does not.
+#: How a Pod violates a check: one text for each place, empty when it does not.
 Uses = t.Callable[[Object], list[str]]
 
 
@@ -98,12 +98,12 @@ def _root(pod: Object, container: Object) -> str:
         return "runAsUser: 0"
     if user or setting(pod, container, "runAsNonRoot") is True:
         return ""
-    # With a user namespace, root of the container is nobody on the host.
+    # With a user namespace, the container's root is an unprivileged user on the host.
     return "" if spec_of(pod).get("hostUsers") is False else "neither runAsNonRoot nor runAsUser is set"
 
 
 def _capabilities(container: Object) -> tuple[set[str], set[str]]:
-    """Those that are added and those that are dropped, without their prefix."""
+    """Added and dropped capabilities, without their prefix."""
     value = _own(container, "capabilities") or {}
 
     def names(part: str) -> set[str]:
@@ -116,7 +116,7 @@ def _capabilities(container: Object) -> tuple[set[str], set[str]]:
 def _net_raw(pod: Object, container: Object) -> str:
     added, dropped = _capabilities(container)
     if _own(container, "privileged") is True:
-        return "privileged, so with every capability"
+        return "privileged, so it has every capability"
     if added & {"ALL", "NET_RAW"}:
         return "adds NET_RAW"
     return "" if dropped & {"ALL", "NET_RAW"} else "does not drop NET_RAW"
@@ -125,7 +125,7 @@ def _net_raw(pod: Object, container: Object) -> str:
 def _more_capabilities(pod: Object, container: Object) -> str:
     added, dropped = _capabilities(container)
     if _own(container, "privileged") is True:
-        return "privileged, so with every capability"
+        return "privileged, so it has every capability"
     extra = sorted(added - {"NET_BIND_SERVICE"})
     if extra:
         return f"adds {', '.join(extra)}"
@@ -147,7 +147,7 @@ def _host_paths(pod: Object) -> list[str]:
 
 def _host_ports(pod: Object, container: Object) -> str:
     if spec_of(pod).get("hostNetwork") is True:
-        # The API server writes the ports of such a Pod down as ports of the host; that is a matter of 5.2.5.
+        # The API server sets hostPort for Pods with hostNetwork; 5.2.5 is about them.
         return ""
     ports = [str(port["hostPort"]) for port in container.get("ports") or () if port.get("hostPort")]
     return f"hostPort {', '.join(ports)}" if ports else ""
@@ -157,8 +157,8 @@ def _host_ports(pod: Object, container: Object) -> str:
 class _Check:
     """One of the checks 5.2.2 to 5.2.12.
 
-    :param what: a Pod would do. :param key: field of a Pod. :param level: of Pod Security that forbids it.
-    :param literal: what the benchmark's own audit looks at, where it looks at running Pods.
+    :param what: a Pod could do. :param key: field of a Pod. :param level: of Pod Security that forbids it.
+    :param literal: what the benchmark's own audit checks, where it checks running Pods.
     """
 
     what: str
@@ -187,14 +187,12 @@ _CHECKS: t.Mapping[str, _Check] = {
         _by_container(_privileged),
         _main_containers(_privileged),
     ),
-    "5.2.3": _Check(
-        "see the processes of the host", "hostPID", BASELINE, _by_pod("hostPID"), _by_pod("hostPID")
-    ),
+    "5.2.3": _Check("see the host's processes", "hostPID", BASELINE, _by_pod("hostPID"), _by_pod("hostPID")),
     "5.2.4": _Check(
         "share memory with the host", "hostIPC", BASELINE, _by_pod("hostIPC"), _by_pod("hostIPC")
     ),
     "5.2.5": _Check(
-        "be in the network of the host",
+        "use the host's network",
         "hostNetwork",
         BASELINE,
         _by_pod("hostNetwork"),
@@ -215,18 +213,18 @@ _CHECKS: t.Mapping[str, _Check] = {
         "have capabilities", "securityContext.capabilities", RESTRICTED, _by_container(_more_capabilities)
     ),
     "5.2.10": _Check(
-        "be processes of a Windows host",
+        "run as HostProcess containers",
         "securityContext.windowsOptions.hostProcess",
         BASELINE,
         _by_container(_host_process),
     ),
-    "5.2.11": _Check("mount directories of the host", "volumes.hostPath", BASELINE, _host_paths),
-    "5.2.12": _Check("take ports of the host", "ports.hostPort", BASELINE, _by_container(_host_ports)),
+    "5.2.11": _Check("mount host directories", "volumes.hostPath", BASELINE, _host_paths),
+    "5.2.12": _Check("use host ports", "ports.hostPort", BASELINE, _by_container(_host_ports)),
 }
 
 
 def _used(snapshot: Snapshot, check: _Check) -> list[Evidence]:
-    """Running Pods that do it."""
+    """Running Pods that violate it."""
     found = []
     for workload in workloads(snapshot):
         texts = list(dict.fromkeys(text for pod in workload.pods for text in check.uses(pod)))
@@ -236,7 +234,7 @@ def _used(snapshot: Snapshot, check: _Check) -> list[Evidence]:
                     workload.source,
                     check.key,
                     "; ".join(texts),
-                    "" if workload.static else f"no Pod that may {check.what}",
+                    "" if workload.static else f"no Pod that can {check.what}",
                     "" if workload.static else FAIL,
                     workload.subject,
                     workload.namespace,
@@ -254,7 +252,7 @@ def _user_namespaces(snapshot: Snapshot) -> list[tuple[str, Enforced]]:
 
 
 def _namespace_evidence(name: str, found: Enforced, expected: str, status: str) -> Evidence:
-    sure = "" if found.known else " (not known for sure)"
+    sure = "" if found.known else " (uncertain)"
     return Evidence(
         f"/api/v1/namespaces/{name}",
         LABEL,
@@ -272,8 +270,10 @@ def _unknown(check_id: str, snapshot: Snapshot, evidence: t.Sequence[Evidence]) 
     return Result(
         check_id,
         ERROR,
-        f"{failures(evidence)} finding(s) so far, but what the API server does about Pods of namespaces is not known:"
-        " labels count only with the admission plugin PodSecurity, and defaults are in files of the control planes."
+        f"{failures(evidence)} finding(s) so far, but the Pod Security configuration of the API server is"
+        " not known:"
+        " labels count only with the admission plugin PodSecurity, and defaults are in files of the control"
+        " planes."
         f" {ASK_HOSTS}.",
         limited([*evidence, *told]),
     )
@@ -304,7 +304,8 @@ def _evaluate_check(check_id: str, snapshot: Snapshot) -> Result:
         return Result(
             check_id,
             MANUAL,
-            f"Pod Security lets Pods {check.what} in {len(open_to)} namespace(s), and no running Pod does; see whether"
+            f"Pod Security allows Pods to {check.what} in {len(open_to)} namespace(s), and no running Pod"
+            " does; check whether"
             " the other policies that were found forbid it.",
             limited(evidence),
             literal,
@@ -312,8 +313,8 @@ def _evaluate_check(check_id: str, snapshot: Snapshot) -> Result:
     return conclude(
         check_id,
         evidence,
-        good=f"No Pod may {check.what} in namespaces of users, and none does.",
-        bad="{}" + f" finding(s): workloads that may {check.what}, or namespaces of users that let them.",
+        good=f"No Pod is allowed to {check.what} in namespaces of users, and none does.",
+        bad="{}" + f" finding(s): workloads that can {check.what}, or namespaces of users that allow it.",
         literal=literal,
     )
 
@@ -331,14 +332,14 @@ def _windows(snapshot: Snapshot) -> bool:
 
 
 def host_process(snapshot: Snapshot) -> Result:
-    """5.2.10: no Pod is a process of a Windows host, which only Windows hosts can have."""
+    """5.2.10: no HostProcess containers, which only Windows nodes can run."""
     if not _windows(snapshot):
         return Result("5.2.10", NOT_APPLICABLE, "No node runs Windows.")
     return _evaluate_check("5.2.10", snapshot)
 
 
 def policy_mechanism(snapshot: Snapshot) -> Result:
-    """5.2.1: something decides about Pods in every namespace of users."""
+    """5.2.1: every namespace of users has a Pod security mechanism."""
     evidence = []
     unknown = False
     literal = FAIL
@@ -356,8 +357,8 @@ def policy_mechanism(snapshot: Snapshot) -> Result:
     return conclude(
         "5.2.1",
         evidence,
-        good="Policies decide about the Pods of users.",
-        bad="{} namespace(s) of users take every Pod, whatever it may do to the host.",
+        good="Pod security is enforced in all namespaces of users.",
+        bad="{} namespace(s) of users admit every Pod, including privileged ones.",
         literal=PASS if others else literal,
     )
 

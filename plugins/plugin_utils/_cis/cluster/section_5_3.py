@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Section 5.3: policies of the network."""
+"""Section 5.3: network policies."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model im
     Evidence,
     Result,
 )
-from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.evaluate import (
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.evaluation import (
     SYSTEM_NAMESPACES,
     Evaluate,
     conclude,
@@ -37,7 +37,7 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.
     workloads,
 )
 
-#: DaemonSets of network plugins by their name, and whether they enforce NetworkPolicies; None where it depends.
+#: DaemonSets of CNI plugins by name, and whether they enforce NetworkPolicies; None where it depends.
 _PLUGINS: t.Mapping[str, bool | None] = {
     "antrea-agent": True,
     "calico-node": True,
@@ -53,13 +53,13 @@ _PLUGINS: t.Mapping[str, bool | None] = {
     "kube-flannel-ds": False,
     # Newer ones do.
     "kindnet": None,
-    # Where its network policy agent is on.
+    # If its network policy agent is enabled.
     "aws-node": None,
 }
 
 
 def _cilium_off(snapshot: Snapshot) -> str:
-    """The setting of Cilium that keeps it from enforcing NetworkPolicies, empty when there is none."""
+    """The Cilium setting that disables NetworkPolicies, empty without one."""
     for settings in snapshot.all("cilium-config"):
         data = settings.get("data") or {}
         for key, value in (("enable-policy", "never"), ("enable-k8s-networkpolicy", "false")):
@@ -80,16 +80,16 @@ def _plugin_evidence(snapshot: Snapshot, item: Object) -> Evidence:
     if not _runs(item):
         observed, status = f"{name} runs on no node", FAIL
     elif off:
-        observed, status = f"cilium is told not to enforce them: {off}", FAIL
+        observed, status = f"cilium is configured not to enforce them: {off}", FAIL
     elif enforces is None:
-        observed, status = f"{name} enforces them only in some versions and settings", ""
+        observed, status = f"{name} enforces them only in some versions and configurations", ""
     elif not enforces:
         observed, status = f"{name} does not enforce them", FAIL
     return Evidence(
         f"/apis/apps/v1/namespaces/{namespace}/daemonsets/{name}",
         "name",
         observed,
-        "a network plugin that enforces NetworkPolicies",
+        "a CNI plugin that enforces NetworkPolicies",
         status,
         f"DaemonSet/{namespace}/{name}",
         namespace,
@@ -97,19 +97,20 @@ def _plugin_evidence(snapshot: Snapshot, item: Object) -> Evidence:
 
 
 def network_plugin(snapshot: Snapshot) -> Result:
-    """5.3.1: the network enforces policies. One that does makes up for others next to it."""
+    """5.3.1: the CNI plugin enforces policies. One such plugin is enough."""
     known = [item for item in snapshot.all("daemonsets") if name_of(item) in _PLUGINS]
     evidence = [_plugin_evidence(snapshot, item) for item in known]
     statuses = {item.status for item in evidence}
     if PASS in statuses:
         told = [item if item.status == PASS else _told(item) for item in evidence]
-        return conclude("5.3.1", told, good="The network plugin enforces NetworkPolicies.", bad="")
+        return conclude("5.3.1", told, good="The CNI plugin enforces NetworkPolicies.", bad="")
     if not evidence or "" in statuses:
         return Result(
             "5.3.1",
             MANUAL,
-            "Whether the network enforces NetworkPolicies cannot be told from the names of DaemonSets. Make a policy"
-            " that denies everything in a namespace for tests, and see whether a Pod there can still be reached.",
+            "The names of DaemonSets do not tell whether NetworkPolicies are enforced. Create a"
+            " default-deny policy"
+            " in a test namespace, and check whether a Pod there can still be reached.",
             tuple(evidence),
         )
     return conclude("5.3.1", evidence, good="", bad="Nothing in the cluster enforces NetworkPolicies.")
@@ -122,7 +123,7 @@ def _told(item: Evidence) -> Evidence:
 
 
 def _with_own_address(snapshot: Snapshot) -> set[str]:
-    """Namespaces with Pods that a policy can isolate: those that are in the network of the host cannot be."""
+    """Namespaces with Pods that a policy can isolate, which Pods with hostNetwork are not."""
     return {
         workload.namespace
         for workload in workloads(snapshot)
@@ -131,7 +132,7 @@ def _with_own_address(snapshot: Snapshot) -> set[str]:
 
 
 def isolated_namespaces(snapshot: Snapshot) -> Result:
-    """5.3.2: nothing reaches the Pods of a namespace unless a policy lets it.
+    """5.3.2: Pods of a namespace accept only traffic that a policy allows.
 
     In namespaces of the system, that is asked only where there are Pods that a policy can isolate.
     """
@@ -147,7 +148,7 @@ def isolated_namespaces(snapshot: Snapshot) -> Result:
         isolating = [subject for subject, isolates, opens in about if isolates and not opens]
         opening = [subject for subject, isolates, opens in about if opens]
         if opening:
-            observed = f"{opening[0]} lets everything in"
+            observed = f"{opening[0]} allows all ingress"
         elif isolating:
             observed = f"{isolating[0]} isolates all Pods"
         else:
@@ -158,7 +159,7 @@ def isolated_namespaces(snapshot: Snapshot) -> Result:
                 f"/apis/networking.k8s.io/v1/namespaces/{name}/networkpolicies",
                 "ingress",
                 observed,
-                "a policy for all Pods that denies what no other policy allows",
+                "a default-deny policy for all Pods",
                 PASS if isolating and not opening else FAIL,
                 f"Namespace/{name}",
                 name,
@@ -166,13 +167,15 @@ def isolated_namespaces(snapshot: Snapshot) -> Result:
         )
     if not found:
         return Result(
-            "5.3.2", ERROR, "The API server shows no namespace at all. See what the credentials may read."
+            "5.3.2",
+            ERROR,
+            "The API server returned no namespaces, expected some. Check the permissions of the credentials.",
         )
     return conclude(
         "5.3.2",
         evidence,
-        good="In every namespace, Pods are reached only where a policy lets something in.",
-        bad="{} namespace(s) let everything in.",
+        good="Every namespace has a default-deny policy.",
+        bad="{} namespace(s) allow all ingress.",
         literal=literal,
     )
 

@@ -18,7 +18,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model im
     Evidence,
     Result,
 )
-from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.evaluate import (
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.evaluation import (
     ASK_HOSTS,
     Evaluate,
     conclude,
@@ -35,7 +35,7 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.
 
 
 def _from_environment(container: Object) -> list[str]:
-    """Variables of a container that come from a Secret, with its name."""
+    """Environment variables of a container that come from a Secret, with its name."""
     found = []
     for variable in container.get("env") or ():
         reference = (variable.get("valueFrom") or {}).get("secretKeyRef")
@@ -46,7 +46,7 @@ def _from_environment(container: Object) -> list[str]:
 
 
 def secrets_as_files(snapshot: Snapshot) -> Result:
-    """5.4.1: Secrets come as files, for an environment is inherited, logged and dumped."""
+    """5.4.1: Secrets are mounted as files, as an environment is inherited, logged and dumped."""
     evidence = []
     for workload in workloads(snapshot):
         texts = [
@@ -70,21 +70,21 @@ def secrets_as_files(snapshot: Snapshot) -> Result:
     return conclude(
         "5.4.1",
         evidence,
-        good="No running container gets a Secret by its environment.",
-        bad="{} workload(s) get Secrets by the environment.",
+        good="No running container gets a Secret from its environment.",
+        bad="{} workload(s) get Secrets from the environment.",
     )
 
 
 _STORES: t.Mapping[str, str] = {
     "secretproviderclasses.secrets-store.csi.x-k8s.io": "the Secrets Store CSI driver mounts them",
     "externalsecrets.external-secrets.io": "External Secrets copies them into the cluster",
-    "vaultstaticsecrets.secrets.hashicorp.com": "the operator of Vault copies them into the cluster",
-    "vaultdynamicsecrets.secrets.hashicorp.com": "the operator of Vault makes them for a time",
+    "vaultstaticsecrets.secrets.hashicorp.com": "the Vault operator copies them into the cluster",
+    "vaultdynamicsecrets.secrets.hashicorp.com": "the Vault operator creates temporary ones",
 }
 
 
 def external_store(snapshot: Snapshot) -> Result:
-    """5.4.2: Secrets, or the keys to them, are kept outside of the cluster where that is worth it."""
+    """5.4.2: an external store of Secrets, or of their keys, was considered."""
     evidence = []
     for resource, use in _STORES.items():
         count = len(snapshot.custom(resource))
@@ -98,18 +98,19 @@ def external_store(snapshot: Snapshot) -> Result:
     providers = [((server.get("encryption") or {}).get("secrets") or [""])[0] for server in servers]
     if snapshot.all_servers_known and all(provider.startswith("kms") for provider in providers):
         evidence.append(
-            Evidence("encryption of the API server", "secrets", "a KMS outside keeps the keys", "", PASS)
+            Evidence("encryption of the API server", "secrets", "an external KMS has the keys", "", PASS)
         )
     if evidence:
         return conclude(
-            "5.4.2", evidence, good="Secrets or their keys are kept outside of the cluster.", bad=""
+            "5.4.2", evidence, good="Secrets or their keys are stored outside the cluster.", bad=""
         )
     hosts = "" if snapshot.all_servers_known else f" Encryption is not known. {ASK_HOSTS}."
     return Result(
         "5.4.2",
         MANUAL,
-        "No store of Secrets outside of the cluster was found. Decide whether these Secrets need one: a backup of etcd"
-        " has them, and whoever may read Secrets here has them." + hosts,
+        "No external secret store was found. Decide whether you need one: every backup of etcd has all"
+        " Secrets, and so has"
+        " everyone who can read Secrets in the API." + hosts,
     )
 
 

@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Section 5.5: where images come from."""
+"""Section 5.5: image admission."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model im
     Evidence,
     Result,
 )
-from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.evaluate import (
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.evaluation import (
     ASK_HOSTS,
     Evaluate,
     conclude,
@@ -33,12 +33,12 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.
 )
 
 _WEBHOOKS = "validatingwebhookconfigurations"
-#: Words in the names of webhooks whose purpose is to look at signatures.
+#: Words in the names of webhooks that verify signatures.
 _VERIFIERS = ("connaisseur", "cosign", "kritis", "portieris", "policy.sigstore.dev", "ratify")
 
 
 def _verifying_rules(policy: Object) -> bool:
-    """Whether a policy of Kyverno turns images away that are not signed."""
+    """Whether a Kyverno policy denies unsigned images."""
     spec = policy.get("spec") or {}
     for rule in spec.get("rules") or ():
         for verify in rule.get("verifyImages") or ():
@@ -49,7 +49,7 @@ def _verifying_rules(policy: Object) -> bool:
 
 
 def _found(snapshot: Snapshot) -> t.Iterator[tuple[str, str]]:
-    """Objects that turn images away by their origin, and what they do."""
+    """Objects that deny images by their origin, and what they do."""
     hooks = [item for item in snapshot.all(_WEBHOOKS) if item.get("webhooks")]
     names = [name_of(item) for item in hooks]
     if any("kyverno" in name for name in names):
@@ -65,7 +65,7 @@ def _found(snapshot: Snapshot) -> t.Iterator[tuple[str, str]]:
                 yield f"ImageValidatingPolicy/{name_of(policy)}", "Kyverno verifies images"
     signed = any("policy.sigstore.dev" in name for name in names)
     for policy in snapshot.custom("clusterimagepolicies.policy.sigstore.dev") if signed else ():
-        yield f"ClusterImagePolicy/{name_of(policy)}", "the policy controller of sigstore verifies signatures"
+        yield f"ClusterImagePolicy/{name_of(policy)}", "the Sigstore policy controller verifies signatures"
     for name in names:
         if any(word in name for word in _VERIFIERS) and "policy.sigstore.dev" not in name:
             yield f"ValidatingWebhookConfiguration/{name}", "verifies signatures"
@@ -80,7 +80,7 @@ def _about_pods(hook: Object) -> bool:
 
 
 def image_provenance(snapshot: Snapshot) -> Result:
-    """5.5.1: only images of known origin run."""
+    """5.5.1: only images of verified origin run."""
     evidence = [
         Evidence("admission", subject, about, "", PASS, subject) for subject, about in _found(snapshot)
     ]
@@ -88,28 +88,35 @@ def image_provenance(snapshot: Snapshot) -> Result:
     plugin = [bool(server.get("image_policy_webhook")) for server in servers]
     known = snapshot.all_servers_known
     if known and all(plugin):
-        evidence.append(Evidence("admission plugins of the API server", "ImagePolicyWebhook", "on", "", PASS))
+        evidence.append(
+            Evidence("admission plugins of the API server", "ImagePolicyWebhook", "enabled", "", PASS)
+        )
     literal = FAIL if False in plugin else PASS if known else ""
     if evidence:
-        good = "Something turns away images of unknown origin."
+        good = "Images of unverified origin are denied."
         return conclude("5.5.1", evidence, good=good, bad="", literal=literal)
     if not known and all(plugin):
-        return Result("5.5.1", ERROR, f"Whether ImagePolicyWebhook is on is not known. {ASK_HOSTS}.")
+        return Result("5.5.1", ERROR, f"Whether ImagePolicyWebhook is enabled is not known. {ASK_HOSTS}.")
     others = [
-        Evidence("admission", f"ValidatingWebhookConfiguration/{name_of(hook)}", "is asked about Pods")
+        Evidence("admission", f"ValidatingWebhookConfiguration/{name_of(hook)}", "reviews Pods")
         for hook in snapshot.all(_WEBHOOKS)
         if _about_pods(hook)
     ]
     if any(plugin):
         plugins = Evidence(
-            "admission plugins of the API servers", "ImagePolicyWebhook", "on for some", "on for all", FAIL
+            "admission plugins of the API servers",
+            "ImagePolicyWebhook",
+            "enabled on some",
+            "enabled on all",
+            FAIL,
         )
         bad = "Images are verified by some API servers, and not by others."
         return conclude("5.5.1", [plugins, *others], good="", bad=bad, literal=literal)
     return Result(
         "5.5.1",
         MANUAL,
-        "Nothing in the API that is known to verify images was found. See whether a webhook of your own does, or the"
+        "No known mechanism that verifies images was found in the API. Check whether a webhook of your own"
+        " does, or the"
         " container runtime (image verifiers of containerd, the signature policy of CRI-O).",
         limited(others),
         literal,

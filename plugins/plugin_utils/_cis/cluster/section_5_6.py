@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Section 5.6: what every workload should have."""
+"""Section 5.6: namespaces and defaults of workloads."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model im
     Evidence,
     Result,
 )
-from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.evaluate import (
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.evaluation import (
     ASK_HOSTS,
     SYSTEM_NAMESPACES,
     Evaluate,
@@ -47,7 +47,7 @@ _DEFAULT = "default"
 
 
 def namespaces_as_borders(snapshot: Snapshot) -> Result:
-    """5.6.1: what belongs to different people or purposes is in different namespaces."""
+    """5.6.1: unrelated workloads are in different namespaces."""
     homes: dict[str, int] = {}
     for workload in workloads(snapshot):
         if workload.namespace not in SYSTEM_NAMESPACES:
@@ -65,13 +65,13 @@ def namespaces_as_borders(snapshot: Snapshot) -> Result:
         for name, count in sorted(homes.items())
     ]
     if not homes:
-        return Result("5.6.1", NOT_APPLICABLE, "Users run nothing yet that could be kept apart.")
+        return Result("5.6.1", NOT_APPLICABLE, "There are no workloads of users yet.")
     if failures(evidence):
         return conclude("5.6.1", evidence, good="", bad="Workloads are in the namespace default.")
     return Result(
         "5.6.1",
         MANUAL,
-        f"Workloads are in {len(homes)} namespace(s). See that those of different people or purposes are kept apart.",
+        f"Workloads are in {len(homes)} namespace(s). Make sure that unrelated ones are separated.",
         limited(evidence),
     )
 
@@ -80,9 +80,9 @@ _GOOD_PROFILES = ("RuntimeDefault", "Localhost")
 
 
 def _unconfined(pod: Object, container: Object) -> str:
-    """Why a container may make any call to the kernel; C(default) when the kubelet decides."""
+    """Why a container has no seccomp profile; C(default) when the kubelet decides."""
     if (container.get("securityContext") or {}).get("privileged") is True:
-        return "privileged, so without any profile"
+        return "privileged, so without a profile"
     kind = (setting(pod, container, "seccompProfile") or {}).get("type")
     if kind is None:
         return "default"
@@ -90,7 +90,7 @@ def _unconfined(pod: Object, container: Object) -> str:
 
 
 def _kubelet_default(snapshot: Snapshot) -> bool | None:
-    """Whether every kubelet gives a profile to containers that ask for none; C(None) when it is not known."""
+    """Whether every kubelet has seccompDefault; C(None) when it is not known."""
     settings = [kubelet.get("seccomp_default") for kubelet in snapshot.kubelets]
     if False in settings:
         return False
@@ -99,7 +99,7 @@ def _kubelet_default(snapshot: Snapshot) -> bool | None:
 
 
 def _seccomp_texts(workload: Workload, by_kubelet: bool | None) -> tuple[list[str], list[str]]:
-    """What is found of a workload, and what would be if kubelets gave no profile."""
+    """Findings of a workload, and further ones without seccompDefault."""
     sure: dict[str, list[str]] = {}
     for pod in workload.pods:
         for container in containers(pod):
@@ -113,7 +113,7 @@ def _seccomp_texts(workload: Workload, by_kubelet: bool | None) -> tuple[list[st
 
 
 def seccomp(snapshot: Snapshot) -> Result:
-    """5.6.2: containers may make only the calls to the kernel that they need."""
+    """5.6.2: containers have a seccomp profile."""
     by_kubelet = _kubelet_default(snapshot)
     evidence = []
     unknown = False
@@ -139,22 +139,23 @@ def seccomp(snapshot: Snapshot) -> Result:
         return Result(
             "5.6.2",
             ERROR,
-            f"{failures(evidence)} finding(s) so far, but whether every kubelet gives a profile to containers that"
-            f" ask for none is not known. {ASK_HOSTS}.",
+            f"{failures(evidence)} finding(s) so far, but whether every kubelet has seccompDefault is not"
+            " known."
+            f" {ASK_HOSTS}.",
             limited(evidence),
             literal,
         )
     return conclude(
         "5.6.2",
         evidence,
-        good="Every container runs with a seccomp profile.",
+        good="Every container has a seccomp profile.",
         bad="{} workload(s) have containers without a seccomp profile.",
         literal=literal,
     )
 
 
 def _careful(pod: Object, container: Object) -> bool:
-    """Whether a security context takes anything away that a container would have by default."""
+    """Whether a security context restricts anything."""
     own = container.get("securityContext") or {}
     dropped = (own.get("capabilities") or {}).get("drop")
     profile = (setting(pod, container, "seccompProfile") or {}).get("type") in _GOOD_PROFILES
@@ -169,7 +170,7 @@ def _careful(pod: Object, container: Object) -> bool:
 
 
 def security_contexts(snapshot: Snapshot) -> Result:
-    """5.6.3: every container has a security context that takes something away. What exactly is told by 5.2."""
+    """5.6.3: every container has a restricting security context. 5.2 is about the details."""
     evidence = []
     literal = PASS
     for workload in workloads(snapshot):
@@ -183,8 +184,8 @@ def security_contexts(snapshot: Snapshot) -> Result:
                 Evidence(
                     workload.source,
                     "securityContext",
-                    f"nothing is taken away from container {', '.join(dict.fromkeys(lacking))}",
-                    "runAsNonRoot, readOnlyRootFilesystem, dropped capabilities or the like",
+                    f"no restriction for container {', '.join(dict.fromkeys(lacking))}",
+                    "runAsNonRoot, readOnlyRootFilesystem, dropped capabilities or similar",
                     FAIL,
                     workload.subject,
                     workload.namespace,
@@ -193,8 +194,8 @@ def security_contexts(snapshot: Snapshot) -> Result:
     return conclude(
         "5.6.3",
         evidence,
-        good="Every container has a security context that takes something away from it.",
-        bad="{} workload(s) have containers with all that a container has by default.",
+        good="Every container has a restricting security context.",
+        bad="{} workload(s) have containers without a restricting security context.",
         literal=literal,
     )
 
@@ -224,7 +225,7 @@ _KINDS: t.Mapping[str, str] = {
 
 
 def default_namespace(snapshot: Snapshot) -> Result:
-    """5.6.4: nothing is in the namespace default but what Kubernetes puts there."""
+    """5.6.4: the namespace default has only Kubernetes' own objects."""
     evidence = []
     for resource, kind in _KINDS.items():
         for item in snapshot.all(resource):
@@ -236,8 +237,8 @@ def default_namespace(snapshot: Snapshot) -> Result:
                 Evidence(
                     f"/api/v1/namespaces/{_DEFAULT}",
                     kind,
-                    f"{subject} is there",
-                    "a namespace of its own",
+                    f"{subject} exists there",
+                    "another namespace",
                     FAIL,
                     subject,
                     _DEFAULT,
@@ -246,8 +247,8 @@ def default_namespace(snapshot: Snapshot) -> Result:
     return conclude(
         "5.6.4",
         evidence,
-        good="Nothing is in the namespace default but what Kubernetes puts there.",
-        bad="{} object(s) are in the namespace default.",
+        good="The namespace default has only Kubernetes' own objects.",
+        bad="The namespace default has {} other object(s).",
     )
 
 

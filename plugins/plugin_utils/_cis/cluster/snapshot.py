@@ -5,10 +5,10 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""What the audit of a cluster looks at, and how it is read from the API.
+"""A snapshot of a cluster for the audit, read from the API.
 
-Everything is read once. What cannot be read is remembered with the reason, and only the checks that need it suffer.
-Of Secrets, and of all kinds where a name is enough, only metadata is asked for.
+Everything is read once. What cannot be read is kept with the reason, and only the checks that need it get an error.
+Of Secrets, and of all kinds where the name is enough, only metadata is requested.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ _AT_ONCE = 8
 class Resource:
     """A list of the API, or one object.
 
-    :param name: as C(kubectl) has it; with a suffix after a colon where one resource is read in parts.
+    :param name: as in C(kubectl); with a suffix after a colon where one resource is read in parts.
     :param path: of the API.
     :param whole: whether more than the metadata of its items is needed.
     :param query: further parameters, encoded.
-    :param only: name of the one object that is read of the list.
+    :param only: name of the only object to read.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Resource:
 
     @property
     def permission(self) -> dict[str, str]:
-        """What is needed to read it, as C(kubectl auth can-i) asks for it."""
+        """The permission to read it, as in C(kubectl auth can-i)."""
         parts = self.path.strip("/").split("/")
         return {
             "verb": "get" if self.only else "list",
@@ -79,7 +79,7 @@ def _resources() -> tuple[Resource, ...]:
         Resource("validatingadmissionpolicybindings", f"{admission}/validatingadmissionpolicybindings"),
         Resource("validatingwebhookconfigurations", f"{admission}/validatingwebhookconfigurations"),
         Resource("daemonsets", "/apis/apps/v1/daemonsets"),
-        # Names tell who owns a pod.
+        # Names are enough for the owners of Pods.
         Resource("replicasets", "/apis/apps/v1/replicasets", whole=False),
         Resource("jobs", "/apis/batch/v1/jobs", whole=False),
         Resource(
@@ -87,7 +87,7 @@ def _resources() -> tuple[Resource, ...]:
             "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
             whole=False,
         ),
-        # The type of a Secret is no metadata, but it can be asked for.
+        # The type of a Secret is not metadata, but can be selected.
         Resource(
             "secrets:service-account-token",
             "/api/v1/secrets",
@@ -100,7 +100,7 @@ def _resources() -> tuple[Resource, ...]:
             whole=False,
             query="fieldSelector=type%3Dbootstrap.kubernetes.io%2Ftoken",
         ),
-        # What lies in the namespace default.
+        # Objects in the namespace default.
         Resource("default:services", f"/api/v1/{default}/services", whole=False),
         Resource("default:configmaps", f"/api/v1/{default}/configmaps", whole=False),
         Resource("default:secrets", f"/api/v1/{default}/secrets", whole=False),
@@ -115,8 +115,8 @@ def _resources() -> tuple[Resource, ...]:
 
 RESOURCES = _resources()
 
-#: Kinds of others, by the name of their definition (C(plural.group)), and whether more than their metadata is needed.
-#: A trailing C(*) is for definitions that an operator makes as needed.
+#: Custom resources by the name of their definition (C(plural.group)), and whether more than metadata is needed.
+#: A leading C(*) is for definitions that an operator creates as needed.
 CUSTOM: t.Mapping[str, bool] = {
     "ciliumnetworkpolicies.cilium.io": True,
     "ciliumclusterwidenetworkpolicies.cilium.io": True,
@@ -142,15 +142,15 @@ class UnseenError(Exception):
     """Something that a check needs could not be read; the message says what and why."""
 
 
-# Compared and hashed by identity, so that what is worked out of one can be kept.
+# Compared and hashed by identity, so that results can be cached.
 @dataclass(frozen=True, eq=False)
 class Snapshot:
     """A cluster at one moment.
 
-    :param objects: by name of the resource; one that is missing here has no objects.
+    :param objects: by name of the resource; a missing one has no objects.
     :param unseen: why a resource could not be read, by its name.
-    :param missing_permissions: what the credentials would have to be allowed in addition.
-    :param nodes: what C(cis_node) found out about hosts, its C(facts); empty when it was not asked.
+    :param missing_permissions: permissions that the credentials lack.
+    :param nodes: C(facts) of C(cis_node), one per host; empty without them.
     """
 
     version: str = ""
@@ -170,7 +170,7 @@ class Snapshot:
         return self.objects.get(name, ())
 
     def custom(self, name: str) -> tuple[Object, ...]:
-        """Objects of a definition that the cluster may not have.
+        """Objects of a custom resource that the cluster may not have.
 
         :raises UnseenError: when they, or the definitions, could not be read.
         """
@@ -178,12 +178,12 @@ class Snapshot:
         return self.all(name)
 
     def defined(self, name: str) -> bool:
-        """Whether a definition is there, by C(plural.group)."""
+        """Whether a CustomResourceDefinition exists, by C(plural.group)."""
         return any(name_of(item) == name for item in self.all("customresourcedefinitions"))
 
     @property
     def all_hosts_known(self) -> bool:
-        """Whether there are facts of every node; a host without a kubelet is none.
+        """Whether there are facts of every node; a host without a kubelet is not a node.
 
         :raises UnseenError: when the nodes could not be read.
         """
@@ -228,7 +228,7 @@ def labels_of(item: Object) -> t.Mapping[str, str]:
 
 
 def _field_names(metadata: Object) -> list[str]:
-    """Keys of C(data) that somebody set, as far as the API server keeps record of it; never their values."""
+    """Keys of C(data) in the managed fields; never their values."""
     names: set[str] = set()
     for entry in metadata.get("managedFields") or ():
         data = ((entry.get("fieldsV1") or {}).get("f:data")) or {}
@@ -237,7 +237,7 @@ def _field_names(metadata: Object) -> list[str]:
 
 
 def _bare(item: Object) -> Object:
-    """The metadata that is judged. Annotations are left out: C(kubectl apply) keeps whole objects in one of them."""
+    """The metadata that checks need, without annotations: C(kubectl apply) stores whole objects in one of them."""
     metadata = item.get("metadata") or {}
     annotations = metadata.get("annotations") or {}
     account = annotations.get("kubernetes.io/service-account.name")
@@ -268,9 +268,10 @@ def _reason(resource: Resource, exc: ApiError, missing: list[t.Mapping[str, str]
         if wanted not in missing:
             missing.append(wanted)
         return (
-            f"The credentials may not {wanted['verb']} {name} {where}: add that to their role, and ask again"
+            f"The credentials are not allowed to {wanted['verb']} {name} {where}: add that to their role,"
+            " and audit again"
         )
-    return f"{name} could not be read: {exc.message} Look at the API server, and ask again"
+    return f"{name} could not be read: {exc.message} Check the API server, and audit again"
 
 
 def _read_one(api: Client, resource: Resource) -> tuple[Object, ...] | ApiError:
@@ -299,7 +300,7 @@ def _read_all(api: Client, pool: ThreadPoolExecutor, resources: t.Sequence[Resou
 
 
 def _custom_resources(api: Client, into: _Reading) -> list[Resource]:
-    """Those of C(CUSTOM) that the cluster has, at the version that it prefers."""
+    """Custom resources of C(CUSTOM) that the cluster has, at their preferred version."""
     wanted = []
     for definition in into.objects.get("customresourcedefinitions", ()):
         name = name_of(definition)
@@ -321,7 +322,7 @@ def _custom_resources(api: Client, into: _Reading) -> list[Resource]:
 
 
 def _cilium_settings(into: _Reading) -> list[Resource]:
-    """The one ConfigMap that decides whether Cilium enforces policies."""
+    """The ConfigMap that decides whether Cilium enforces policies."""
     homes = [namespace_of(item) for item in into.objects.get("daemonsets", ()) if name_of(item) == "cilium"]
     return [
         Resource("cilium-config", f"/api/v1/namespaces/{home}/configmaps", only="cilium-config")
@@ -330,10 +331,10 @@ def _cilium_settings(into: _Reading) -> list[Resource]:
 
 
 def read_snapshot(api: Client, nodes: t.Iterable[Object] = ()) -> Snapshot:
-    """What a cluster is like now.
+    """Take a snapshot of a cluster.
 
-    :param nodes: C(facts) of C(cis_node), one of each host.
-    :raises ApiError: when the API server does not answer at all, or does not accept the credentials.
+    :param nodes: C(facts) of C(cis_node), one per host.
+    :raises ApiError: when the API server does not answer, or rejects the credentials.
     """
     into = _Reading()
     version = ""
@@ -347,7 +348,7 @@ def read_snapshot(api: Client, nodes: t.Iterable[Object] = ()) -> Snapshot:
         try:
             custom = _custom_resources(api, into)
         except ApiError as exc:
-            into.unseen["customresourcedefinitions"] = f"The groups of the API could not be read: {exc}"
+            into.unseen["customresourcedefinitions"] = f"The API groups could not be read: {exc}"
             custom = []
         _read_all(api, pool, [*custom, *_cilium_settings(into)], into)
     return Snapshot(

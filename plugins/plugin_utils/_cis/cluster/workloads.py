@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""The running pods of a cluster, together with those of the same owner."""
+"""The running Pods of a cluster, grouped by owner."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.
 )
 
 _MIRROR = "kubernetes.io/config.mirror"
-# What owns a pod may be owned itself: by resource, the kind of the owner's owner.
+# Owners of Pods that may have an owner themselves, by resource.
 _OWNED = {"ReplicaSet": "replicasets", "Job": "jobs"}
 
 
 @dataclass(frozen=True)
 class Workload:
-    """Running pods of one owner.
+    """Running Pods of one owner.
 
     :param subject: C(Deployment/namespace/name), C(StaticPod/namespace/name), C(Pod/namespace/name) and so on.
     """
@@ -39,17 +39,17 @@ class Workload:
 
     @property
     def source(self) -> str:
-        """One of the pods in the API."""
+        """One of the Pods in the API."""
         return f"/api/v1/namespaces/{self.namespace}/pods/{name_of(self.pods[0])}"
 
     @property
     def static(self) -> bool:
-        """Whether the kubelet runs it from a file, so that no policy of the API server was ever asked."""
+        """Whether it is a static Pod, to which no admission policy applies."""
         return self.subject.startswith("StaticPod/")
 
 
 def controller_of(item: Object) -> tuple[str, str]:
-    """Kind and name of what controls an object, both empty when nothing does."""
+    """Kind and name of the controller of an object, both empty without one."""
     for owner in (item.get("metadata") or {}).get("ownerReferences") or ():
         if owner.get("controller"):
             return str(owner.get("kind") or ""), str(owner.get("name") or "")
@@ -59,14 +59,14 @@ def controller_of(item: Object) -> tuple[str, str]:
 def _owners(snapshot: Snapshot) -> dict[tuple[str, str, str], tuple[str, str]]:
     found = {}
     for kind, resource in _OWNED.items():
-        # Without these, pods are named by their ReplicaSet; that is no reason to judge nothing.
+        # Without these, Pods are named by their ReplicaSet, which is good enough.
         for item in () if resource in snapshot.unseen else snapshot.all(resource):
             found[(kind, namespace_of(item), name_of(item))] = controller_of(item)
     return found
 
 
 def subject_of(pod: Object, owners: t.Mapping[tuple[str, str, str], tuple[str, str]]) -> str:
-    """How a pod is called: by its owner, and a static pod without the name of its node."""
+    """Name of a Pod's workload: its owner, or a static Pod without the name of its node."""
     namespace, name = namespace_of(pod), name_of(pod)
     annotations = (pod.get("metadata") or {}).get("annotations") or {}
     kind, owner = controller_of(pod)
@@ -91,9 +91,9 @@ def _finished(pod: Object) -> bool:
 
 @functools.lru_cache(maxsize=1)
 def workloads(snapshot: Snapshot) -> tuple[Workload, ...]:
-    """All that runs, in the order of its names.
+    """All running workloads, sorted by name.
 
-    :raises UnseenError: when the pods could not be read.
+    :raises UnseenError: when the Pods could not be read.
     """
     owners = _owners(snapshot)
     groups: dict[str, list[Object]] = {}
@@ -106,12 +106,12 @@ def workloads(snapshot: Snapshot) -> tuple[Workload, ...]:
 
 
 def spec_of(pod: Object) -> Object:
-    """Its spec."""
+    """The spec of a Pod."""
     return pod.get("spec") or {}
 
 
 def containers(pod: Object) -> list[Object]:
-    """All of its containers: also those that start it, and those that were added to look into it."""
+    """All containers of a Pod, including init and ephemeral containers."""
     spec = spec_of(pod)
     return [
         container
@@ -121,13 +121,13 @@ def containers(pod: Object) -> list[Object]:
 
 
 def setting(pod: Object, container: Object, name: str) -> t.Any:
-    """A field of the security context in force for a container: its own, or that of the pod."""
+    """A field of the effective security context of a container: its own, or the Pod's."""
     own = (container.get("securityContext") or {}).get(name)
     return own if own is not None else (spec_of(pod).get("securityContext") or {}).get(name)
 
 
 def _holds_token(volume: Object) -> bool:
-    """Whether a volume has a token for the API server; one for another audience is of no use there."""
+    """Whether a volume has a token for the API server, and not for another audience."""
     sources = (volume.get("projected") or {}).get("sources") or ()
     return any(
         "serviceAccountToken" in source and not (source["serviceAccountToken"] or {}).get("audience")
@@ -136,7 +136,7 @@ def _holds_token(volume: Object) -> bool:
 
 
 def token_mounts(pod: Object) -> list[str]:
-    """Containers that find a token for the API server in their files."""
+    """Containers with a mounted token for the API server."""
     volumes = {volume.get("name") for volume in spec_of(pod).get("volumes") or () if _holds_token(volume)}
     return [
         str(container.get("name"))

@@ -71,7 +71,7 @@ def _failing(
 
 
 def _accepted(entries: t.Sequence[t.Any], profile: str, today: datetime.date) -> t.Callable[[str, str], bool]:
-    """Whether an exemption covers a check on a host. The report refuses invalid exemptions; here they are ignored."""
+    """Whether an exemption covers a check on a host. Invalid exemptions are ignored here; the report refuses them."""
     found, _problems = exemptions.read_exemptions(entries)
 
     def accepted(check_id: str, host: str) -> bool:
@@ -100,7 +100,7 @@ def unmet(check_id: str, hosts: t.Mapping[str, t.Mapping[str, t.Any]]) -> list[s
 
 
 def _met(result: t.Mapping[str, t.Any]) -> bool:
-    """Whether a check passes. A kubelet with a certificate of another CA is no use to an API server with the cluster's."""
+    """Whether a check passes. A kubelet certificate of another CA is useless to an API server with the cluster's."""
     if result.get("status") != model.PASS:
         return False
     by_cluster = [item["observed"] for item in result["evidence"] if item["key"] == model.BY_CLUSTER]
@@ -147,8 +147,9 @@ def plan(
     :param hosts: results of the module C(cis_node) by host. :param selection: ids and classes.
     :param exempt: exemptions of the site; what they cover is left alone.
     :return: C(checks) (that fail and are remediated), C(hosts) (with C(fixes) and C(etcd_user)), C(arguments), C(files)
-        and C(kubelet_configuration) (for the module C(kubeadm_reconfigure)), C(serving) (whether kubelets' CSRs have to be
-        approved), C(waiting) (checks that other checks have to pass first) and C(skipped) (what is not remediated, and why).
+        and C(kubelet_configuration) (for the module C(kubeadm_reconfigure)), C(serving) (whether kubelets' CSRs have to
+        be approved), C(waiting) (checks for which others have to pass first) and C(skipped) (what is not remediated,
+        and why).
     :raises SelectionError: for an unknown check, class or profile.
     """
     if profile not in profiles.PROFILES:

@@ -311,10 +311,10 @@ def test_what_may_not_be_read(api: Api, audit: Audit) -> None:
     verdicts = by_id(result)
     assert verdicts["5.1.2"]["status"] == "error"
     assert (
-        "may not list rolebindings.rbac.authorization.k8s.io in the whole cluster"
+        "not allowed to list rolebindings.rbac.authorization.k8s.io in the whole cluster"
         in verdicts["5.1.2"]["message"]
     )
-    assert "may not list secrets in the namespace default" in verdicts["5.6.4"]["message"]
+    assert "not allowed to list secrets in the namespace default" in verdicts["5.6.4"]["message"]
     assert "may not get configmaps in the namespace net" in verdicts["5.3.1"]["message"]
     assert verdicts["3.1.2"]["status"] == "fail"
     assert PASSWORD not in json.dumps(result)

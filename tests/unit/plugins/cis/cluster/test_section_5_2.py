@@ -107,7 +107,7 @@ def gatekeeper(action: str | None, *things: Object) -> Snapshot:
 
 
 CASES: list[Case] = [
-    Case("5.2.1", "pass", "restricted by default", safe, "pass", says=("by default of the API server",)),
+    Case("5.2.1", "pass", "restricted by default", safe, "pass", says=("the default of the API server",)),
     Case(
         "5.2.1",
         "pass",
@@ -140,7 +140,7 @@ CASES: list[Case] = [
         "labels without the admission plugin",
         lambda: cluster(namespace("shop", "restricted"), nodes=(facts(plugins=("NodeRestriction",)),)),
         "fail",
-        says=("the admission plugin PodSecurity is off",),
+        says=("the admission plugin PodSecurity is disabled",),
     ),
     Case(
         "5.2.1",

@@ -134,7 +134,7 @@ CASES: list[Case] = [
         "a policy for all Pods that lets everything in",
         lambda: shop(policy(ingress=[{}])),
         "fail",
-        says=("lets everything in",),
+        says=("allows all ingress",),
     ),
     Case(
         "5.3.2",

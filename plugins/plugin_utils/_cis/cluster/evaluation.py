@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""What the judges of a cluster have in common."""
+"""What the checks of a cluster have in common."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.
 
 Evaluate = t.Callable[[Snapshot], Result]
 
-#: Namespaces that every cluster has for itself.
+#: Kubernetes' own namespaces.
 SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 
-#: More findings of one check than a person reads.
+#: Nobody reads more findings of one check.
 MOST_FINDINGS = 100
 
-ASK_HOSTS = "Run cis_node on every host of the cluster and give the facts of all of them as nodes"
+ASK_HOSTS = "Run cis_node on every host of the cluster and pass the facts of all of them as nodes"
 
 
 def guarded(check_id: str, evaluate: Evaluate) -> Evaluate:
-    """A judge that says C(error) when something that it needs could not be read."""
+    """A check whose verdict is C(error) when something that it needs could not be read."""
 
     def evaluated(snapshot: Snapshot) -> Result:
         try:
@@ -47,12 +47,12 @@ def guarded(check_id: str, evaluate: Evaluate) -> Evaluate:
 
 
 def guarded_checks(evaluations: t.Mapping[str, Evaluate]) -> dict[str, Evaluate]:
-    """The judges of a section, each guarded for itself."""
+    """The checks of a section, each guarded on its own."""
     return {check_id: guarded(check_id, evaluate) for check_id, evaluate in evaluations.items()}
 
 
 def limited(evidence: t.Iterable[Evidence]) -> tuple[Evidence, ...]:
-    """Evidence in the order of a report, findings first, with a line for those that are too many."""
+    """A readable amount of evidence: findings first, and a line for how many were omitted."""
     found = list(evidence)
     failed = [item for item in found if item.status == FAIL]
     told = [item for item in found if item.status != FAIL]
@@ -61,7 +61,7 @@ def limited(evidence: t.Iterable[Evidence]) -> tuple[Evidence, ...]:
         if len(items) > MOST_FINDINGS:
             status = FAIL if items is failed else ""
             left = len(items) - MOST_FINDINGS
-            kept.append(Evidence("this report", "left out", f"{left} more {kind}", "", status))
+            kept.append(Evidence("this report", "omitted", f"{left} more {kind}", "", status))
     return tuple(kept)
 
 
@@ -71,10 +71,10 @@ def failures(evidence: t.Iterable[Evidence]) -> int:
 
 
 def conclude(check_id: str, evidence: t.Sequence[Evidence], good: str, bad: str, literal: str = "") -> Result:
-    """C(fail) when any evidence does, C(pass) otherwise.
+    """C(fail) when any evidence fails, C(pass) otherwise.
 
-    :param good: the reason of a pass. :param bad: that of a failure; C({}) stands for the number of findings.
-    :param literal: verdict by the benchmark's words; it is told only where it differs.
+    :param good: the message of a pass. :param bad: that of a failure; C({}) is the number of findings.
+    :param literal: the literal verdict; it is only kept where it differs.
     """
     count = failures(evidence)
     status, message = (FAIL, bad.format(count)) if count else (PASS, good)
