@@ -10,20 +10,18 @@ import datetime
 import typing as t
 
 from ansible.module_utils.basic import missing_required_lib
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cluster.rest import (
-    KUBERNETES_ERROR,
-    KubeconfigError,
-    RefusedError,
-    UnansweredError,
-    connect,
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import (
+    ApiError,
+    CredentialsError,
+    StatusError,
 )
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.audit import (
     CHECKS,
     evaluate_all,
 )
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.snapshot import read_snapshot
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api import connect
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "kubeconfig": {"type": "path", "required": True},
@@ -34,16 +32,17 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 }
 
 
-def explain(exc: UnansweredError, kubeconfig: str) -> str:
+def explain(exc: ApiError, kubeconfig: str) -> str:
     """Why the API could not be read, what was expected, and the next step."""
-    if isinstance(exc, RefusedError) and exc.status == 401:
+    if isinstance(exc, StatusError) and exc.status == 401:
         return (
-            f"{exc}: the API server rejects the credentials in {kubeconfig}. Expected credentials that may read the"
-            " whole cluster. Fetch the kubeconfig from a control plane again: its certificate may have expired."
+            f"{exc.message.rstrip('.')}: the API server rejects the credentials in {kubeconfig}. Expected credentials"
+            " that may read the whole cluster. Fetch the kubeconfig from a control plane again: its certificate may"
+            " have expired."
         )
     return (
-        f"{exc}. Expected the API server of the cluster in {kubeconfig}. Check that it runs (crictl ps on a control"
-        " plane) and can be reached from here."
+        f"{exc.message} Expected the API server of the cluster in {kubeconfig}. Check that it runs (crictl ps on a"
+        " control plane) and can be reached from here."
     )
 
 
@@ -60,14 +59,14 @@ def audit(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         )
     if params["timeout"] <= 0:
         return _failure("timeout must be a number of seconds above 0.")
-    if KUBERNETES_ERROR is not None:
-        return {**_failure(missing_required_lib("kubernetes")), "exception": KUBERNETES_ERROR}
+    if connect.KUBERNETES_ERROR is not None:
+        return {**_failure(missing_required_lib("kubernetes")), "exception": connect.KUBERNETES_ERROR}
     try:
-        api = connect(params["kubeconfig"], params["context"], params["timeout"])
+        api = connect.connect(params["kubeconfig"], params["context"], params["timeout"])
         snapshot = read_snapshot(api, params["nodes"])
-    except KubeconfigError as exc:
+    except CredentialsError as exc:
         return _failure(str(exc))
-    except UnansweredError as exc:
+    except ApiError as exc:
         return _failure(explain(exc, params["kubeconfig"]))
     return {
         "changed": False,
@@ -86,6 +85,7 @@ class ActionModule(ActionBase):
     """Reads the API of the cluster from the controller; contacts no host."""
 
     TRANSFERS_FILES = False
+    _requires_connection = False
     _supports_check_mode = True
     _supports_async = False
 
@@ -95,8 +95,6 @@ class ActionModule(ActionBase):
         :return: what the module's documentation lists.
         """
         result: dict[str, t.Any] = super().run(tmp, task_vars)
-        checked = ArgumentSpecValidator(ARGUMENT_SPEC).validate(self._task.args)
-        if checked.error_messages:
-            return {**result, "failed": True, "msg": "; ".join(checked.error_messages)}
-        time = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return {**result, "time": time, **audit(checked.validated_parameters)}
+        _validation, params = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
+        time = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return {**result, "time": time, **audit(params)}

@@ -4,8 +4,8 @@
 
 """The controller's side of cis_report; the module of the same name documents it.
 
-It is no module, as those take their arguments through a file and give them back with the result: hundreds of audited
-hosts are some dozen megabytes.
+It is not a module, as Ansible passes arguments of modules through a file and returns them with the result: those of
+hundreds of hosts are dozens of megabytes.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.report.p
     message,
 )
 
-#: What is large, and read as it is.
+#: Large arguments, which are not validated.
 _LARGE = ("hosts", "cluster")
 _ONE_OF = "Give either hosts, or variable with expected."
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -78,20 +78,20 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     },
     "timestamp": {"type": "str", "default": ""},
 }
-#: Lines that a run shows as warnings.
+#: Warnings that a run shows.
 _WARNINGS = 20
-#: Changes of each kind that a result holds.
+#: Changes of each kind in a result.
 _CHANGES = 100
 
 
 class RefusedError(Exception):
-    """The arguments cannot be used; nothing was written."""
+    """The arguments are invalid; nothing was written."""
 
 
 def registered(name: str, hosts: t.Iterable[str], task_vars: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """A registered variable of several hosts, as it was registered.
+    """A registered variable of several hosts, untemplated.
 
-    It is not templated: nothing in a result is a template, and with hundreds of hosts that takes longer than all else.
+    A result has no templates, and templating those of hundreds of hosts would take longer than everything else.
     """
     found = {}
     hostvars = task_vars["hostvars"]
@@ -101,13 +101,13 @@ def registered(name: str, hosts: t.Iterable[str], task_vars: t.Mapping[str, t.An
 
 
 def read_time(text: str) -> datetime.datetime:
-    """The time of the report, now without one."""
+    """Time of the report, now by default."""
     if not text:
         return datetime.datetime.now(datetime.UTC).replace(microsecond=0)
     try:
         found = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError as exc:
-        raise RefusedError(f"timestamp is {text}; write it as 2026-11-21T20:00:00Z.") from exc
+        raise RefusedError(f"timestamp is {text}, expected a time such as 2026-11-21T20:00:00Z.") from exc
     return found.astimezone(datetime.UTC) if found.tzinfo else found.replace(tzinfo=datetime.UTC)
 
 
@@ -118,19 +118,19 @@ def read_expected(given: t.Mapping[t.Any, t.Any]) -> dict[str, list[str]]:
         items = [components] if isinstance(components, str) else components
         if not isinstance(items, (list, tuple)) or any(item not in merge.COMPONENTS for item in items):
             raise RefusedError(
-                f"expected of {name} must be a list of {', '.join(merge.COMPONENTS)}; it is {components}."
+                f"expected of {name} is {components}, expected a list of {', '.join(merge.COMPONENTS)}."
             )
         found[str(name)] = [str(item) for item in items]
     return found
 
 
 def read_input(params: t.Mapping[str, t.Any], hosts: t.Any, cluster: t.Any, version: str) -> merge.Input:
-    """Everything that a report is made from.
+    """Input of the report.
 
-    :raises RefusedError: with all that is wrong with exemptions and attestations at once.
+    :raises RefusedError: with all problems of exemptions and attestations at once.
     """
     if not isinstance(hosts, dict):
-        raise RefusedError("hosts must be a dictionary of results of cis_node by the name of the host.")
+        raise RefusedError("hosts must be a dictionary of results of cis_node by host.")
     if params["profile"] not in profiles.PROFILES:
         raise RefusedError(
             f"There is no profile {params['profile']}. Choose from: {', '.join(profiles.PROFILES)}."
@@ -143,7 +143,7 @@ def read_input(params: t.Mapping[str, t.Any], hosts: t.Any, cluster: t.Any, vers
     attestations, wrong = exemptions.read_attestations(params["attestations"])
     problems += wrong
     if problems:
-        raise RefusedError("\n".join(["Nothing was written, for these entries cannot be used:", *problems]))
+        raise RefusedError("\n".join(["Nothing was written, as these entries are invalid:", *problems]))
     return merge.Input(
         hosts=hosts,
         expected=read_expected(params["expected"]),
@@ -160,16 +160,16 @@ def read_input(params: t.Mapping[str, t.Any], hosts: t.Any, cluster: t.Any, vers
 
 
 def compare(report: Report, path: str) -> Drift:
-    """What differs from the report in a file."""
+    """Compare with the report in a file."""
     try:
         with open(path, "rb") as stream:
             before = drift.read(stream.read())
     except FileNotFoundError:
-        return Drift(note="There is no report before to compare with.")
+        return Drift(note="There is no previous report to compare with.")
     except OSError as exc:
-        return Drift(note=f"The report before, {path}, cannot be read: {exc.strerror}.")
+        return Drift(note=f"The previous report, {path}, cannot be read: {exc.strerror}.")
     except ValueError as exc:
-        return Drift(note=f"The report before, {path}, cannot be read: {exc}.")
+        return Drift(note=f"The previous report, {path}, cannot be read: {exc}.")
     return drift.compare(before, report)
 
 
@@ -192,7 +192,7 @@ def failures(report: Report, rows: t.Iterable[Row]) -> list[dict[str, t.Any]]:
 
 
 def returned_drift(report: Report) -> dict[str, t.Any]:
-    """Drift without its end where it is long; the JSON report has all of it."""
+    """Drift with shortened lists; the JSON report has all of it."""
     found = {
         name: value[:_CHANGES] if isinstance(value, list) else value
         for name, value in as_json.drift(report).items()
@@ -243,7 +243,7 @@ class ActionModule(ActionBase):
         return {**result, **self._report(params, read)}
 
     def _report(self, params: t.Mapping[str, t.Any], read: merge.Input) -> dict[str, t.Any]:
-        """Make, compare, write and judge the report."""
+        """Merge, compare and write the report, and decide whether it is accepted."""
         report = merge.merge(read)
         dest = os.path.abspath(params["dest"]) if params["dest"] else ""
         before = params["previous"] or (os.path.join(dest, files.FORMATS["json"].file) if dest else "")
@@ -257,7 +257,7 @@ class ActionModule(ActionBase):
                 return {
                     "failed": True,
                     "msg": f"{exc.filename or dest} cannot be written: {exc.strerror}."
-                    " Choose a directory on the controller that belongs to you.",
+                    " Choose a directory on the controller that you can write.",
                 }
         policy = Policy(
             tuple(params["fail_on"]["levels"]),

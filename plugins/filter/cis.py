@@ -19,7 +19,7 @@ _PLACED = "# Placed by baremetal.kubernetes.cis.\n"
 
 def cis_remediation(
     audits: t.Any,
-    words: t.Any,
+    selection: t.Any,
     exemptions: t.Any = (),
     profile: str = profiles.DEFAULT,
     verdict: str = profiles.EFFECTIVE,
@@ -33,7 +33,7 @@ def cis_remediation(
             f"cis_remediation takes results of cis_node by host, found {type(audits).__name__}."
         )
     try:
-        made = remediation.plan(audits, words, exemptions, profile, verdict)
+        made = remediation.plan(audits, selection, exemptions, profile, verdict)
     except OperatorError as exc:
         raise AnsibleFilterError(str(exc)) from exc
     for item in made["files"]:

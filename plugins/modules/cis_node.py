@@ -6,27 +6,25 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: cis_node
-short_description: Judge a host by sections 1, 2, 3.2 and 4 of the CIS Kubernetes Benchmark
+short_description: Audit a host by sections 1, 2, 3.2 and 4 of the CIS Kubernetes Benchmark
 version_added: 0.1.0
 author:
   - baremetal.kubernetes contributors (@baremetal-kubernetes)
 description:
-  - Looks at what is in force on a host of a cluster, and gives a verdict on every check of its components, with what
-    it was seen in. It changes nothing.
-  - Command lines are those of the running processes, with the files that they name. The kubelet is asked for its
-    configuration where a client certificate for that is on the host; else it is worked out as the kubelet does.
-  - Where the benchmark's words and the security intent part, RV(results[].literal) is the verdict by the words, and
-    RV(results[].status) the one by what is in force.
-  - It needs root, and nothing beyond Python on the host. All checks are described in C(docs/cis-checks.md) of the
-    collection.
+  - Evaluates the checks of a host's components on their effective configuration, with evidence. It changes nothing.
+  - It reads the command lines of running processes, and the files that they name. The configuration of the kubelet
+    is read from its C(/configz) if the host has a client certificate for it, else computed from its files and flags.
+  - RV(results[].status) is the effective verdict, on the effective configuration, and RV(results[].literal) the literal
+    one, by the wording of the benchmark.
+  - It needs root, and nothing but Python on the host. C(docs/cis-checks.md) of the collection describes all checks.
 extends_documentation_fragment:
   - baremetal.kubernetes._attributes.info
 options:
   components:
     description:
-      - What the host is judged as, V(control_plane), V(etcd) and V(node). By default what is found on it, by process,
-        by static Pod or by the kubelet's files.
-      - When a program of a component that is given here does not run, its checks have the status V(error).
+      - Components of the host, V(control_plane), V(etcd) and V(node). By default those that are found by process,
+        static Pod or the kubelet's files.
+      - Checks of a given component that does not run have the status V(error).
     type: list
     elements: str
     choices: [control_plane, etcd, node]
@@ -37,47 +35,48 @@ options:
     default: []
   checks:
     description:
-      - Only these checks, such as V(1.1.12), and those of O(sections). Checks of components that the host has not are
-        left out.
+      - Only these checks, such as V(1.1.12), and those of O(sections). Checks of components that the host does not have
+        are omitted.
     type: list
     elements: str
     default: []
   root:
-    description: Directory that the host is mounted on.
+    description: Directory where the host is mounted.
     type: path
     default: /
 seealso:
-  - module: baremetal.kubernetes.node_info
+  - module: baremetal.kubernetes.cis_cluster
+  - module: baremetal.kubernetes.cis_report
 """
 
 EXAMPLES = r"""
-- name: Judge every host
+- name: Audit every host
   baremetal.kubernetes.cis_node:
   register: cis_node
 
-- name: Judge the kubelet alone
+- name: Audit the kubelet only
   baremetal.kubernetes.cis_node:
     components: [node]
     sections: ["4.2"]
 
-- name: Look at one check again
+- name: Evaluate one check again
   baremetal.kubernetes.cis_node:
     checks: [1.1.12]
 """
 
 RETURN = r"""
 node:
-  description: Name of the node, as the kubelet takes it from the host or is told.
+  description: Name of the node, from the kubelet's flag or the hostname.
   returned: always
   type: str
   sample: cp1
 time:
-  description: When the host was looked at, in UTC (ISO 8601).
+  description: Time of the audit, in UTC (ISO 8601).
   returned: always
   type: str
   sample: "2026-11-21T21:05:00Z"
 components:
-  description: What the host was judged as.
+  description: Components that were audited.
   returned: always
   type: list
   elements: str
@@ -93,28 +92,28 @@ results:
       type: str
       sample: 1.1.12
     status:
-      description: Verdict on what is in force, V(pass), V(fail), V(manual), V(not_applicable) or V(error).
+      description: Effective verdict, V(pass), V(fail), V(manual), V(not_applicable) or V(error).
       type: str
       sample: fail
     literal:
-      description: Verdict by the benchmark's own words.
+      description: Literal verdict, by the wording of the benchmark.
       type: str
       sample: fail
     message:
       description: The reason in one sentence.
       type: str
-      sample: "The data of etcd is 0:0 (user:group); user etcd is 997."
+      sample: "The data directory of etcd is owned by 0:0 (user:group); user etcd is 997."
     evidence:
-      description: What was looked at, without keys and tokens.
+      description: What was found, without keys and tokens.
       type: list
       elements: dict
       contains:
         source:
-          description: Where, a path or a process.
+          description: A path or a process.
           type: str
           sample: /var/lib/etcd
         key:
-          description: What in it.
+          description: What was read from it.
           type: str
           sample: owner
         observed:
@@ -126,11 +125,11 @@ results:
           type: str
           sample: owner etcd:etcd (997:997)
         status:
-          description: Verdict on this one thing; absent when it is only told.
+          description: Verdict on this observation; absent for mere information.
           type: str
           sample: fail
         subject:
-          description: The object that it is about, where that is not the host.
+          description: The object that it is about, if that is not the host.
           type: str
           sample: ""
         namespace:
@@ -138,11 +137,11 @@ results:
           type: str
           sample: ""
         digest:
-          description: SHA-256 of the file that was read, where that matters.
+          description: SHA-256 of the file, where that matters.
           type: str
           sample: sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae
     fixes:
-      description: Modes and owners that would mend it.
+      description: Modes and owners that fix a failure.
       type: list
       elements: dict
       contains:
@@ -155,28 +154,28 @@ results:
           type: str
           sample: "0600"
         uid:
-          description: Number of its user, V(null) to keep it.
+          description: Numeric user, V(null) to keep it.
           type: int
           sample: 997
         gid:
-          description: Number of its group, V(null) to keep it.
+          description: Numeric group, V(null) to keep it.
           type: int
           sample: 997
 facts:
-  description: What the checks of the cluster need to know of its hosts. The module that judges the cluster takes it.
+  description: What M(baremetal.kubernetes.cis_cluster) needs to know about the host.
   returned: always
   type: dict
   contains:
     api_server:
-      description: What the API server is started with, V(null) where none runs.
+      description: Settings of the API server, V(null) when none runs.
       type: dict
       sample: null
     kubelet:
-      description: Whether the kubelet gives Pods a seccomp profile, V(null) where none runs.
+      description: Whether the kubelet gives Pods a seccomp profile by default, V(null) when none runs.
       type: dict
       sample: {seccomp_default: true}
     certificates:
-      description: Client certificates on the host, by whom they are for.
+      description: Client certificates on the host.
       type: list
       elements: dict
       sample:
@@ -208,11 +207,11 @@ def main() -> None:
     params = module.params
     if os.geteuid() != 0:
         module.fail_json(
-            msg="Only root can read what has to be looked at, as files of other processes. Run it with become: true."
+            msg="Only root can read the files of other processes. Run it with become: true."
         )
     if not os.path.isdir(os.path.join(params["root"], "proc")):
         module.fail_json(
-            msg=f"root {params['root']} has no /proc. Give the directory that the host is mounted on."
+            msg=f"root {params['root']} has no /proc. Expected the directory where the host is mounted."
         )
     try:
         wanted = audit.select(params["sections"], params["checks"])

@@ -14,12 +14,12 @@ description:
   - Takes what M(baremetal.kubernetes.cis_node) found on every host and M(baremetal.kubernetes.cis_cluster) in
     the cluster, and writes it as JSON, JUnit, SARIF 2.1.0, a self-contained HTML page, OSCAL assessment results
     and a textfile for Prometheus.
-  - A host that could not be audited has an error for each check that it should have answered; it is never left
-    out, and nothing of it ever passes. The same holds for the cluster.
+  - A host that could not be audited has an error for each of its checks; it is never omitted, and none of its checks
+    passes. The same holds for the cluster.
   - Failures that an exemption covers become V(exempt). Manual checks that an attestation answers pass with its
     statement.
-  - The checks, and how the collection looks at each, are described in C(docs/cis-checks.md) of the collection.
-    This is no certification.
+  - C(docs/cis-checks.md) of the collection describes the checks, and how each is evaluated. This is not a
+    certification.
   - Runs on the controller and contacts no host.
 extends_documentation_fragment:
   - baremetal.kubernetes._attributes
@@ -31,11 +31,11 @@ attributes:
   diff_mode:
     support: none
     details:
-      - What differs from the report before is returned as RV(drift).
+      - Differences from the previous report are returned as RV(drift).
   idempotent:
     support: full
     details:
-      - An audit is never a change, and neither is writing down what it found.
+      - Neither an audit nor its report is a change.
 options:
   hosts:
     description:
@@ -46,30 +46,30 @@ options:
     description:
       - Name of the variable that the result of M(baremetal.kubernetes.cis_node) was registered as, for the hosts in
         O(expected).
-      - Ansible goes over everything that is given in a template; by its name, hundreds of hosts are read in no time.
+      - Ansible templates all values of O(hosts), which is slow for hundreds of hosts; a variable is read by its name.
     type: str
     default: ""
   expected:
     description:
-      - What each host must have been audited as, a list of V(control_plane), V(etcd) and V(node) by the host's
+      - Components that each host is expected to have, a list of V(control_plane), V(etcd) and V(node) by the host's
         name in the inventory.
-      - Hosts that are named here and missing from O(hosts) are errors. A host that is not named here was
-        expected to be what its result says; one that has no result, to be a node.
+      - Hosts that are missing from O(hosts) are errors. A host that is not listed here is expected to have the
+        components in its result; one without a result, to be a node.
     type: dict
     default: {}
   cluster:
     description:
-      - Result of M(baremetal.kubernetes.cis_cluster), as Ansible registers it, also when it failed.
+      - Registered result of M(baremetal.kubernetes.cis_cluster), also a failed one.
       - Without it, the checks of the cluster are errors.
     type: dict
   cluster_name:
-    description: What the report calls the cluster.
+    description: Name of the cluster in the report.
     type: str
     default: kubernetes
   kubernetes_version:
     description:
-      - Version of the cluster; without it, the one that O(cluster) says.
-      - One that the benchmark does not declare itself for gives a notice in every format.
+      - Version of the cluster; by default the one in O(cluster).
+      - A version outside the benchmark's declared scope gives a notice in every format.
     type: str
     default: ""
   profile:
@@ -80,25 +80,25 @@ options:
     default: cis-2.0
   verdict:
     description:
-      - Which verdict counts where the benchmark's words and its intent part.
-      - V(effective) is the one on what is in force, V(literal) the one by the words. The report shows both.
+      - Which verdict counts.
+      - V(effective) is the verdict on the effective configuration, V(literal) the one by the wording of the benchmark.
+        The report shows both.
     type: str
     choices: [effective, literal]
     default: effective
   exemptions:
     description:
       - Failures that the site accepts.
-      - Each failing piece of evidence is looked at by itself. The check becomes V(exempt) when all of them are
-        covered, and still fails when some are not.
-      - After its last day an exemption covers nothing, and is named at the top of the report. One that covers
-        nothing is a warning. One that cannot be understood, or is there twice, is refused before anything is
-        written.
+      - Each failing piece of evidence is matched on its own. The check becomes V(exempt) when all of them are covered,
+        and still fails otherwise.
+      - After its last day an exemption covers nothing, and is listed at the top of the report. One that covers nothing
+        is a warning. An invalid or duplicate one is refused before anything is written.
     type: list
     elements: dict
     default: []
     suboptions:
       profile:
-        description: Profile or profiles that O(exemptions[].id) is a number of.
+        description: Profile or profiles that O(exemptions[].id) belongs to.
         type: list
         elements: str
         required: true
@@ -111,7 +111,7 @@ options:
         type: str
         required: true
       owner:
-        description: Who answers for it.
+        description: Who is responsible for it.
         type: str
         required: true
       expires:
@@ -119,34 +119,33 @@ options:
         type: str
         required: true
       hosts:
-        description: Names in the inventory, with C(*) for anything. Empty for all hosts, and for the cluster.
+        description: Names in the inventory, with C(*) as wildcard. Empty for all hosts and the cluster.
         type: list
         elements: str
         default: []
       namespaces:
-        description: Namespaces, likewise. What is in no namespace is not covered when there is one.
+        description: Namespaces, likewise. With a namespace, evidence without one is not covered.
         type: list
         elements: str
         default: []
       subjects:
         description:
-          - Objects of the cluster, likewise, as C(Kind/name) or C(Kind/namespace/name), as the evidence names
-            them.
+          - Objects of the cluster, likewise, as C(Kind/name) or C(Kind/namespace/name), as in the evidence.
         type: list
         elements: str
         default: []
   shipped_exemptions:
-    description: Whether exemptions count that the collection brings for what it itself does to a cluster.
+    description: Whether to use the exemptions that the collection ships for what it deploys itself.
     type: bool
     default: true
   attestations:
-    description: Answers of a person to manual checks.
+    description: Answers to manual checks.
     type: list
     elements: dict
     default: []
     suboptions:
       profile:
-        description: Profile or profiles that O(attestations[].id) is a number of; empty for all of them.
+        description: Profile or profiles that O(attestations[].id) belongs to; empty for all of them.
         type: list
         elements: str
         default: []
@@ -155,40 +154,39 @@ options:
         type: str
         required: true
       statement:
-        description: What was looked at, and what was found.
+        description: What was reviewed, and what was found.
         type: str
         required: true
       owner:
-        description: Who looked.
+        description: Who reviewed it.
         type: str
         required: true
       expires:
-        description: The last day that it holds, as V(2027-01-31), in UTC.
+        description: Its last day, as V(2027-01-31), in UTC.
         type: str
         required: true
       hosts:
-        description: Names in the inventory, with C(*) for anything. Empty for all hosts, and for the cluster.
+        description: Names in the inventory, with C(*) as wildcard. Empty for all hosts and the cluster.
         type: list
         elements: str
         default: []
   dest:
     description:
-      - Directory on the controller for the files. It is made for its owner alone when it is missing.
+      - Directory on the controller for the files. A missing one is created with mode 0700.
       - The files are C(cis.json), C(cis.junit.xml), C(cis.sarif), C(cis.html), C(cis.oscal.json) and
-        C(cis.prom). Each replaces the one before by a rename; they have mode 0600, but for C(cis.prom), which
-        has 0644.
+        C(cis.prom). Each is replaced atomically; they have mode 0600, except C(cis.prom), which has 0644.
       - Without it, nothing is written.
     type: path
   formats:
     description:
-      - What to write.
-      - Without V(json), the next run has nothing to compare with.
+      - Formats to write.
+      - Without V(json), the next run has no report to compare with.
     type: list
     elements: str
     choices: [json, junit, sarif, html, oscal, prometheus]
     default: [json, junit, sarif, html, oscal, prometheus]
   previous:
-    description: The JSON report to compare with; without it, the one that is in O(dest).
+    description: The JSON report to compare with; by default the one in O(dest).
     type: path
   fail_on:
     description: Which results make the task fail, after the files are written.
@@ -207,15 +205,15 @@ options:
         choices: [error, fail, manual, exempt, pass, not_applicable]
         default: [fail, error]
       threshold:
-        description: How many such results, one check on one host each, are still accepted.
+        description: Number of such results, one check on one host each, that are accepted.
         type: int
         default: 0
       automated_only:
-        description: Leave checks out that the benchmark calls manual.
+        description: Whether to ignore checks that the benchmark calls manual.
         type: bool
         default: false
   timestamp:
-    description: Time of the report, as V(2026-11-21T20:00:00Z); now without it. Exemptions end by it.
+    description: Time of the report, as V(2026-11-21T20:00:00Z); now by default. Exemptions expire by it.
     type: str
     default: ""
 seealso:
@@ -238,12 +236,12 @@ EXAMPLES = r"""
         id: "5.2.5"
         namespaces: [monitoring]
         subjects: [DaemonSet/monitoring/node-exporter]
-        reason: It measures the network of the host.
+        reason: It measures the host's network.
         owner: Platform team
         expires: "2027-06-30"
     attestations:
       - id: "3.1.1"
-        statement: People log in through the identity provider; admin.conf is in the safe.
+        statement: Users log in through the identity provider; admin.conf is in the safe.
         owner: Platform team
         expires: "2027-06-30"
   run_once: true
@@ -251,7 +249,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 msg:
-  description: One sentence with numbers, and where the report is; when the task fails, also what is not accepted.
+  description: A summary and the path of the report; when the task fails, also the failures.
   returned: always
   type: str
   sample: "CIS audit of prod-a by cis-2.0: 14 exempt, 12 not applicable, 287 pass of 313 results."
@@ -294,7 +292,7 @@ summary:
       type: bool
       sample: true
 failures:
-  description: What O(fail_on) counts, one entry for each check and status.
+  description: Results that O(fail_on) counts, one entry for each check and status.
   returned: the report was made
   type: list
   elements: dict
@@ -304,9 +302,9 @@ failures:
       type: str
       sample: 1.2.15
     title:
-      description: What shall be so.
+      description: Title of the check.
       type: str
-      sample: The API server shows no profiles of itself
+      sample: Profiling of the API server is disabled
     level:
       description: Level of the check.
       type: int
@@ -321,16 +319,16 @@ failures:
       elements: str
       sample: [cp1]
     message:
-      description: The reason on the first of them.
+      description: The reason on the first host.
       type: str
       sample: --profiling is not set, and its default is true.
 drift:
-  description: What differs from the report before. Lists have no more than 100 entries; the JSON report has all.
+  description: Differences from the previous report. Lists have at most 100 entries; the JSON report has all.
   returned: the report was made
   type: dict
   contains:
     since:
-      description: Time of the report before, empty when there is none to compare with.
+      description: Time of the previous report, empty without one.
       type: str
       sample: "2026-11-20T20:00:00Z"
     note:
@@ -342,12 +340,12 @@ drift:
       type: dict
       sample: {newly_failed: 1, fixed: 0, other: 0, changed_evidence: 0, new_hosts: 0, gone_hosts: 0}
     newly_failed:
-      description: What fails or is an error now and was not, with C(check), C(host), C(before) and C(after).
+      description: New failures and errors, with C(check), C(host), C(before) and C(after).
       type: list
       elements: dict
       sample: [{check: 1.2.15, host: cp1, before: pass, after: fail}]
     fixed:
-      description: What failed or was an error and is right now, likewise.
+      description: Fixed failures and errors, likewise.
       type: list
       elements: dict
       sample: []
@@ -357,28 +355,28 @@ drift:
       elements: dict
       sample: []
     changed_evidence:
-      description: Same verdict from other evidence, likewise.
+      description: Same verdict with different evidence, likewise.
       type: list
       elements: dict
       sample: []
     new_hosts:
-      description: Hosts that were not in the report before.
+      description: Hosts that were not in the previous report.
       type: list
       elements: str
       sample: []
     gone_hosts:
-      description: Hosts that are in it no more.
+      description: Hosts that are not in the report any more.
       type: list
       elements: str
       sample: []
 notices:
-  description: What a reader must know first, such as exemptions that have expired.
+  description: What a reader has to know first, such as expired exemptions.
   returned: the report was made
   type: list
   elements: str
   sample: ["Kubernetes 1.36.4 is outside the declared scope of benchmark 2.0.1 (1.34 to 1.35): ..."]
 report_warnings:
-  description: What somebody should put in order, such as exemptions that cover nothing.
+  description: What should be cleaned up, such as exemptions that cover nothing.
   returned: the report was made
   type: list
   elements: str

@@ -39,7 +39,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model im
 _HEALTH = ("/livez", "/readyz", "/healthz")
 _CLUSTER_INFO = "/api/v1/namespaces/kube-public/configmaps/cluster-info"
 
-#: Strong suites, by the names that the flag takes. Those of POLY1305 without `SHA256` are older names of the same suites.
+#: Strong suites, by the names that the flag takes. Those of POLY1305 without `SHA256` are older names.
 STRONG_CIPHERS = frozenset(
     {
         "TLS_AES_128_GCM_SHA256",

@@ -8,7 +8,8 @@
 """The configuration of a kubelet: from its /configz if it answers, else computed from its files and flags.
 
 The kubelet merges the files of C(--config-dir) into its file, and its flags into both; feature gates add up
-(Kubernetes, C(cmd/kubelet/app/server.go); KEP-3983). Defaults are those of C(v1beta1) with a file, and legacy ones without.
+(Kubernetes, C(cmd/kubelet/app/server.go); KEP-3983). Defaults are those of C(v1beta1) with a file, and legacy ones
+without.
 """
 
 from __future__ import annotations

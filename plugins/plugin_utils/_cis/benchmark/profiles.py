@@ -5,9 +5,9 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Releases of the benchmark: which checks and levels they have, and which Kubernetes they were made for.
+"""Releases of the benchmark: their checks and levels, and the versions of Kubernetes that they are for.
 
-Ids are not the same thing in every release: whatever names a check names the profile, too.
+Ids differ between releases: whatever names a check names the profile as well.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ DEFAULT = "cis-2.0"
 
 EFFECTIVE = "effective"
 LITERAL = "literal"
-#: Which verdict counts: on what is in force, or by the benchmark's words.
+#: Which verdict counts: on the effective configuration, or by the wording of the benchmark.
 BASES = (EFFECTIVE, LITERAL)
 
 
@@ -33,10 +33,10 @@ class Profile:
     """One release of the benchmark.
 
     :param name: as users write it. :param benchmark: version of the benchmark.
-    :param kubernetes: minor versions that it declares itself for; empty when that is not known.
-    :param provisional: whether it was put together from less than the benchmark itself.
-    :param levels: where the level of a check is not the catalogue's.
-    :param accepts_intent: checks whose words ask for no more than what is judged in force.
+    :param kubernetes: minor versions in its declared scope; empty when that is not known.
+    :param provisional: whether it is based on incomplete knowledge of the benchmark.
+    :param levels: levels that differ from the catalogue.
+    :param accepts_intent: checks whose wording is met by the effective verdict.
     """
 
     name: str
@@ -55,46 +55,44 @@ class Profile:
         }
 
     def verdict(self, check_id: str, effective: str, literal: str, basis: str) -> str:
-        """The one of two verdicts that counts.
+        """The verdict that counts.
 
         :param basis: C(effective) or C(literal).
         """
-        words = effective if check_id in self.accepts_intent else literal
-        return words if basis == LITERAL else effective
+        wording = effective if check_id in self.accepts_intent else literal
+        return wording if basis == LITERAL else effective
 
     def notices(self, kubernetes_version: str) -> list[str]:
-        """What a reader must know before believing the report.
+        """What a reader has to know about the scope of the report.
 
         :param kubernetes_version: of the cluster, with or without C(v); empty when it is not known.
         """
         found = []
         if self.provisional:
             found.append(
-                f"Profile {self.name} is provisional: of benchmark {self.benchmark} only its difference in"
-                f" {', '.join(sorted(self.accepts_intent))} is known; the rest is as in {DEFAULT}."
+                f"Profile {self.name} is provisional: of benchmark {self.benchmark} only the change of"
+                f" {', '.join(sorted(self.accepts_intent))} is known; all other checks are those of {DEFAULT}."
             )
         version = re.match(r"v?(\d+\.\d+)", kubernetes_version)
         if version is None:
             found.append(
-                "The version of Kubernetes is not known: whether it is in the benchmark's declared scope is"
-                " open."
+                "The version of Kubernetes is not known, nor whether it is in the benchmark's declared scope."
             )
         elif not self.kubernetes:
             found.append(
-                f"For which versions of Kubernetes benchmark {self.benchmark} declares itself is not known"
-                " here;"
-                f" this cluster has {kubernetes_version.lstrip('v')}."
+                f"The declared scope of benchmark {self.benchmark} is not known here;"
+                f" this cluster has Kubernetes {kubernetes_version.lstrip('v')}."
             )
         elif version[1] not in self.kubernetes:
             found.append(
                 f"Kubernetes {kubernetes_version.lstrip('v')} is outside the declared scope of benchmark"
-                f" {self.benchmark} ({self.kubernetes[0]} to {self.kubernetes[-1]}): its checks are applied"
-                " all the same, and say what they find, but the benchmark was not made for this version."
+                f" {self.benchmark} ({self.kubernetes[0]} to {self.kubernetes[-1]}): its checks are evaluated"
+                " all the same, but the benchmark was not written for this version."
             )
         return found
 
 
-#: Levels: 5.2.9 moved from 1 to 2 with 2.0; nothing else differs in checks, levels and assessment.
+#: 5.2.9 moved from level 1 to 2 with 2.0; nothing else differs in checks, levels and assessments.
 PROFILES: t.Mapping[str, Profile] = {
     profile.name: profile
     for profile in (

@@ -56,6 +56,6 @@ def evaluate_all(
         try:
             results.append(evaluate(snapshot))
         except Exception as exc:  # noqa: BLE001 - one broken check must not stop the others
-            message = f"The check failed unexpectedly: {type(exc).__name__}: {exc}. This is a bug of the collection; report it."
-            results.append(Result(check_id, ERROR, message))
+            reason = f"The check failed unexpectedly: {type(exc).__name__}: {exc}."
+            results.append(Result(check_id, ERROR, f"{reason} This is a bug of the collection; report it."))
     return results

@@ -134,9 +134,7 @@ _DAY = datetime.timedelta(hours=24)
 def _age(item: Object, now: datetime.datetime) -> datetime.timedelta | None:
     created = str((item.get("metadata") or {}).get("creationTimestamp") or "")
     try:
-        return now - datetime.datetime.strptime(created, "%Y-%m-%dT%H:%M:%SZ").replace(
-            tzinfo=datetime.timezone.utc
-        )
+        return now - datetime.datetime.strptime(created, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.UTC)
     except ValueError:
         return None
 

@@ -158,7 +158,7 @@ class Snapshot:
     unseen: t.Mapping[str, str] = field(default_factory=dict)
     missing_permissions: tuple[t.Mapping[str, str], ...] = ()
     nodes: tuple[Object, ...] = ()
-    time: datetime.datetime = field(default_factory=lambda: datetime.datetime.now(datetime.timezone.utc))
+    time: datetime.datetime = field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
 
     def all(self, name: str) -> tuple[Object, ...]:
         """All objects of a resource.
@@ -290,7 +290,7 @@ def _read_one(api: Client, resource: Resource) -> tuple[Object, ...] | ApiError:
 
 
 def _read_all(api: Client, pool: ThreadPoolExecutor, resources: t.Sequence[Resource], into: _Reading) -> None:
-    for resource, answer in zip(resources, pool.map(lambda one: _read_one(api, one), resources)):
+    for resource, answer in zip(resources, pool.map(lambda one: _read_one(api, one), resources), strict=True):
         if isinstance(answer, ApiError):
             if isinstance(answer, StatusError) and answer.status == 401:
                 raise answer

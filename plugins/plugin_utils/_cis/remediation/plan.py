@@ -163,7 +163,7 @@ def plan(
         return release.verdict(result["id"], result["status"], literal, basis)
 
     chosen = select(selection)
-    accepted = _accepted(exempt, profile, today or datetime.datetime.now(datetime.timezone.utc).date())
+    accepted = _accepted(exempt, profile, today or datetime.datetime.now(datetime.UTC).date())
     failing = _failing(hosts, chosen, accepted, verdict)
     made: Json = {"checks": [], "arguments": [], "kubelet_configuration": {}, "waiting": [], "skipped": []}
     for check_id, results in failing.items():

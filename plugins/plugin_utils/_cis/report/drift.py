@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""What differs between this report and the one before."""
+"""Differences between this report and the previous one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.report.m
     Report,
 )
 
-#: Form of the JSON report. A report of another one is not compared with.
+#: Schema of the JSON report. A report with another schema is not compared.
 SCHEMA = 1
 
 _BAD = frozenset({FAIL, ERROR})
@@ -34,7 +34,7 @@ _GOOD = frozenset({PASS, NOT_APPLICABLE})
 
 @dataclass(frozen=True)
 class Before:
-    """What of an earlier report is needed.
+    """What a comparison needs of an earlier report.
 
     :param rows: status and fingerprint by check and host.
     """
@@ -48,7 +48,7 @@ class Before:
 
 
 def _slim(found: dict[str, t.Any]) -> t.Any:
-    """Keep of a large document, while it is read, only what a comparison needs."""
+    """Keep only what a comparison needs while reading a large document."""
     if "fingerprint" in found:
         return (found.get("check"), found.get("host"), found.get("status"), found["fingerprint"])
     if "observed" in found:
@@ -57,14 +57,14 @@ def _slim(found: dict[str, t.Any]) -> t.Any:
 
 
 def read(data: str | bytes) -> Before:
-    """The report before.
+    """Read the previous report.
 
-    :raises ValueError: when it is none of this form.
+    :raises ValueError: when it is not a report with this schema.
     """
     document = json.loads(data, object_hook=_slim)
     try:
         if document["schema"] != SCHEMA:
-            raise ValueError(f"its form is {document['schema']}, and not {SCHEMA}")
+            raise ValueError(f"its schema is {document['schema']}, expected {SCHEMA}")
         return Before(
             time=str(document["time"]),
             profile=str(document["profile"]["name"]),
@@ -77,18 +77,18 @@ def read(data: str | bytes) -> Before:
             },
         )
     except (KeyError, TypeError) as exc:
-        raise ValueError("it is no report of cis_report") from exc
+        raise ValueError("it is not a report of cis_report") from exc
 
 
 def compare(before: Before, report: Report) -> Drift:
-    """What is different now. Hosts that are new have no before, so nothing of them is newly failed."""
+    """Compare two reports. New hosts have no previous results, so none of them is newly failed."""
     for what, old, new in (
         ("cluster", before.cluster, report.cluster),
         ("profile", before.profile, report.profile.name),
         ("basis", before.basis, report.basis),
     ):
         if old != new:
-            return Drift(note=f"The report before is of another {what}, {old}: it is not compared with.")
+            return Drift(note=f"The previous report is of another {what}, {old}, and is not compared.")
     failed, fixed, other, evidence = [], [], [], []
     for row in report.rows:
         old_row = before.rows.get((row.check, row.host))

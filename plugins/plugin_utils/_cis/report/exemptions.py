@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""What a site has decided: failures that it accepts for a time, and checks that a person has answered for."""
+"""Decisions of a site: exemptions accept failures for a time, attestations answer manual checks."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def _title(check_id: str, owner: str, **scope: t.Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Exemption:
-    """A failure that is accepted.
+    """An accepted failure.
 
-    :param profiles: releases of the benchmark that C(id) is a number of. :param expires: its last day; C(None) only
-        for those that the collection ships.
+    :param profiles: releases of the benchmark that C(id) belongs to. :param expires: its last day; C(None) only for
+        those that the collection ships.
     :param hosts: globs of the inventory's names. :param namespaces: globs of namespaces.
-    :param subjects: globs of objects, as C(Kind/name) or C(Kind/namespace/name). Empty ones hold everywhere; one that
-        is not empty does not match what has no host, namespace or object at all.
+    :param subjects: globs of objects, as C(Kind/name) or C(Kind/namespace/name). Empty ones match everything; others do
+        not match evidence without a host, namespace or object.
     """
 
     profiles: tuple[str, ...]
@@ -62,7 +62,7 @@ class Exemption:
 
     @property
     def key(self) -> str:
-        """A name for it that does not change while its scope does not."""
+        """An identifier that is stable as long as the scope is."""
         return _key(self.id, self.profiles, self.hosts, self.namespaces, self.subjects)
 
     def expired(self, today: datetime.date) -> bool:
@@ -70,7 +70,7 @@ class Exemption:
         return self.expires is not None and self.expires < today
 
     def covers(self, host: str, namespace: str, subject: str) -> bool:
-        """Whether it is about one thing that fails.
+        """Whether it covers a failing piece of evidence.
 
         :param host: empty for the cluster as a whole.
         """
@@ -82,7 +82,7 @@ class Exemption:
 
     @property
     def title(self) -> str:
-        """What a message calls it."""
+        """Name in messages."""
         return _title(
             self.id, self.owner, hosts=self.hosts, namespaces=self.namespaces, subjects=self.subjects
         )
@@ -90,7 +90,7 @@ class Exemption:
 
 @dataclass(frozen=True)
 class Attestation:
-    """A check that only a person can answer, and the answer.
+    """The answer to a manual check.
 
     :param profiles: as of an exemption; empty for every one. :param hosts: globs; empty for all hosts and the cluster.
     """
@@ -104,7 +104,7 @@ class Attestation:
 
     @property
     def key(self) -> str:
-        """A name for it that does not change while its scope does not."""
+        """An identifier that is stable as long as the scope is."""
         return _key(self.id, self.profiles, self.hosts)
 
     def expired(self, today: datetime.date) -> bool:
@@ -117,14 +117,14 @@ class Attestation:
 
     @property
     def title(self) -> str:
-        """What a message calls it."""
+        """Name in messages."""
         return _title(self.id, self.owner, hosts=self.hosts)
 
 
 class _Entry:
-    """One entry as the site wrote it; collects what is wrong with it.
+    """One entry of the site; collects its problems.
 
-    :param name: the option. :param number: its place there, from 1.
+    :param name: the option. :param number: its position there, from 1.
     """
 
     def __init__(self, name: str, number: int, values: t.Any, fields: t.Collection[str]) -> None:
@@ -133,19 +133,19 @@ class _Entry:
         self._number = number
         self.values: t.Mapping[str, t.Any] = values if isinstance(values, dict) else {}
         if not isinstance(values, dict):
-            self.add("it is no dictionary")
+            self.add("it is not a dictionary")
         unknown = sorted(str(field) for field in self.values if field not in fields)
         if unknown:
-            self.add(f"unknown fields {', '.join(unknown)}; it may have {', '.join(sorted(fields))}")
+            self.add(f"unknown fields {', '.join(unknown)}; known fields are {', '.join(sorted(fields))}")
 
     def add(self, text: str) -> None:
-        """Note something that is wrong."""
+        """Add a problem."""
         identifier = self.values.get("id")
         about = f" ({identifier})" if identifier else ""
         self.problems.append(f"{self._name}, entry {self._number}{about}: {text}.")
 
     def text(self, field: str, what: str) -> str:
-        """A text that must be there."""
+        """A required text."""
         value = self.values.get(field)
         if value is None or isinstance(value, (list, dict)) or not str(value).strip():
             self.add(f"{field} is missing: {what}")
@@ -153,13 +153,13 @@ class _Entry:
         return " ".join(str(value).split())
 
     def globs(self, field: str) -> tuple[str, ...]:
-        """Patterns; a single one may stand without a list."""
+        """Patterns; a single one needs no list."""
         value = self.values.get(field)
         found = [value] if isinstance(value, str) else value or []
         if not isinstance(found, (list, tuple)) or not all(
             isinstance(item, str) and item.strip() for item in found
         ):
-            self.add(f"{field} must be a list of names, in which * stands for anything")
+            self.add(f"{field} must be a list of names, with * as wildcard")
             return ()
         return tuple(found)
 
@@ -170,7 +170,7 @@ class _Entry:
             if name not in PROFILES:
                 self.add(f"there is no profile {name}; choose from {', '.join(PROFILES)}")
         if required and not found and not self.problems:
-            self.add("profile is missing: ids are not the same thing in every release of the benchmark")
+            self.add("profile is missing: ids differ between releases of the benchmark")
         return tuple(sorted(set(found)))
 
     def check(self, profiles: t.Collection[str]) -> str:
@@ -179,7 +179,7 @@ class _Entry:
         if isinstance(value, float):
             self.add("put the id into quotes, as YAML reads it as a number")
             return ""
-        found = self.text("id", "the number of a check")
+        found = self.text("id", "the id of a check")
         known = [PROFILES[name] for name in profiles or PROFILES if name in PROFILES]
         for profile in known:
             if found and found not in profile.checks:
@@ -187,7 +187,7 @@ class _Entry:
         return found
 
     def date(self, required: bool) -> datetime.date | None:
-        """The last day, as C(2027-01-31); a time of that day is left out."""
+        """The last day, as C(2027-01-31); a time of day is ignored."""
         value = self.values.get("expires")
         if value is None or value == "":
             if required:
@@ -198,20 +198,20 @@ class _Entry:
         if isinstance(value, datetime.date):
             return value
         try:
-            # fromisoformat alone takes more than that.
+            # fromisoformat alone accepts other notations.
             return datetime.date.fromisoformat(str(value) if _DATE.match(str(value)) else "")
         except ValueError:
-            self.add(f"expires is {value}, which is no date as 2027-01-31")
+            self.add(f"expires is {value}, expected a date such as 2027-01-31")
             return None
 
 
 def read_exemptions(
     entries: t.Sequence[t.Any], name: str = "exemptions", shipped: bool = False
 ) -> tuple[list[Exemption], list[str]]:
-    """Exemptions as the site wrote them.
+    """Parse the exemptions of a site.
 
-    :param name: what messages call them. :param shipped: whether the collection brings them, which need no end.
-    :return: those that are right, and everything that is wrong with the others. One whose day is over is right.
+    :param name: their name in messages. :param shipped: whether the collection ships them, which need no last day.
+    :return: the valid ones, and the problems of the others. An expired one is valid.
     """
     found: list[Exemption] = []
     problems: list[str] = []
@@ -222,7 +222,7 @@ def read_exemptions(
             profiles=profiles,
             id=entry.check(profiles),
             reason=entry.text("reason", "why this is accepted"),
-            owner=entry.text("owner", "who answers for it"),
+            owner=entry.text("owner", "who is responsible for it"),
             expires=entry.date(required=not shipped),
             hosts=entry.globs("hosts"),
             namespaces=entry.globs("namespaces"),
@@ -239,7 +239,7 @@ def read_exemptions(
 def read_attestations(
     entries: t.Sequence[t.Any], name: str = "attestations"
 ) -> tuple[list[Attestation], list[str]]:
-    """Attestations as the site wrote them; as C(read_exemptions)."""
+    """Parse the attestations of a site; as C(read_exemptions)."""
     found: list[Attestation] = []
     problems: list[str] = []
     for number, values in enumerate(entries, start=1):
@@ -249,8 +249,8 @@ def read_attestations(
         attestation = Attestation(
             profiles=profiles,
             id=entry.check(profiles),
-            statement=entry.text("statement", "what was looked at, and what was found"),
-            owner=entry.text("owner", "who looked"),
+            statement=entry.text("statement", "what was reviewed, and what was found"),
+            owner=entry.text("owner", "who reviewed it"),
             expires=expires or datetime.date.min,
             hosts=entry.globs("hosts"),
         )
@@ -267,7 +267,7 @@ def _refuse_twin(
     before: t.Sequence[Exemption | Attestation],
     fields: t.Sequence[str],
 ) -> None:
-    """Two for the same thing: whoever changes one of them would change nothing."""
+    """Refuse a duplicate: changing one of two would have no effect."""
     for other in before:
         same = all(getattr(new, field) == getattr(other, field) for field in fields)
         profiles = not new.profiles or not other.profiles or set(new.profiles) & set(other.profiles)

@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Write a report in the formats that are asked for."""
+"""Write a report in the selected formats."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.report i
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.report.model import Report
 
 _PIECE = 1 << 18
-#: A report tells how to break in; numbers alone do not, and another program reads them.
+#: A report shows weak points; metrics do not, and another program reads them.
 PRIVATE = 0o600
 PUBLIC = 0o644
 DIRECTORY = 0o700
@@ -35,7 +35,7 @@ DIRECTORY = 0o700
 class Format:
     """One of the formats.
 
-    :param file: name in the directory. :param render: makes the text, piece by piece.
+    :param file: name in the directory. :param render: yields the text in pieces.
     """
 
     file: str
@@ -54,7 +54,7 @@ FORMATS: t.Mapping[str, Format] = {
 
 
 def _pieces(texts: t.Iterable[str]) -> t.Iterator[bytes]:
-    """Larger pieces of bytes: a system call for each line would take long."""
+    """Larger pieces of bytes, for fewer system calls."""
     waiting: list[str] = []
     length = 0
     for text in texts:
@@ -67,10 +67,10 @@ def _pieces(texts: t.Iterable[str]) -> t.Iterator[bytes]:
 
 
 def write(report: Report, directory: str, formats: t.Sequence[str]) -> dict[str, str]:
-    """Write all files, each complete or as it was before.
+    """Write all files, each atomically.
 
     :return: path by format.
-    :raises OSError: when the directory cannot be made or written.
+    :raises OSError: when the directory cannot be created or written.
     """
     os.makedirs(directory, mode=DIRECTORY, exist_ok=True)
     found = {}

@@ -5,10 +5,10 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""The report as one page for a browser.
+"""The report as a web page.
 
-Without a script it shows the summary, all checks, and what does not pass where; the script filters, searches, and
-builds the evidence of a check when somebody unfolds it, from data that stand in the page. Nothing is fetched.
+Without JavaScript it shows the summary, all checks, and where they fail; the script filters, searches, and renders the
+evidence of a check when it is expanded, from data in the page. Nothing is fetched.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.report.m
 )
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.report.page import SCRIPT, STYLE
 
-#: Told apart without colours.
+#: Marks that do not need colours.
 MARKS: t.Mapping[str, str] = {
     ERROR: "!",
     FAIL: "\u2715",
@@ -51,31 +51,31 @@ MARKS: t.Mapping[str, str] = {
     PASS: "\u2713",
     NOT_APPLICABLE: "\u2013",
 }
-#: What the script shows of a change since the report before; the number stands in the data.
-CHANGES = ("", "newly failed", "fixed", "changed", "other evidence")
-#: What is listed without a script: groups of a check, hosts of a group.
+#: Changes since the previous report; the data have their numbers.
+CHANGES = ("", "newly failed", "fixed", "changed", "different evidence")
+#: Limits without JavaScript: groups of a check, hosts of a group.
 _GROUPS = 6
 _HOSTS = 20
-#: Enough of a digest to tell two files apart; the JSON report has the rest.
+#: The digest is shortened; the JSON report has all of it.
 _DIGEST = len("sha256:") + 12
 _NUMBER = {status: number for number, status in enumerate(STATUSES)}
 
 RISK_TITLES = {
-    "file_mode": "changes the mode or the owner of files",
+    "file_mode": "changes modes or owners of files",
     "restart": "restarts a component",
-    "breaking": "may stop what clients do today",
-    "none": "is for you to decide",
+    "breaking": "may break clients or workloads",
+    "none": "needs your decision",
 }
 
 
 def _source(text: str) -> str:
-    """What a policy calls an inline script or style."""
+    """Hash of an inline script or style for the content security policy."""
     digest = base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
     return f"'sha256-{digest}'"
 
 
 def _json(value: t.Any) -> str:
-    """JSON that no parser of HTML takes for a tag."""
+    """JSON that is safe inside HTML."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
@@ -85,7 +85,7 @@ def _badge(status: str) -> str:
 
 
 def _bar(found: t.Mapping[str, int]) -> str:
-    """Shares of the statuses as a picture; the numbers stand beside it."""
+    """Shares of the statuses as a bar; the numbers are next to it."""
     total = sum(found.values())
     parts = []
     start = 0.0
@@ -106,7 +106,7 @@ def _names(names: t.Sequence[str], limit: int = _HOSTS) -> str:
 
 
 class _Tables:
-    """Texts, pieces of evidence and rows as numbers, so that what repeats stands in the page once."""
+    """Texts, evidence and rows as numbers, so that the page has repeated ones once."""
 
     def __init__(self, report: Report) -> None:
         self.report = report
@@ -141,7 +141,7 @@ class _Tables:
         return self.evidence.setdefault(item, len(self.evidence))
 
     def row(self, row: Row) -> list[t.Any]:
-        """Host, status, message, evidence, the benchmark's own verdict where it differs, change."""
+        """Host, status, message, evidence, the literal verdict if it differs, change."""
         ordered = sorted(row.evidence, key=lambda proof: (proof.status != FAIL, bool(proof.exempt)))
         return [
             self.hosts.get(row.host, -1),
@@ -170,7 +170,7 @@ def _head(report: Report) -> str:
 
 def _facts(report: Report, numbers: t.Mapping[str, t.Any]) -> str:
     profile = report.profile
-    verdict = "what is in force" if report.basis == "effective" else "the benchmark\u2019s own words"
+    verdict = "effective configuration" if report.basis == "effective" else "wording of the benchmark"
     facts = [
         ("Benchmark", f"{profile.benchmark} (profile {profile.name})"),
         ("Kubernetes", report.kubernetes_version or "unknown"),
@@ -207,7 +207,7 @@ def _summary(numbers: t.Mapping[str, t.Any]) -> str:
     shown = "\u2013" if score is None else f"{score:g}\u2009%"
     return (
         '<section class="box" aria-label="Summary"><div class="sum">'
-        f'<div><div class="score">{shown}</div><div class="dim">of what was decided passes</div></div>'
+        f'<div><div class="score">{shown}</div><div class="dim">of decided results pass</div></div>'
         f'<div><div class="tiles">{tiles}</div><p>{_bar(found)}</p><p class="dim">{levels}</p></div>'
         "</div></section>\n"
     )
@@ -216,20 +216,20 @@ def _summary(numbers: t.Mapping[str, t.Any]) -> str:
 def _drift(report: Report) -> str:
     drift = report.drift
     if drift.note or not drift.since:
-        return f'<p class="dim">{escape(drift.note or "There is no report before to compare with.")}</p>\n'
+        return f'<p class="dim">{escape(drift.note or "There is no previous report to compare with.")}</p>\n'
     numbers = drift.counts()
     names = {
         "newly_failed": "newly failed",
         "fixed": "fixed",
         "other": "other changes",
-        "changed_evidence": "with other evidence",
+        "changed_evidence": "with different evidence",
         "new_hosts": "new hosts",
-        "gone_hosts": "hosts gone",
+        "gone_hosts": "removed hosts",
     }
     line = ", ".join(f"<b>{number}</b> {names[name]}" for name, number in numbers.items() if number)
     hosts = "".join(
         f"<p>{title}: {_names(found)}</p>"
-        for title, found in (("New hosts", drift.new_hosts), ("Hosts gone", drift.gone_hosts))
+        for title, found in (("New hosts", drift.new_hosts), ("Removed hosts", drift.gone_hosts))
         if found
     )
     listed = "".join(
@@ -284,7 +284,7 @@ def _decision(use: Use) -> str:
         entry.id,
         reason,
         entry.owner,
-        entry.expires.isoformat() if entry.expires else "with each release",
+        entry.expires.isoformat() if entry.expires else "reviewed with each release",
         scope or "everywhere",
         f"{use.state} ({use.count})" if use.count else use.state,
     )
@@ -318,17 +318,18 @@ def _tools(report: Report) -> str:
         '<select id="section" aria-label="Section"><option value="">All sections</option>'
         f"{_options((group, f'{group} {SECTIONS[group]}') for group in groups)}</select>"
         '<select id="host" aria-label="Host"><option value="">All hosts</option>'
-        f"{_options([('-1', report.place_title('')), *((str(n), name) for n, name in enumerate(hosts))])}</select>"
+        f"{_options([('-1', report.place_title('')), *((str(n), name) for n, name in enumerate(hosts))])}</select"
+        ">"
         '<label class="tick"><input type="checkbox" id="changed">changed</label>'
-        '<label class="tick" title="The benchmark\u2019s words say something else than what is in force">'
-        '<input type="checkbox" id="differs">two verdicts</label>'
-        '<button type="button" id="fold">Unfold</button><button type="button" id="clear">Clear</button>'
+        '<label class="tick" title="Results with two different verdicts">'
+        '<input type="checkbox" id="differs">verdicts differ</label>'
+        '<button type="button" id="fold">Expand</button><button type="button" id="clear">Clear</button>'
         '<span class="count" id="count" role="status" aria-live="polite"></span></div>\n'
     )
 
 
 def _static(report: Report, rows: t.Sequence[Row]) -> str:
-    """What is shown of a check without a script: where it does not pass, and why."""
+    """A check without JavaScript: where it does not pass, and why."""
     groups: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         if row.status not in (PASS, NOT_APPLICABLE):
@@ -355,9 +356,9 @@ def _check(report: Report, identifier: str, rows: t.Sequence[Row]) -> str:
         f'<summary><span>{_badge(worst(row.status for row in rows))}</span><span class="num">{check.id}</span>'
         f'<span class="title">{escape(check.title)}</span><span class="side"><span class="numbers dim">{numbers}</span>'
         f'<span class="tag">level {check.level}</span></span></summary>'
-        f'<div class="body"><dl><dt>How it is looked at</dt><dd>{escape(check.method)}</dd>'
-        f"<dt>What to do</dt><dd>{escape(check.remediation)}</dd>"
-        f"<dt>Doing that</dt><dd>{RISK_TITLES[check.risk]}</dd></dl>{_static(report, rows)}"
+        f'<div class="body"><dl><dt>Evaluation</dt><dd>{escape(check.method)}</dd>'
+        f"<dt>Remediation</dt><dd>{escape(check.remediation)}</dd>"
+        f"<dt>Risk</dt><dd>{RISK_TITLES[check.risk]}</dd></dl>{_static(report, rows)}"
         '<div class="found"></div></div></details>\n'
     )
 
@@ -380,7 +381,7 @@ def _checks(report: Report) -> t.Iterator[str]:
 
 
 def _data(report: Report) -> t.Iterator[str]:
-    """The data of the script; texts come last, when all are known."""
+    """Data for the script; texts come last, when all are known."""
     tables = _Tables(report)
     yield '<script type="application/json" id="data">{"rows":{'
     separator = ""
@@ -404,7 +405,7 @@ def _data(report: Report) -> t.Iterator[str]:
 
 
 def render(report: Report) -> t.Iterator[str]:
-    """The file, piece by piece."""
+    """The file, in pieces."""
     numbers = summary(report)
     yield _head(report)
     yield (
@@ -418,16 +419,16 @@ def render(report: Report) -> t.Iterator[str]:
     yield _hosts(report)
     yield _decisions("Exemptions", report.exemptions)
     yield _decisions("Attestations", report.attestations)
-    yield _folded("To put in order", report.warnings)
-    yield '<noscript><p class="dim">Searching, filtering and evidence need the page\u2019s script.</p></noscript>\n'
+    yield _folded("Warnings", report.warnings)
+    yield '<noscript><p class="dim">Search, filters and evidence need JavaScript.</p></noscript>\n'
     yield _tools(report)
     yield "<main>\n"
     yield from _checks(report)
     yield '<p class="none" id="none" hidden>Nothing matches.</p>\n</main>\n'
     yield (
-        "<footer>Made by baremetal.kubernetes cis_report"
-        f"{escape(' ' + report.tool_version) if report.tool_version else ''}. Numbers are those of the CIS Kubernetes"
-        " Benchmark, all words are the collection\u2019s own; this is no certification.</footer>\n</div>\n"
+        "<footer>Generated by baremetal.kubernetes cis_report"
+        f"{escape(' ' + report.tool_version) if report.tool_version else ''}. Ids are those of the CIS Kubernetes"
+        " Benchmark, all texts are the collection\u2019s own; this is not a certification.</footer>\n</div>\n"
     )
     yield from _data(report)
     yield f"<script>{SCRIPT}</script>\n</body>\n</html>\n"

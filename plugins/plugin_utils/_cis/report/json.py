@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""The report as JSON: all that is known. One result is one line, so that it can be searched and compared."""
+"""The report as JSON, with all details. One result is one line, for grep and diff."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def row(report: Report, item: Row) -> dict[str, t.Any]:
 
 
 def use(item: Use) -> dict[str, t.Any]:
-    """An exemption or an attestation, and what became of it."""
+    """An exemption or an attestation, and its use."""
     entry = item.entry
     found: dict[str, t.Any] = {
         "key": entry.key,
@@ -93,12 +93,12 @@ def _place(item: Place) -> dict[str, t.Any]:
 
 
 def changes(items: t.Iterable[Change]) -> list[dict[str, str]]:
-    """Differences, as results of the module have them, too."""
+    """Differences, as in the module's result."""
     return [item._asdict() for item in items]
 
 
 def drift(report: Report) -> dict[str, t.Any]:
-    """What differs from the report before."""
+    """Differences from the previous report."""
     found = report.drift
     return {
         "since": found.since,
@@ -153,7 +153,7 @@ def head(report: Report) -> dict[str, t.Any]:
 
 
 def render(report: Report) -> t.Iterator[str]:
-    """The file, piece by piece."""
+    """The file, in pieces."""
     document = json.dumps(head(report), indent=2, ensure_ascii=False)
     yield document[: document.rindex("\n}")]
     yield ',\n  "results": ['

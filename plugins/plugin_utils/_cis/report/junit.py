@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""The report as JUnit reads it: one suite for each host, and one for the cluster.
+"""The report as JUnit XML: one suite for each host, and one for the cluster.
 
 A failure fails, an error is one; what is exempt, manual or not applicable is skipped, and says why.
 """
@@ -32,12 +32,12 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.report.m
 
 _SKIPPED = (EXEMPT, MANUAL, NOT_APPLICABLE)
 _ELEMENTS = {FAIL: "failure", ERROR: "error", **dict.fromkeys(_SKIPPED, "skipped")}
-#: Failing things that a text lists.
+#: Failing evidence that a text lists.
 _PROOFS = 20
 
 
 def reasons(report: Report) -> dict[str, str]:
-    """Words for each exemption, by its key."""
+    """Text of each exemption, by its key."""
     found = {}
     for item in report.exemptions:
         reason = getattr(item.entry, "reason", "")
@@ -47,14 +47,14 @@ def reasons(report: Report) -> dict[str, str]:
 
 
 def proof_line(proof: Proof) -> str:
-    """One thing that was looked at, in one line."""
+    """Evidence in one line."""
     where = " ".join(part for part in (proof.subject, proof.source, proof.key) if part)
     expected = f", expected {proof.expected}" if proof.expected else ""
     return f"{where}: {proof.observed or 'nothing'}{expected}{' (exempt)' if proof.exempt else ''}"
 
 
 def details(row: Row, limit: int = _PROOFS) -> str:
-    """What was found, the failing things first."""
+    """Evidence, failures first."""
     ordered = sorted(row.evidence, key=lambda proof: (proof.status != FAIL, bool(proof.exempt)))
     lines = [proof_line(proof) for proof in ordered[:limit]]
     if len(ordered) > limit:
@@ -74,7 +74,7 @@ def _case(report: Report, row: Row, why: t.Mapping[str, str], suite: str) -> str
         text = f"exempt: {'; '.join(why[key] for key in row.exemptions)}. {row.message}"
     body = details(row)
     if row.status == FAIL:
-        body = f"{body}\nWhat to do: {check.remediation}"
+        body = f"{body}\nRemediation: {check.remediation}"
     kind = f" type={quoteattr(f'{report.profile.name} level {check.level}')}"
     return f"{opening}>\n      <{element}{kind} message={quoteattr(text)}>{escape(body)}</{element}>\n    </testcase>\n"
 
@@ -104,7 +104,7 @@ def _suite(report: Report, name: str, rows: t.Sequence[Row], why: t.Mapping[str,
 
 
 def render(report: Report) -> t.Iterator[str]:
-    """The file, piece by piece."""
+    """The file, in pieces."""
     found = counts(row.status for row in report.rows)
     name = quoteattr(f"CIS {report.profile.name} {report.cluster}")
     yield '<?xml version="1.0" encoding="UTF-8"?>\n'

@@ -5,9 +5,9 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Make one report of what was found on every host and in the cluster.
+"""Merge the results of all hosts and of the cluster into one report.
 
-Nothing that was asked for is left out: who did not answer has an error for each check that it should have answered.
+Nothing is omitted: a host that did not answer has an error for each of its checks.
 """
 
 from __future__ import annotations
@@ -52,20 +52,20 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.report.m
 )
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.report.text import Cleaner
 
-#: What a host may be expected to have.
+#: Components that a host may be expected to have.
 COMPONENTS = (CONTROL_PLANE, ETCD, NODE)
-#: Names that a notice lists before it only counts.
+#: Names that a notice lists; it counts the others.
 _NAMES = 20
 _NOTHING: t.Mapping[str, t.Any] = {}
 
 
 @dataclass(frozen=True)
 class Input:
-    """What a report is made from.
+    """Input of a report.
 
     :param hosts: registered result of C(cis_node) by host. :param expected: components by host.
     :param audit: registered result of C(cis_cluster).
-    :param kubernetes_version: of the cluster; without it, the one that C(cis_cluster) says.
+    :param kubernetes_version: of the cluster; by default the one from C(cis_cluster).
     """
 
     hosts: t.Mapping[str, t.Any]
@@ -83,7 +83,7 @@ class Input:
 
 @dataclass
 class _Collector:
-    """Rows of all places, and what is odd about them."""
+    """Rows of all places, and unknown ids."""
 
     given: Input
     checks: t.Mapping[str, Check]
@@ -93,9 +93,9 @@ class _Collector:
     unknown: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, name: str, registered: t.Any, expected: t.Sequence[str]) -> None:
-        """Take what was registered for a host, or for the cluster, whose name is empty.
+        """Add the registered result of a host, or of the cluster, whose name is empty.
 
-        :param expected: components that it must have; empty when only it can tell.
+        :param expected: components that it is expected to have; empty for those in its result.
         """
         result = registered if isinstance(registered, dict) else _NOTHING
         problem = self._problem(registered, name)
@@ -121,7 +121,7 @@ class _Collector:
         self.rows += found.values()
 
     def _problem(self, registered: t.Any, name: str) -> str:
-        """Why there is nothing to evaluate, empty when there is."""
+        """Why there are no results, empty when there are."""
         what = "The host" if name else "The cluster"
         if registered is None:
             return f"{what} was not audited: there is no result."
@@ -136,23 +136,23 @@ class _Collector:
         if registered.get("skipped"):
             return f"The audit of {what.lower()} was skipped{because}"
         if not isinstance(registered.get("results"), (list, tuple)):
-            # A role that goes on after a failure takes the word away, but not the reason.
-            return f"{what} was not audited, for its result holds no verdicts{because if text else '.'}"
+            # A role that continues after a failure removes `failed`, but not the reason.
+            return f"{what} was not audited: its result has no verdicts{because if text else '.'}"
         return ""
 
     def _silent(self, check: Check, place: Place, told: t.Sequence[str]) -> Row:
-        """The row of a check that nothing was said about."""
+        """The row of a check without a result."""
         message = place.problem
         if not message:
-            message = "The audit said nothing about this check."
+            message = "The audit has no result for this check."
             if place.name and check.host_component not in told:
                 parts = ", ".join(told) or "nothing"
-                message = f"Expected {check.host_component} on this host, but the audit found there {parts}."
+                message = f"Expected {check.host_component} on this host, but the audit found {parts}."
         time = place.time or self.given.time.strftime("%Y-%m-%dT%H:%M:%SZ")
         return Row(check.id, place.name, ERROR, ERROR, ERROR, message, time)
 
     def _results(self, place: Place, result: t.Mapping[str, t.Any]) -> dict[str, Row]:
-        """Rows of what a place answered, by check."""
+        """Rows of a place's results, by check."""
         found: dict[str, Row] = {}
         for item in result["results"]:
             row = self._row(place, item)
@@ -160,7 +160,7 @@ class _Collector:
                 continue
             other = found.get(row.check)
             if other is not None:
-                # Two verdicts on one check: the worse one, and all that was seen.
+                # Two verdicts on one check: the worse one, with all evidence.
                 status = model.worst((other.status, row.status))
                 chosen = other if other.status == status else row
                 row = chosen._replace(evidence=(*other.evidence, *row.evidence))
@@ -168,7 +168,7 @@ class _Collector:
         return found
 
     def _row(self, place: Place, item: t.Any) -> Row | None:
-        """One verdict; C(None), and a word about it, when it is about no check of the profile."""
+        """One result; C(None), and a warning, for a check that the profile does not have."""
         entry = item if isinstance(item, dict) else _NOTHING
         identifier = self.clean(entry.get("id"))
         if identifier not in self.checks:
@@ -178,7 +178,7 @@ class _Collector:
         literal = str(entry.get("literal") or effective)
         message = self.clean(entry.get("message"))
         if effective not in model.STATUSES or literal not in model.STATUSES:
-            message = self.clean(f"The audit gave a verdict that no report knows: {effective}, {literal}.")
+            message = self.clean(f"The audit returned an unknown verdict: {effective}, {literal}.")
             effective = literal = ERROR
         return Row(
             check=identifier,
@@ -210,20 +210,20 @@ class _Collector:
 
 @dataclass
 class _Decisions:
-    """Exemptions and attestations, and how often each was of use."""
+    """Exemptions and attestations, and how often each was used."""
 
     given: Input
     used: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        """Sort out which hold today."""
+        """Select those that are valid today."""
         today, name = self.given.time.date(), self.given.profile.name
         self.exemptions = [entry for entry in self.given.exemptions if name in entry.profiles]
         self.attestations = [
             entry for entry in self.given.attestations if not entry.profiles or name in entry.profiles
         ]
         self.by_check: dict[str, list[Exemption]] = {}
-        # Those that hold come first: one that has expired only counts what nothing else covers.
+        # Valid ones come first: an expired one only counts what nothing else covers.
         for exemption in sorted(self.exemptions, key=lambda entry: entry.expired(today)):
             self.by_check.setdefault(exemption.id, []).append(exemption)
         self.answers: dict[str, list[Attestation]] = {}
@@ -232,7 +232,7 @@ class _Decisions:
         self.expired = {entry.key for entry in (*self.exemptions, *self.attestations) if entry.expired(today)}
 
     def decide(self, row: Row) -> Row:
-        """The same row with what the site has decided about it."""
+        """The row with the decisions of the site applied."""
         if row.status == FAIL and row.check in self.by_check:
             return self._exempt(row)
         if row.status == MANUAL and row.check in self.answers:
@@ -242,7 +242,7 @@ class _Decisions:
     def _exempt(self, row: Row) -> Row:
         failing = [proof for proof in row.evidence if proof.status == FAIL]
         if not failing:
-            # Nothing but the verdict: an exemption without objects covers it.
+            # No failing evidence: an exemption without objects covers the verdict.
             key = self._covering(row, "", "")
             if key:
                 proof = Proof("verdict", "", row.message, "", FAIL, exempt=key)
@@ -258,7 +258,7 @@ class _Decisions:
         return row._replace(status=row.status if left else EXEMPT, evidence=evidence)
 
     def _covering(self, row: Row, namespace: str, subject: str) -> str:
-        """Key of the exemption that covers one failure, empty without one; use is counted."""
+        """Key of the exemption that covers one failure, empty without one; its use is counted."""
         for entry in self.by_check[row.check]:
             if entry.covers(row.host, namespace, subject):
                 self.used[entry.key] += 1
@@ -277,7 +277,7 @@ class _Decisions:
         return row
 
     def uses(self, entries: t.Iterable[Exemption | Attestation]) -> tuple[Use, ...]:
-        """What became of them."""
+        """Their use."""
         found = []
         for entry in entries:
             count = self.used[entry.key]
@@ -292,7 +292,7 @@ def _names(names: t.Sequence[str]) -> str:
 
 
 def _notices(given: Input, version: str, places: t.Sequence[Place], uses: t.Iterable[Use]) -> list[str]:
-    """What stands at the top of every format."""
+    """What is shown at the top of every format."""
     found = given.profile.notices(version)
     hosts = [place for place in places if place.name]
     lost = [place.name for place in hosts if place.problem]
@@ -303,28 +303,29 @@ def _notices(given: Input, version: str, places: t.Sequence[Place], uses: t.Iter
         if use.state == "expired" and use.entry.expires is not None:
             kind = "exemption" if isinstance(use.entry, Exemption) else "attestation"
             found.append(
-                f"The {kind} {use.entry.title} expired on {use.entry.expires.isoformat()} and covers nothing any more;"
-                f" {use.count or 'none'} of what was found would need it."
+                f"The {kind} {use.entry.title} expired on {use.entry.expires.isoformat()} and covers nothing"
+                " any more;"
+                f" {use.count or 'no'} results would need it."
             )
     return found
 
 
 def _warnings(uses: t.Iterable[Use], unknown: t.Mapping[str, t.Sequence[str]]) -> list[str]:
-    """What somebody should put in order."""
+    """What should be cleaned up."""
     found = []
     for use in uses:
         shipped = isinstance(use.entry, Exemption) and use.entry.shipped
         if use.state == "unused" and not shipped:
             kind = "exemption" if isinstance(use.entry, Exemption) else "attestation"
-            found.append(f"The {kind} {use.entry.title} covers nothing: take it away, or correct its scope.")
+            found.append(f"The {kind} {use.entry.title} covers nothing: remove it, or correct its scope.")
     for identifier, names in sorted(unknown.items()):
         where = _names(sorted({name or "the cluster" for name in names}))
-        found.append(f"A verdict on {identifier}, which the profile does not have, was left out: {where}.")
+        found.append(f"A verdict on {identifier}, which the profile does not have, was ignored: {where}.")
     return found
 
 
 def merge(given: Input) -> Report:
-    """The report, but for its drift."""
+    """Merge everything but the drift."""
     checks = given.profile.checks
     collector = _Collector(given, checks)
     for name in dict.fromkeys((*given.hosts, *given.expected)):

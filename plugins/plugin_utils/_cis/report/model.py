@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""The merged report: what every format is made from."""
+"""The merged report, from which every format is rendered."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.report.e
     Exemption,
 )
 
-#: All that a report may say, in the order of what a reader must see first.
+#: All statuses of a report, the most important ones first.
 STATUSES = (ERROR, FAIL, MANUAL, EXEMPT, PASS, NOT_APPLICABLE)
 
 STATUS_TITLES: t.Mapping[str, str] = {
@@ -46,7 +46,7 @@ STATUS_TITLES: t.Mapping[str, str] = {
 
 
 class Proof(t.NamedTuple):
-    """One thing that was looked at, as C(_cis.model.Evidence) describes it.
+    """A piece of evidence, as C(_cis.model.Evidence) describes it.
 
     C(exempt) is the key of the exemption that covers it, empty without one.
     """
@@ -65,9 +65,8 @@ class Proof(t.NamedTuple):
 class Row(t.NamedTuple):
     """One check on one host, or on the cluster, whose host is empty.
 
-    C(status) is what counts; C(effective) and C(literal) are the two verdicts that it comes from. C(attestation) is
-    the key of the one that answered a manual check. C(fingerprint) stays the same as long as the verdict and what it
-    was made from do.
+    C(status) is what counts; it is derived from the verdicts C(effective) and C(literal). C(attestation) is the key of
+    the attestation that answered a manual check. C(fingerprint) is stable as long as the verdict and its evidence are.
     """
 
     check: str
@@ -83,11 +82,11 @@ class Row(t.NamedTuple):
 
     @property
     def exemptions(self) -> tuple[str, ...]:
-        """Keys of the exemptions that cover something of it."""
+        """Keys of the exemptions that cover its evidence."""
         return tuple(dict.fromkeys(proof.exempt for proof in self.evidence if proof.exempt))
 
     def with_fingerprint(self) -> Row:
-        """The same with its fingerprint."""
+        """The row with its fingerprint."""
         seen = sorted(
             (proof.source, proof.key, proof.observed, proof.status, proof.subject, proof.namespace)
             for proof in self.evidence
@@ -97,7 +96,7 @@ class Row(t.NamedTuple):
         return self._replace(fingerprint=hashlib.sha256(text.encode("ascii")).hexdigest()[:16])
 
 
-#: Where the proof of an attested check says that it comes from.
+#: Source of the evidence of an attested check.
 ATTESTED = "attestation"
 
 
@@ -105,7 +104,7 @@ ATTESTED = "attestation"
 class Place:
     """A host, or the cluster, as the audit found it.
 
-    :param name: in the inventory; empty for the cluster. :param components: what it was judged for.
+    :param name: in the inventory; empty for the cluster. :param components: what it was audited as.
     :param problem: why it could not be audited, empty when it could.
     """
 
@@ -118,10 +117,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Use:
-    """What became of an exemption or an attestation.
+    """The use of an exemption or an attestation.
 
     :param state: C(used), C(unused) or C(expired).
-    :param count: failures or checks that it covers, or would had it not expired.
+    :param count: failures or checks that it covers, or would cover had it not expired.
     """
 
     entry: Exemption | Attestation
@@ -130,7 +129,7 @@ class Use:
 
 
 class Change(t.NamedTuple):
-    """What differs for one check on one host."""
+    """A difference of one check on one host."""
 
     check: str
     host: str
@@ -140,11 +139,11 @@ class Change(t.NamedTuple):
 
 @dataclass(frozen=True)
 class Drift:
-    """What differs from the report before.
+    """Differences from the previous report.
 
-    :param since: time of that report, empty when there is none to compare with. :param note: why there is none.
-    :param other: changes of the verdict that are neither a new failure nor a repair.
-    :param evidence: same verdict from other evidence.
+    :param since: time of that report, empty without one. :param note: why there is none.
+    :param other: changes of the verdict that are neither a new failure nor a fix.
+    :param evidence: same verdict with different evidence.
     """
 
     since: str = ""
@@ -170,11 +169,11 @@ class Drift:
 
 @dataclass(frozen=True)
 class Report:
-    """All that is known.
+    """A report.
 
     :param rows: in the order of checks, then of hosts; the cluster's have no host.
     :param places: the hosts in the order of the inventory, then the cluster.
-    :param notices: what a reader must know before anything else. :param warnings: what somebody should put in order.
+    :param notices: what a reader has to know first. :param warnings: what should be cleaned up.
     """
 
     cluster: str
@@ -212,12 +211,12 @@ class Report:
         return found
 
     def place_title(self, name: str) -> str:
-        """What a reader calls a host or the cluster."""
+        """Title of a host or of the cluster."""
         return name or f"cluster {self.cluster}"
 
 
 def worst(statuses: t.Iterable[str]) -> str:
-    """The verdict on several places together: the first of STATUSES that one of them has."""
+    """The worst of several statuses: the first one in STATUSES."""
     found = set(statuses)
     return next((status for status in STATUSES if status in found), NOT_APPLICABLE)
 
@@ -229,7 +228,7 @@ def counts(statuses: t.Iterable[str]) -> dict[str, int]:
 
 
 def score(found: t.Mapping[str, int]) -> float | None:
-    """Share of passes, in percent, among what was decided or should have been; C(None) when there is nothing."""
+    """Percentage of passes among passes, failures and errors; C(None) when there are none."""
     decided = found[PASS] + found[FAIL] + found[ERROR]
     # Never rounded up to 100.
     return int(1000 * found[PASS] / decided) / 10 if decided else None

@@ -5,10 +5,10 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""The report as OSCAL assessment results, form 1.1.3.
+"""The report as OSCAL assessment results, version 1.1.3.
 
-Each check is a finding, with an observation for all hosts on which the same was found. What fails is an open risk, what
-is exempt one whose deviation was approved. Things that last keep their UUID from one report to the next.
+Each check is a finding, with an observation for all hosts with the same result. A failure is an open risk, an exemption
+one with an approved deviation. UUIDs are stable from one report to the next.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ VERSION = "1.1.3"
 
 _ROOT = uuid.uuid5(uuid.NAMESPACE_URL, HOME)
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})\Z")
-#: State and reason of a finding by the worst verdict.
+#: State and reason of a finding by its worst verdict.
 _STATES = {
     PASS: ("satisfied", "pass"),
     NOT_APPLICABLE: ("satisfied", "other"),
@@ -53,21 +53,21 @@ _STATES = {
 }
 _REMARKS = {
     NOT_APPLICABLE: "Not applicable to this cluster.",
-    ERROR: "Could not be looked at everywhere; what was seen is in the observations.",
-    MANUAL: "A person must judge; the observations say what to look at.",
-    EXEMPT: "Fails, and the site has accepted it: the risk has the reason.",
+    ERROR: "Could not be evaluated everywhere; the observations have what was found.",
+    MANUAL: "Needs a manual review; the observations say of what.",
+    EXEMPT: "Fails, and is accepted by the site: the risk has the reason.",
 }
-#: Evidence is repeated for what does not pass; the JSON report has all of it.
+#: Only failures have evidence here; the JSON report has all of it.
 _WITH_EVIDENCE = (FAIL, ERROR, MANUAL, EXEMPT)
 
 
 def control_id(check_id: str) -> str:
-    """Id of a check as OSCAL allows it."""
+    """Id of a check as an OSCAL token."""
     return f"cis-{check_id}"
 
 
 def _line(text: str) -> str:
-    """Text for a property, which is one line and never empty."""
+    """Value of a property, which is one line and never empty."""
     return " ".join(text.split()) or "-"
 
 
@@ -80,7 +80,7 @@ class _Writer:
         self.uses: dict[str, Use] = {use.entry.key: use for use in report.exemptions}
 
     def id(self, *names: str) -> str:
-        """UUID of a thing: the same for the same names in this cluster."""
+        """A UUID that is stable for the same names in this cluster."""
         return str(uuid.uuid5(_ROOT, json.dumps([self.report.cluster, self.report.profile.name, *names])))
 
     def subject(self, host: str) -> dict[str, str]:
@@ -90,7 +90,7 @@ class _Writer:
         return {"subject-uuid": self.id("cluster"), "type": "component"}
 
     def metadata(self) -> dict[str, t.Any]:
-        """About the document."""
+        """Metadata of the document."""
         report = self.report
         found: dict[str, t.Any] = {
             "title": f"CIS audit of {report.cluster} by {report.profile.name}",
@@ -103,7 +103,7 @@ class _Writer:
         return found
 
     def places(self) -> dict[str, t.Any]:
-        """The cluster as a component, hosts as items of its inventory."""
+        """The cluster as a component, hosts as inventory items."""
         report = self.report
         found: dict[str, t.Any] = {
             "components": [
@@ -136,7 +136,7 @@ class _Writer:
         return found
 
     def observations(self, rows: t.Sequence[Row]) -> t.Iterator[dict[str, t.Any]]:
-        """What was found for one check, hosts with the same together."""
+        """Observations of one check, grouped by result."""
         groups: dict[tuple[str, str], list[Row]] = {}
         for row in rows:
             groups.setdefault((row.status, row.message), []).append(row)
@@ -171,7 +171,7 @@ class _Writer:
         }
 
     def risks(self, check: Check, rows: t.Sequence[Row]) -> t.Iterator[dict[str, t.Any]]:
-        """What fails, and what was accepted."""
+        """Risks of failures, and accepted deviations."""
         for key in dict.fromkeys(key for row in rows for key in row.exemptions):
             entry = self.uses[key].entry
             reason = entry.reason if isinstance(entry, Exemption) else ""
@@ -192,7 +192,7 @@ class _Writer:
         observations: t.Sequence[t.Mapping[str, t.Any]],
         risks: t.Sequence[t.Mapping[str, t.Any]],
     ) -> dict[str, t.Any]:
-        """The verdict on one check: the worst of all places."""
+        """The verdict on one check: the worst of all hosts."""
         status = worst(row.status for row in self.rows[check.id])
         state, reason = _STATES[status]
         target: dict[str, t.Any] = {"state": state, "reason": reason}
@@ -221,7 +221,7 @@ class _Writer:
         return {
             "uuid": self.id("result", report.timestamp),
             "title": f"CIS audit of {report.cluster}",
-            "description": f"Checks of CIS Kubernetes Benchmark {profile.benchmark}, verdict {report.basis}.",
+            "description": f"Checks of CIS Kubernetes Benchmark {profile.benchmark}, {report.basis} verdict.",
             "start": report.timestamp,
             "end": report.timestamp,
             "props": [
@@ -238,7 +238,7 @@ class _Writer:
 
 
 def render(report: Report) -> t.Iterator[str]:
-    """The file, piece by piece."""
+    """The file, in pieces."""
     writer = _Writer(report)
     encode = json.JSONEncoder(ensure_ascii=False).encode
     plan = writer.id("plan")
@@ -250,8 +250,8 @@ def render(report: Report) -> t.Iterator[str]:
             "resources": [
                 {
                     "uuid": plan,
-                    "title": "Plan of the assessment",
-                    "description": f"All checks of profile {report.profile.name}; there is no document of its own.",
+                    "title": "Assessment plan",
+                    "description": f"All checks of profile {report.profile.name}; there is no separate document.",
                 }
             ]
         },

@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Style and script of the HTML report. They stand in the page itself; its policy allows these two by their hash."""
+"""Style and script of the HTML report. Both are inline; the content security policy allows them by their hash."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ const hostName = (index) => index < 0 ? CLUSTER : hosts[index];
 const badge = (status) => make('span', 'badge b-' + statuses[status], data.marks[status] + ' ' + titles[status]);
 const PAGE = 50;
 
-// What is searched: every distinct text once.
+// Search index: every distinct text once.
 const lower = strings.map((text) => text.toLowerCase());
 const lowerHosts = hosts.map((name) => name.toLowerCase());
 const lowerCluster = CLUSTER.toLowerCase();
@@ -176,7 +176,7 @@ const checks = [...document.querySelectorAll('.check')].map((element) => ({
 const sections = [...document.querySelectorAll('section.part')];
 const state = { words: [], status: new Set(), level: '', section: '', host: '', changed: false, differs: false };
 
-// For each word: which texts have it, which pieces of evidence.
+// For each word: the texts and pieces of evidence that have it.
 const hitsOf = (word) => {
   const inStrings = lower.map((text) => text.includes(word));
   return {
@@ -230,12 +230,12 @@ function apply() {
   $('none').hidden = shown > 0;
 }
 
-// Evidence as a table; with names of hosts when it is that of several.
+// Evidence as a table; with host names if it is of several hosts.
 function table(pairs, withHosts) {
   const scroll = make('div', 'scroll');
   const element = make('table');
   const head = make('tr');
-  const names = ['Where', 'What', 'Found', 'Expected'];
+  const names = ['Source', 'Key', 'Found', 'Expected'];
   for (const name of withHosts ? ['', 'Host', ...names] : ['', ...names]) head.append(make('th', '', name));
   const top = make('thead');
   top.append(head);
@@ -264,7 +264,7 @@ function table(pairs, withHosts) {
   return scroll;
 }
 
-// Lists that may be long come in pages.
+// Long lists are paged.
 function paged(target, items, build, size = PAGE) {
   let done = 0;
   const more = make('button', 'more');
@@ -297,7 +297,7 @@ function folded(title, pairs, withHosts, open) {
 }
 const facts = (row) => {
   const found = [];
-  if (row[4] >= 0) found.push('by the benchmark\u2019s words: ' + titles[row[4]]);
+  if (row[4] >= 0) found.push('literally: ' + titles[row[4]]);
   if (row[5] > 0) found.push(data.changes[row[5]]);
   return found;
 };

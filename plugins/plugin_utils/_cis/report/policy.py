@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Whether a report is good enough, and what a run says when it is not."""
+"""Which results fail the task, and its message."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _HOSTS = 8
 
 @dataclass(frozen=True)
 class Policy:
-    """What is not accepted.
+    """What fails the task.
 
     :param levels: levels of checks that count. :param statuses: verdicts that count.
-    :param threshold: how many such results are still accepted.
-    :param automated_only: leave checks out that the benchmark calls manual.
+    :param threshold: number of such results that are accepted.
+    :param automated_only: ignore checks that the benchmark calls manual.
     """
 
     levels: tuple[int, ...] = (1, 2)
@@ -52,12 +52,12 @@ class Policy:
         return [row for row in report.rows if row.status in self.statuses and row.check in wanted]
 
     def broken(self, rows: t.Sequence[Row]) -> bool:
-        """Whether that is too many."""
+        """Whether these are too many."""
         return len(rows) > self.threshold
 
 
 def headline(report: Report, rows: t.Sequence[Row]) -> str:
-    """One sentence with numbers."""
+    """A summary in one sentence."""
     found = counts(row.status for row in rows)
     parts = [f"{found[status]} {STATUS_TITLES[status]}" for status in STATUSES if found[status]]
     return (
@@ -67,15 +67,15 @@ def headline(report: Report, rows: t.Sequence[Row]) -> str:
 
 
 def accepted(report: Report, where: str) -> str:
-    """What a run that is accepted ends with: the numbers of all results.
+    """The message of an accepted report: numbers of all results.
 
-    :param where: the file that has it all, empty when none was written.
+    :param where: path of the report, empty when none was written.
     """
     return "\n".join([headline(report, report.rows), *_place(where)])
 
 
 def _place(where: str) -> list[str]:
-    return [f"The whole report: {where}"] if where else []
+    return [f"Full report: {where}"] if where else []
 
 
 def _some(names: t.Sequence[str]) -> str:
@@ -84,11 +84,11 @@ def _some(names: t.Sequence[str]) -> str:
 
 
 def message(report: Report, rows: t.Sequence[Row], policy: Policy, where: str) -> str:
-    """What a failed run ends with: notices, then every check with the hosts on which it is not accepted.
+    """The message of a report that is not accepted: notices, then every check with its hosts.
 
-    :param where: the file that has it all, empty when none was written.
+    :param where: path of the report, empty when none was written.
     """
-    lines = [f"{headline(report, rows)} Accepted are {policy.threshold}."]
+    lines = [f"{headline(report, rows)} At most {policy.threshold} are accepted."]
     lines += [f"Note: {notice}" for notice in report.notices]
     problems = {place.name: place.problem for place in report.places if place.problem}
     silent = Counter(row.host for row in rows if row.host in problems)

@@ -26,7 +26,7 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.report.m
     score,
 )
 
-#: What the value of C(k8s_cis_check_status) says.
+#: Values of C(k8s_cis_check_status).
 VALUES: t.Mapping[str, int] = {PASS: 1, FAIL: 0, EXEMPT: 2, MANUAL: 3, NOT_APPLICABLE: 4, ERROR: -1}
 
 
@@ -44,13 +44,13 @@ def _family(name: str, text: str) -> str:
 
 
 def _midnight_after(day: datetime.date) -> float:
-    """The end of a day, in UTC: an exemption holds on its last day."""
-    start = datetime.datetime(day.year, day.month, day.day, tzinfo=datetime.timezone.utc)
+    """The end of a day, in UTC: an exemption is valid on its last day."""
+    start = datetime.datetime(day.year, day.month, day.day, tzinfo=datetime.UTC)
     return start.timestamp() + 24 * 3600
 
 
 def render(report: Report) -> t.Iterator[str]:
-    """The file, piece by piece."""
+    """The file, in pieces."""
     base = {"cluster": report.cluster, "profile": report.profile.name}
     name = "k8s_cis_check_status"
     meaning = ", ".join(f"{value} {status}" for status, value in VALUES.items())

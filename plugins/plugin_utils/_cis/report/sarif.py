@@ -40,7 +40,7 @@ _KINDS = {
     EXEMPT: "fail",
     MANUAL: "review",
     NOT_APPLICABLE: "notApplicable",
-    # What could not be looked at is undecided.
+    # What could not be evaluated is open.
     ERROR: "open",
 }
 
@@ -63,7 +63,7 @@ def _rule(check: Check) -> dict[str, t.Any]:
 
 
 def _identity(report: Report, row: Row) -> str:
-    """The same in every run: the check, and where."""
+    """Stable identity of a result: the check and its host."""
     text = json.dumps([report.cluster, report.profile.name, row.check, row.host])
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
@@ -135,7 +135,7 @@ def _notifications(report: Report) -> list[dict[str, t.Any]]:
 
 
 def render(report: Report) -> t.Iterator[str]:
-    """The file, piece by piece."""
+    """The file, in pieces."""
     encode = json.JSONEncoder(ensure_ascii=False).encode
     driver: dict[str, t.Any] = {
         "name": "baremetal.kubernetes cis_report",
@@ -169,7 +169,7 @@ def render(report: Report) -> t.Iterator[str]:
     separator = "\n"
     for rows in report.by_check().values():
         if rows:
-            # All of one check at once: an encoder for each result takes longer than encoding it.
+            # All results of one check at once: creating an encoder takes longer than encoding.
             yield separator + encode([_result(report, row, index, why) for row in rows])[1:-1]
             separator = ",\n"
     yield "\n]}]}\n"

@@ -5,9 +5,9 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Exemptions that the collection ships for what it itself does to a cluster.
+"""Exemptions that the collection ships for what it deploys itself.
 
-They have the form of a site's own ones, and need no end: each release looks at them again.
+They have the form of a site's own exemptions, and need no last day: each release reviews them.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ _OWNER = "baremetal.kubernetes"
 _AGENTS = ["DaemonSet/kube-system/cilium", "DaemonSet/kube-system/cilium-envoy"]
 _OPERATOR = ["Deployment/kube-system/cilium-operator"]
 _NODE_NETWORK = (
-    "Cilium programs the network of the node for all Pods: its agents work in the kernel and in the network of the"
-    " host, with the rights that this takes, and before there is a network of Pods."
+    "Cilium provides the Pod network: its agents run in the host's network, and need privileges to program"
+    " the kernel,"
+    " before there is a Pod network."
 )
 
 
@@ -37,29 +38,33 @@ def _exemption(check: str, reason: str, subjects: t.Sequence[str] = ()) -> dict[
 EXEMPTIONS: tuple[dict[str, t.Any], ...] = (
     _exemption(
         "1.2.11",
-        "AlwaysPullImages makes every start of a Pod depend on a registry: while that is away, no node recovers. A site"
-        " whose teams have private images on shared nodes turns it on with control_plane_admission_plugins.",
+        "AlwaysPullImages makes every Pod start depend on a registry: while that is unavailable, no node"
+        " recovers. A site"
+        " whose teams share nodes and have private images enables it with control_plane_admission_plugins.",
     ),
     _exemption(
         "5.1.2",
-        "The operator of Cilium reads Secrets that its network policies may name.",
+        "The Cilium operator reads Secrets that its network policies may reference.",
         ["ServiceAccount/kube-system/cilium-operator"],
     ),
     _exemption(
         "5.1.4",
-        "The operator of Cilium manages the agents in its own namespace.",
+        "The Cilium operator manages the agents in its own namespace.",
         ["ServiceAccount/kube-system/cilium-operator"],
     ),
     _exemption(
         "5.1.7",
-        "kubeadm leaves super-admin.conf on the host that made the cluster, for root alone, for the day on which RBAC"
-        " itself is broken. Nothing uses it; it can be moved to a safe place.",
+        "kubeadm leaves super-admin.conf, readable by root only, on the host where the cluster was"
+        " initialised, in case"
+        " RBAC itself is broken. Nothing uses it; it can be moved to a safe place.",
         ["Certificate/kubernetes-super-admin"],
     ),
     _exemption(
         "5.1.11",
-        "The approver on every control plane approves requests of kubelets for serving certificates alone, whose names"
-        " and addresses match the inventory and the Node object, so that these are renewed without a person.",
+        "The approver on every control plane only approves requests for kubelet serving certificates whose"
+        " names and"
+        " addresses match the inventory and the Node object, so that these certificates are rotated"
+        " automatically.",
         ["User/baremetal-kubernetes:kubelet-csr-approver"],
     ),
     _exemption("5.2.2", _NODE_NETWORK, _AGENTS),
@@ -68,7 +73,7 @@ EXEMPTIONS: tuple[dict[str, t.Any], ...] = (
     _exemption("5.2.7", _NODE_NETWORK, [*_AGENTS, *_OPERATOR]),
     _exemption(
         "5.2.7",
-        "kubeadm's CoreDNS takes port 53, which a user other than root may not without a setting of the kernel.",
+        "kubeadm's CoreDNS listens on port 53, which needs root without a kernel setting.",
         ["Deployment/kube-system/coredns"],
     ),
     _exemption("5.2.8", _NODE_NETWORK, _AGENTS),
@@ -76,7 +81,7 @@ EXEMPTIONS: tuple[dict[str, t.Any], ...] = (
     _exemption("5.2.11", _NODE_NETWORK, _AGENTS),
     _exemption(
         "5.3.2",
-        "The namespace holds Secrets for Cilium; no Pod runs in it.",
+        "The namespace has Secrets for Cilium; no Pod runs in it.",
         ["Namespace/cilium-secrets"],
     ),
     _exemption("5.6.2", _NODE_NETWORK, _AGENTS),

@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Text that is safe in every format: without keys, tokens and characters that steer a terminal or break XML."""
+"""Text that is safe in every format: without keys, tokens, and characters that control a terminal or break XML."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import typing as t
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model import redact
 
 _LONGEST = 1000
-# Control characters but for tab and newline, surrogates, non-characters, and marks that change the direction of text.
+# Control characters except tab and newline, surrogates, non-characters, and marks that change the direction of text.
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]")
 
 
@@ -25,7 +25,7 @@ def _visible(match: re.Match[str]) -> str:
 
 
 class Cleaner:
-    """Cleans values, each distinct one once: thousands of hosts say the same."""
+    """Cleans values, each distinct one only once: many hosts have the same."""
 
     def __init__(self) -> None:
         self._known: dict[t.Any, str] = {}

@@ -30,11 +30,11 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.
     Snapshot,
     read_snapshot,
 )
-from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.connect import connect
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api import connect
 
 from tests.unit.plugins.cis.clusters import STOCK, Object, binding, facts, namespace, pod, role, rule, thing
 
-RunModule = Callable[..., dict[str, Any]]
+RunAction = Callable[..., dict[str, Any]]
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 PASSWORD = "c3VwZXItc2VjcmV0LXBhc3N3b3Jk"
@@ -217,23 +217,22 @@ def kubeconfig(directory: Path, port: int, bearer: str = "sesame") -> str:
 
 
 @pytest.fixture
-def module(api: Api, tmp_path: Path, run_module: RunModule) -> Callable[..., dict[str, Any]]:
-    """Run the module against the API server, as Ansible does."""
+def action(api: Api, tmp_path: Path, run_action: RunAction) -> Callable[..., dict[str, Any]]:
+    """Run the action against the API server."""
 
-    def run(bearer: str = "sesame", port: int = 0, **args: Any) -> dict[str, Any]:
-        return run_module(
-            "cis_cluster", {"kubeconfig": kubeconfig(tmp_path, port or api.port, bearer), **args}
-        )
+    def run(bearer: str = "sesame", port: int = 0, check: bool = False, **args: Any) -> dict[str, Any]:
+        given = {"kubeconfig": kubeconfig(tmp_path, port or api.port, bearer), **args}
+        return run_action("cis_cluster", given, check=check)
 
     return run
 
 
 @pytest.fixture
 def audit(api: Api, tmp_path: Path) -> Callable[..., dict[str, Any]]:
-    """What the module returns, without its process."""
+    """What the action returns, without its process."""
 
     def run(*nodes: Object, timeout: float = 15) -> dict[str, Any]:
-        snapshot = read_snapshot(connect(kubeconfig(tmp_path, api.port), seconds=timeout), nodes)
+        snapshot = read_snapshot(connect.connect(kubeconfig(tmp_path, api.port), seconds=timeout), nodes)
         return {
             "results": [one.to_dict() for one in evaluate_all(snapshot, ())],
             "missing_permissions": [dict(one) for one in snapshot.missing_permissions],
@@ -249,9 +248,10 @@ def by_id(result: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 Audit = Callable[..., dict[str, Any]]
 
 
-def test_whole_audit(module: Audit) -> None:
-    result = module(nodes=[facts()])
-    assert (result["changed"], result["rc"], result["kubernetes_version"]) == (False, 0, "1.36.4")
+def test_whole_audit(action: Audit) -> None:
+    result = action(nodes=[facts()])
+    assert (result["changed"], result.get("failed", False)) == (False, False)
+    assert result["kubernetes_version"] == "1.36.4"
     assert [one["id"] for one in result["results"]] == list(CHECKS)
     assert result["missing_permissions"] == []
     assert result["objects"]["pods"] == 1
@@ -261,6 +261,12 @@ def test_whole_audit(module: Audit) -> None:
     assert verdicts["3.1.3"]["status"] == "pass"
     assert verdicts["5.3.1"]["status"] == "pass"
     assert verdicts["5.3.2"]["status"] == "pass"
+
+
+def test_check_mode_reads_all_the_same(action: Audit) -> None:
+    result = action(check=True, nodes=[facts()], checks=["5.1.1"])
+    assert (result["changed"], result.get("failed", False)) == (False, False)
+    assert by_id(result)["5.1.1"]["status"] == "pass"
 
 
 def test_contents_of_secrets_are_never_asked_for(api: Api, audit: Audit) -> None:
@@ -284,8 +290,8 @@ def test_pages(api: Api, audit: Audit) -> None:
     assert sum(asked.startswith(f"{path}?") for asked, _ in api.site.asked) == 8
 
 
-def test_chosen_checks(module: Audit) -> None:
-    assert list(by_id(module(checks=["5.6.4", "5.1.1"]))) == ["5.1.1", "5.6.4"]
+def test_chosen_checks(action: Audit) -> None:
+    assert list(by_id(action(checks=["5.6.4", "5.1.1"]))) == ["5.1.1", "5.6.4"]
 
 
 def test_without_facts_of_hosts(audit: Audit) -> None:
@@ -315,7 +321,7 @@ def test_what_may_not_be_read(api: Api, audit: Audit) -> None:
         in verdicts["5.1.2"]["message"]
     )
     assert "not allowed to list secrets in the namespace default" in verdicts["5.6.4"]["message"]
-    assert "may not get configmaps in the namespace net" in verdicts["5.3.1"]["message"]
+    assert "not allowed to get configmaps in the namespace net" in verdicts["5.3.1"]["message"]
     assert verdicts["3.1.2"]["status"] == "fail"
     assert PASSWORD not in json.dumps(result)
 
@@ -344,8 +350,8 @@ def test_a_busy_server_is_asked_again(api: Api, audit: Audit) -> None:
     assert not [one for one in result["results"] if one["status"] == "error"]
 
 
-def test_credentials_that_nobody_knows(module: Audit) -> None:
-    result = module(bearer="other")
+def test_credentials_that_nobody_knows(action: Audit) -> None:
+    result = action(bearer="other")
     assert result["failed"]
     assert "answered HTTP 401" in result["msg"]
     assert "Fetch the kubeconfig from a control plane again" in result["msg"]
@@ -353,8 +359,8 @@ def test_credentials_that_nobody_knows(module: Audit) -> None:
     assert "results" not in result
 
 
-def test_no_server(module: Audit) -> None:
-    result = module(port=1)
+def test_no_server(action: Audit) -> None:
+    result = action(port=1)
     assert result["failed"]
     assert "http://127.0.0.1:1 does not answer: Connection refused" in result["msg"]
 
@@ -373,14 +379,14 @@ def test_unusable_kubeconfig(text: str, word: str, tmp_path: Path) -> None:
     path = tmp_path / "kubeconfig"
     path.write_text(text)
     with pytest.raises(CredentialsError, match="Fetch it from a control plane") as caught:
-        connect(str(path))
+        connect.connect(str(path))
     assert str(path) in str(caught.value)
     assert word in str(caught.value)
 
 
-def test_missing_kubeconfig(tmp_path: Path, run_module: RunModule) -> None:
+def test_missing_kubeconfig(tmp_path: Path, run_action: RunAction) -> None:
     path = tmp_path / "kubeconfig"
-    result = run_module("cis_cluster", {"kubeconfig": str(path)})
+    result = run_action("cis_cluster", {"kubeconfig": str(path)})
     assert result["failed"]
     assert f"{path} cannot be used" in result["msg"]
 
@@ -392,21 +398,26 @@ def test_missing_kubeconfig(tmp_path: Path, run_module: RunModule) -> None:
         ({"timeout": 0}, "timeout"),
     ],
 )
-def test_wrong_arguments(args: dict[str, Any], word: str, module: Audit) -> None:
-    result = module(**args)
+def test_wrong_arguments(args: dict[str, Any], word: str, action: Audit) -> None:
+    result = action(**args)
     assert result["failed"]
     assert word in result["msg"]
 
 
-def test_without_the_library(tmp_path: Path, run_module: RunModule) -> None:
-    (tmp_path / "kubernetes").mkdir()
-    (tmp_path / "kubernetes/__init__.py").write_text("raise ImportError('not here')\n")
-    result = run_module("cis_cluster", {"kubeconfig": "x"}, path=[str(tmp_path)])
+def test_without_the_library(run_action: RunAction, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connect, "KUBERNETES_ERROR", "ImportError: not here")
+    result = run_action("cis_cluster", {"kubeconfig": "x"})
     assert result["failed"]
     assert "Python library" in result["msg"]
 
 
-def test_a_judge_that_breaks_costs_its_own_check_alone() -> None:
+def test_without_a_kubeconfig(run_action: RunAction) -> None:
+    result = run_action("cis_cluster", {})
+    assert result["failed"]
+    assert "kubeconfig" in result["msg"]
+
+
+def test_an_unexpected_exception_is_an_error_of_its_own_check_alone() -> None:
     def broken(_: Snapshot) -> Result:
         raise KeyError("spec")
 
@@ -416,7 +427,7 @@ def test_a_judge_that_breaks_costs_its_own_check_alone() -> None:
     assert "KeyError: 'spec'" in results[0].message
 
 
-def test_every_check_of_the_sections_has_a_judge() -> None:
+def test_every_check_of_the_sections_is_there() -> None:
     counts = {"3.1": 3, "5.1": 13, "5.2": 12, "5.3": 2, "5.4": 2, "5.5": 1, "5.6": 4}
     wanted = [f"{section}.{number}" for section, count in counts.items() for number in range(1, count + 1)]
     assert list(CHECKS) == wanted

@@ -116,7 +116,7 @@ def test_files_are_written_before_it_fails(play: Report, tmp_path: Path) -> None
     ]  # fmt: skip
     assert found["summary"]["results"]["error"] >= 25
     assert found["summary"]["hosts_not_audited"] == ["w1"]
-    assert found["drift"]["note"] == "There is no report before to compare with."
+    assert found["drift"]["note"] == "There is no previous report to compare with."
     assert any("outside the declared scope" in notice for notice in found["notices"])
     assert "outside the declared scope" in found["output"]
     # The second run compares with the first, and changes nothing either.
@@ -161,8 +161,8 @@ EXEMPTION = {"profile": "cis-2.0", "id": "4.2.6", "reason": "x", "owner": "Ann",
         ({"exemptions": [{**EXEMPTION, "id": "4.2.99"}]}, "there is no check 4.2.99 in cis-2.0"),
         ({"exemptions": [EXEMPTION, {**EXEMPTION, "reason": ""}]}, "entry 2 (4.2.6): reason is missing"),
         ({"attestations": [{"id": "5.6.1"}]}, "attestations, entry 1 (5.6.1): statement is missing"),
-        ({"expected": {"w1": ["worker"]}}, "expected of w1 must be a list of control_plane, etcd, node"),
-        ({"timestamp": "yesterday"}, "timestamp is yesterday; write it as"),
+        ({"expected": {"w1": ["worker"]}}, "expected a list of control_plane, etcd, node"),
+        ({"timestamp": "yesterday"}, "timestamp is yesterday, expected a time"),
     ],
     ids=lambda value: value if isinstance(value, str) else next(iter(value)),
 )

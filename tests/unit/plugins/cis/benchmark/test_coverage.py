@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every check of the benchmark is evaluated in one place, and tested with input that passes, that fails and that is odd."""
+"""Every check of the benchmark is evaluated once, and tested with input that passes, that fails and that is odd."""
 
 from __future__ import annotations
 

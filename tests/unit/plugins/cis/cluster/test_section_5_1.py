@@ -10,7 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.evaluation import MOST_FINDINGS
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.evaluation import (
+    MOST_FINDINGS,
+)
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.section_5_1 import CHECKS
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.snapshot import Snapshot
 

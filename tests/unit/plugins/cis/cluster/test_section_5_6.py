@@ -124,9 +124,7 @@ CASES: list[Case] = [
     ),
     Case("5.6.2", "odd", "hosts are not known, and need not be", lambda: cluster(NODE, pod()), "pass"),
     Case("5.6.3", "pass", "hardened", running(container()), "pass"),
-    Case(
-        "5.6.3", "fail", "nothing", running(PLAIN), "fail", says=("no restriction for container app",)
-    ),
+    Case("5.6.3", "fail", "nothing", running(PLAIN), "fail", says=("no restriction for container app",)),
     Case(
         "5.6.3",
         "odd",
