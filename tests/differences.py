@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the audit and kube-bench part on the same cluster: a difference is listed with its reason, or it is a defect.
+"""Differences between the audit and kube-bench on the same cluster: each is listed with its reason, or is a defect.
 
-python -m tests.differences         write docs/cis-kube-bench.md anew
+python -m tests.differences         write docs/cis-kube-bench.md
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ DATA = REPO / "molecule" / "cis" / "files" / "differences.yml"
 PAGE = REPO / "docs" / "cis-kube-bench.md"
 
 PASS, FAIL = "pass", "fail"
-#: What kube-bench says of a check that it never looks at.
+#: Verdict of kube-bench on a check that it never evaluates.
 SILENT = ""
-#: So many checks of its profile cis-1.12 have nothing but a text for a person.
+#: Number of checks in its profile cis-1.12 that only have a text for manual review.
 SILENT_CHECKS = 28
-#: Where a difference can be: which cluster, and what of it. A worker is told by its init system where that matters.
+#: Places of differences: the cluster, and a part of it, workers by their init system.
 PLACES = {
     "site/control_plane": "control plane of a cluster by `site`",
     "site/worker/systemd": "worker with systemd, of a cluster by `site`",
@@ -41,9 +41,9 @@ _FIELDS = {"id", "places", "kube_bench", "status", "literal", "reason"}
 
 @dataclass(frozen=True, order=True)
 class Difference:
-    """Different words on one check in one place.
+    """Different verdicts on one check in one place.
 
-    :param kube_bench: its verdict. :param status: ours on what is in force. :param literal: ours by the words.
+    :param kube_bench: its verdict. :param status: our effective verdict. :param literal: our literal verdict.
     """
 
     place: str
@@ -55,13 +55,13 @@ class Difference:
     def __str__(self) -> str:
         return (
             f"{self.place} {self.check}: kube-bench says {self.kube_bench}, the audit says {self.status}"
-            f" (by the words: {self.literal})"
+            f" (literally {self.literal})"
         )
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of the file: the same difference, for the same reason, in some places."""
+    """One entry of the file: the same difference, for the same reason, in several places."""
 
     check: str
     places: tuple[str, ...]
@@ -78,7 +78,7 @@ class Entry:
 def load(path: Path = DATA) -> list[Entry]:
     """The known differences.
 
-    :raises ValueError: an entry is incomplete, says no difference, or says one twice.
+    :raises ValueError: when an entry is incomplete, not a difference, or a duplicate.
     """
     entries = []
     seen: set[tuple[str, str]] = set()
@@ -98,7 +98,7 @@ def load(path: Path = DATA) -> list[Entry]:
         if twice or unknown or not entry.places:
             raise ValueError(f"{entry.check}: places that are unknown: {unknown}, or given twice: {twice}")
         if entry.kube_bench not in (PASS, FAIL) or entry.kube_bench == entry.status == entry.literal:
-            raise ValueError(f"{entry.check}: that is no difference")
+            raise ValueError(f"{entry.check}: that is not a difference")
         if len(entry.reason) < 20:
             raise ValueError(f"{entry.check}: no reason")
         seen |= {(entry.check, place) for place in entry.places}
@@ -107,12 +107,12 @@ def load(path: Path = DATA) -> list[Entry]:
 
 
 def kube_bench_verdicts(report: str) -> dict[str, str]:
-    """What kube-bench says of each check, from its JSON.
+    """kube-bench's verdict on each check, from its JSON.
 
-    PASS and FAIL are what they say. WARN is a test that failed and is not scored, so it is a failure, too; a check
-    that is marked as manual gets WARN without being looked at, which is no statement.
+    WARN is a failed test that is not scored, so it is a failure as well; a check that is marked as manual gets WARN
+    without being evaluated, which is no verdict.
 
-    :raises ValueError: it says something else.
+    :raises ValueError: for another status.
     """
     verdicts = {}
     for control in json.loads(report)["Controls"]:
@@ -136,10 +136,10 @@ def _verdict(test: Mapping[str, Any]) -> str:
 def compare(
     place: str, kube_bench: Mapping[str, str], ours: Mapping[str, tuple[str, str]]
 ) -> set[Difference]:
-    """The differences in one place: of what kube-bench says, from either of our two verdicts.
+    """The differences in one place, of kube-bench's verdict from either of our two verdicts.
 
     :param kube_bench: verdicts by check. :param ours: status and literal verdict by check.
-    :raises ValueError: the two do not know the same checks.
+    :raises ValueError: when the two do not have the same checks.
     """
     if set(kube_bench) != set(ours):
         raise ValueError(f"{place}: only one of both knows {sorted(set(kube_bench) ^ set(ours))}")
@@ -151,9 +151,9 @@ def compare(
 
 
 def verify(cluster: str, found: set[Difference], entries: list[Entry]) -> str:
-    """What is wrong with the list for one cluster; empty when it is right.
+    """Problems of the list for one cluster; empty when it is correct.
 
-    :param cluster: first part of the places that were looked at.
+    :param cluster: first part of the places.
     """
     listed = {
         difference
@@ -162,24 +162,24 @@ def verify(cluster: str, found: set[Difference], entries: list[Entry]) -> str:
         if difference.place.startswith(f"{cluster}/")
     }
     lines = [f"not listed: {difference}" for difference in sorted(found - listed)]
-    lines += [f"listed, but not so: {difference}" for difference in sorted(listed - found)]
+    lines += [f"listed, but not found: {difference}" for difference in sorted(listed - found)]
     return "\n".join(lines)
 
 
-_HEAD = f"""# The audit beside kube-bench
+_HEAD = f"""# Comparison with kube-bench
 
 <!-- Written by `python -m tests.differences` from molecule/cis/files/differences.yml. -->
 
 [kube-bench](https://github.com/aquasecurity/kube-bench) is the best-known program for the CIS Kubernetes Benchmark.
-The scenario `cis` runs its version 0.15.6 with the profile `cis-1.12`, which has the same checks as benchmark 2.0,
-beside [the audit](cis.md) on two clusters: one by the playbook `site`, and one by kubeadm alone. Both must say the
-same of every check on every host, in force and by the benchmark's words, but for what this page lists. A difference
-that is not here, or one that is here and is none, fails the test.
+The scenario `cis` compares its version 0.15.6 with the profile `cis-1.12`, which has the same checks as benchmark 2.0,
+with [the audit](cis.md) on two clusters: one by the playbook `site`, and one by kubeadm alone. Both must have the same
+verdict on every check on every host, effectively and literally, except for what this page lists. A difference that is
+not listed, or one that is listed but not found, fails the test.
 
-kube-bench never looks at {SILENT_CHECKS} of the 131 checks (3.1, 3.2.2, 1.2.20 and most of section 5): there is
-nothing to compare with. A failed test that it calls unscored (`WARN`) counts as a failure here.
+kube-bench never evaluates {SILENT_CHECKS} of the 131 checks (3.1, 3.2.2, 1.2.20 and most of section 5), so there is
+nothing to compare. A failed test that it calls unscored (`WARN`) counts as a failure here.
 
-| check | where | kube-bench | the audit | why |
+| check | place | kube-bench | audit | reason |
 |---|---|---|---|---|
 """
 
@@ -196,7 +196,7 @@ def page(entries: list[Entry]) -> str:
 
 def _ours(entry: Entry) -> str:
     status = entry.status.replace("_", " ")
-    return status if entry.status == entry.literal else f"{status}; by the words {entry.literal}"
+    return status if entry.status == entry.literal else f"{status}; literally {entry.literal}"
 
 
 def main() -> int:

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write the table of all checks, `docs/cis-checks.md`, from what the collection knows of them.
+"""Write the table of all checks, `docs/cis-checks.md`, from the catalogue.
 
-python -m tests.docs_checks [--check]       with --check: only say whether the page is up to date
+python -m tests.docs_checks [--check]       with --check: only check that the page is up to date
 """
 
 from __future__ import annotations
@@ -20,23 +20,24 @@ RISKS = {
     "file_mode": "files",
     "restart": "restart",
     "breaking": "breaking",
-    "none": "you",
+    "none": "decision",
 }
 
 
 INTRODUCTION = """\
-With another version of Kubernetes the checks are applied all the same, and every report says that the benchmark was not
-made for it. Levels below are those of `{default}`.
+With other versions of Kubernetes the checks are evaluated all the same, and every report says that the benchmark was
+not written for them. Levels below are those of `{default}`. *Effectively* and *literally* are about the two verdicts of
+a check, on the effective configuration and by the wording of the benchmark.
 
-- **L**: level. **A** or **M**: whether the benchmark calls the check automated or manual. The collection looks at most
-  of the manual ones as well; what neither a host nor the API can tell gets the status `manual`, with what to look at.
-- **Mending**: `files` changes the mode or the owner of files, `restart` restarts a component, `breaking` may stop what
-  clients do today, `you` is for somebody to decide.
+- **L**: level. **A** or **M**: whether the benchmark calls the check automated or manual. The collection evaluates most
+  of the manual ones as well; the others have the status `manual`, with what to review.
+- **Risk** of remediation: `files` changes modes or owners of files, `restart` restarts a component, `breaking` may
+  break clients or workloads, `decision` needs yours.
 """
 
 
 def _modules() -> tuple[ModuleType, ModuleType, ModuleType]:
-    """The collection's own tables; imported here, for the checkout must be found first."""
+    """The catalogue; imported here, as the checkout has to come first."""
     tree = REPO / ".venv" / "collections"
     if str(tree) not in sys.path:
         sys.path.insert(0, str(tree))
@@ -59,19 +60,18 @@ def lines() -> Iterator[str]:
     yield "<!-- Made by python -m tests.docs_checks. Do not edit. -->"
     yield "# All checks of the CIS audit"
     yield ""
-    yield f"What the collection looks at for each of the {len(catalogue.CHECKS)} checks, and what to do when one fails."
-    yield "Numbers are those of the CIS Kubernetes Benchmark; all words are the collection's own, and nothing here is a"
-    yield "certification."
+    yield f"How the collection evaluates the {len(catalogue.CHECKS)} checks, and what to do when one fails."
+    yield "Ids are those of the CIS Kubernetes Benchmark; all texts are the collection's own. This is not a certification."
     yield ""
-    yield "| profile | benchmark | made for Kubernetes | |"
+    yield "| profile | benchmark | Kubernetes | |"
     yield "|---|---|---|---|"
     for profile in profiles.PROFILES.values():
         scope = f"{profile.kubernetes[0]} to {profile.kubernetes[-1]}" if profile.kubernetes else "not known"
         notes = ["default"] if profile.name == profiles.DEFAULT else []
         notes += ["provisional"] if profile.provisional else []
-        notes += [f"{check} is of level {level}" for check, level in profile.levels.items()]
+        notes += [f"{check} is level {level}" for check, level in profile.levels.items()]
         notes += [
-            f"{check} by its words is what is judged in force" for check in sorted(profile.accepts_intent)
+            f"the literal verdict of {check} is the effective one" for check in sorted(profile.accepts_intent)
         ]
         yield f"| `{profile.name}` | {profile.benchmark} | {scope} | {'; '.join(notes)} |"
     yield ""
@@ -83,7 +83,7 @@ def lines() -> Iterator[str]:
         yield ""
         yield f"## {group} {title}"
         yield ""
-        yield "| id | L | | what shall be so | how it is looked at | what to do | mending |"
+        yield "| id | L | | check | evaluation | remediation | risk |"
         yield "|---|---|---|---|---|---|---|"
         for check in members:
             cells = (
@@ -98,11 +98,11 @@ def lines() -> Iterator[str]:
             yield f"| {' | '.join(cells)} |"
     if shipped.EXEMPTIONS:
         yield ""
-        yield "## Exemptions that the collection ships"
+        yield "## Shipped exemptions"
         yield ""
-        yield "For what the collection itself does to a cluster. `shipped_exemptions: false` leaves them out."
+        yield "For what the collection deploys itself. `cis_shipped_exemptions: false` disables them."
         yield ""
-        yield "| id | where | reason |"
+        yield "| id | scope | reason |"
         yield "|---|---|---|"
         for entry in shipped.EXEMPTIONS:
             scope = "; ".join(

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write the table of remedies in `docs/cis-remediation.md` from what the collection does.
+"""Write the table of remedies in `docs/cis-remediation.md` from the catalogue.
 
-python -m tests.docs_remediation [--check]       with --check: only say whether the page is up to date
+python -m tests.docs_remediation [--check]       with --check: only check that the page is up to date
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def _argument(item: Mapping[str, Any]) -> str:
     if item.get("value") is not None:
         value = item["value"]
         shown = f"`{flag}={value if len(value) < 60 else value.split(',')[0] + ',...'}`"
-        return f"{shown} if there is none" if item.get("keep") else shown
+        return f"{shown} if it is not set" if item.get("keep") else shown
     if item.get("absent"):
-        return f"no own `{flag}`"
+        return f"no `{flag}`"
     parts = [
         f"{word} {', '.join(item[key])}"
         for key, word in (("add", "with"), ("remove", "without"))
@@ -41,7 +41,7 @@ def _what(remedy: Any) -> str:
     if remedy.kind == "none":
         return str(remedy.reason)
     if remedy.kind == "file":
-        return "mode or owner"
+        return "mode or owner of files"
     if remedy.kind == "kubelet":
         shown = json.dumps(remedy.kubelet)
         fields = ", ".join(f"`{key}`" for key in remedy.kubelet)
@@ -50,16 +50,16 @@ def _what(remedy: Any) -> str:
         f"{component}: {', '.join(map(_argument, items))}"
         for component, items in itertools.groupby(remedy.arguments, lambda item: item["component"])
     ]
-    notes = [f"after {remedy.needs} passes everywhere"] if remedy.needs else []
+    notes = [f"only if {remedy.needs} passes on all nodes"] if remedy.needs else []
     blocking = sorted({name for item in remedy.arguments for name in item.get("unless", [])})
     if blocking:
-        notes.append(f"not beside `--{blocking[0]}`" + (" and the like" if len(blocking) > 1 else ""))
+        notes.append(f"not with `--{blocking[0]}`" + (" or similar" if len(blocking) > 1 else ""))
     notes += [remedy.reason] if remedy.reason else []
     return "; ".join([*words, *notes])
 
 
 def _ranges(ids: Sequence[str]) -> str:
-    """Ids that follow each other as one."""
+    """Consecutive ids as a range."""
     return ids[0] if len(ids) == 1 else f"{ids[0]} to {ids[-1]}"
 
 
@@ -72,12 +72,12 @@ def lines() -> Iterator[str]:
         catalogue,
     )
 
-    yield "| checks | class | what is done |"
+    yield "| checks | class | remedy |"
     yield "|---|---|---|"
     rows = []
     for check in catalogue.CHECKS.values():
         remedy = check.remedy
-        rows.append((check.id, "you" if remedy.kind == "none" else f"`{check.risk}`", _what(remedy)))
+        rows.append((check.id, "none" if remedy.kind == "none" else f"`{check.risk}`", _what(remedy)))
     for (shown, what), group in itertools.groupby(rows, lambda row: row[1:]):
         yield f"| {_ranges([row[0] for row in group])} | {shown} | {what} |"
 

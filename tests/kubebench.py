@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""kube-bench, which the audit is compared with: made when a test asks for it, and kept in the lab's cache."""
+"""kube-bench, with which the audit is compared: built when a test needs it, and kept in the lab's cache."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NAME = "kube_bench"
 
 @dataclass(frozen=True)
 class KubeBench:
-    """Where it is.
+    """Paths of the program.
 
     :param binary: the program, static. :param definitions: the directory for its ``--config-dir``.
     """
@@ -34,16 +34,16 @@ class KubeBench:
 
 
 def ensure(paths: Paths, console: Console) -> KubeBench:
-    """Have the program and its definitions.
+    """Build the program, and unpack it with its definitions.
 
-    :raises LabError: they are not available; the message has the reasons.
+    :raises LabError: when that is not possible; the message has the reasons.
     """
     artifact = catalogue.load().files[NAME]
     made = artifacts.ensure(paths, console, only=[NAME])
     archive = made.files_root / artifact.path
     directory = paths.cache / "tools" / f"kube-bench-{artifact.version}"
     found = KubeBench(artifact.version, directory / "kube-bench", directory / "cfg")
-    # Whole or not there: it is unpacked elsewhere and renamed.
+    # Complete or missing: it is unpacked elsewhere and renamed.
     if not directory.is_dir() or directory.stat().st_mtime < archive.stat().st_mtime:
         _unpack(archive, directory)
     return found
@@ -62,7 +62,7 @@ def _unpack(archive: Path, directory: Path) -> None:
 
 
 def main() -> int:
-    """Print where both are."""
+    """Print both paths."""
     try:
         found = ensure(settings().paths, Console(stderr=True))
     except LabError as exc:

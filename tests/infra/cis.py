@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The audit by the CIS Kubernetes Benchmark as an operator runs it, and kube-bench on the same hosts."""
+"""Run the CIS audit as an operator does, and kube-bench on the same hosts."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ from tests.infra.hosts import REPO, Host
 from tests.infra.playbook import Playbook, Run
 
 AUDIT = "baremetal.kubernetes.cis"
+REMEDIATE = "baremetal.kubernetes.cis_remediate"
 SCENARIO = REPO / "molecule" / "cis"
-#: How the results that are about the cluster are filed.
+#: Host of the results of the cluster.
 CLUSTER = ""
 PROFILE = "cis-1.12"
 T = TypeVar("T")
@@ -33,7 +34,7 @@ T = TypeVar("T")
 class Audit:
     """One run of the playbook.
 
-    :param report: its JSON. :param directory: with all its forms, until the next run.
+    :param report: its JSON. :param directory: with all formats, until the next run.
     :param seconds: how long the run took.
     """
 
@@ -51,7 +52,7 @@ class Audit:
         return {(one["host"], one["check"]) for one in self.report["results"] if one["status"] in statuses}
 
     def verdicts(self, *hosts: str) -> dict[str, tuple[str, str]]:
-        """Effective and literal verdict by check, whatever is exempt."""
+        """Effective and literal verdict by check, exemptions ignored."""
         return {
             check: (one["effective"], one["literal"])
             for host in hosts
@@ -60,7 +61,7 @@ class Audit:
 
 
 def audit(playbook: Playbook, directory: Path, *arguments: str, **variables: Any) -> Audit:
-    """Run the audit.
+    """Run the audit, or the remediation with its audit.
 
     :param directory: for its reports. :param variables: of the role.
     """
@@ -74,7 +75,7 @@ def audit(playbook: Playbook, directory: Path, *arguments: str, **variables: Any
 
 
 def contention() -> float:
-    """How many times longer a piece of work takes now than it would on a machine that does nothing else."""
+    """How many times longer work takes now than on an idle machine."""
     wall, work = time.perf_counter(), time.process_time()
     while time.process_time() - work < 0.2:
         sum(range(1000))
@@ -82,23 +83,23 @@ def contention() -> float:
 
 
 def measured(action: Callable[[], T]) -> tuple[T, float]:
-    """Do something, and say how busy the machine was with other things around it."""
+    """Run an action, and measure how busy the machine is otherwise."""
     before = contention()
     result = action()
     return result, (before + contention()) / 2
 
 
 def place(cluster: str, host: Host) -> str:
-    """What a host is called in the list of differences."""
+    """Name of a host in the list of differences."""
     return f"{cluster}/control_plane" if host.control_plane else f"{cluster}/worker/{host.init}"
 
 
 def kube_bench_on_hosts(
     inventory: Path, directory: Path, made: kubebench.KubeBench
 ) -> dict[str, dict[str, str]]:
-    """What kube-bench says on each host, of the sections that a host of its group has.
+    """kube-bench's verdicts on each host, for the sections of its group.
 
-    :param directory: for what it prints. :param made: the program.
+    :param directory: for its output. :param made: the program.
     """
     archive = directory / "kube-bench.tar.gz"
     subprocess.run(
@@ -122,9 +123,9 @@ def kube_bench_on_hosts(
 
 
 def kube_bench_on_cluster(kubeconfig: Path, kubectl: Path, made: kubebench.KubeBench) -> dict[str, str]:
-    """What kube-bench says of the cluster, asked from here.
+    """kube-bench's verdicts on the cluster, run on this machine.
 
-    Its checks are lines for a shell that knows ``[[``, which ``sh`` of Debian does not; and they call jq.
+    Its checks need a shell with ``[[``, unlike Debian's ``sh``; and jq.
     """
     packages.install(("jq",))
     programs = kubectl.parent
@@ -176,12 +177,12 @@ def all_differences(
     on_cluster: Mapping[str, str],
     ours: Audit,
 ) -> set[differences.Difference]:
-    """What both say, compared on every host and for the cluster."""
+    """Differences on every host and for the cluster."""
     found: set[differences.Difference] = set()
     for host in hosts:
         said, own = on_hosts[host.name], ours.verdicts(host.name)
         if host.control_plane:
-            # Section 3.1 is about the cluster; kube-bench files it with the control plane, and never looks.
+            # Section 3.1 is about the cluster; kube-bench has it with the control plane, and never evaluates it.
             own |= {check: own_ for check, own_ in ours.verdicts(CLUSTER).items() if check.startswith("3.")}
         found |= differences.compare(place(cluster, host), said, own)
     policies = {check: own for check, own in ours.verdicts(CLUSTER).items() if check.startswith("5.")}

@@ -20,19 +20,25 @@ from tests.infra.playbook import Playbook
 
 @pytest.fixture(scope="session")
 def auditing(inventory: Path, tmp_path_factory: pytest.TempPathFactory) -> Playbook:  # noqa: F811 - pytest's way
-    """The playbook that audits."""
+    """The playbook cis."""
     return Playbook(inventory, tmp_path_factory.mktemp("cis"), name=cis.AUDIT)
 
 
 @pytest.fixture(scope="session")
+def remediating(inventory: Path, tmp_path_factory: pytest.TempPathFactory) -> Playbook:  # noqa: F811 - pytest's way
+    """The playbook cis_remediate."""
+    return Playbook(inventory, tmp_path_factory.mktemp("cis-remediate"), name=cis.REMEDIATE)
+
+
+@pytest.fixture(scope="session")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Directory of the reports that follow each other."""
+    """Directory of consecutive reports."""
     return tmp_path_factory.mktemp("reports")
 
 
 @pytest.fixture(scope="session")
 def first(auditing: Playbook, reports: Path) -> Audit:
-    """The cluster as the scenario finds it."""
+    """The first audit of the cluster."""
     return cis.audit(auditing, reports)
 
 

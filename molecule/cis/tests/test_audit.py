@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an operator sees of the audit on a cluster by the site playbook."""
+"""The audit of a cluster by the playbook site, as an operator sees it."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from tests.infra.hosts import Host
 from tests.infra.playbook import Playbook
 from tests.reports import published
 
-#: Seconds that the audit of the lab's three hosts may take on a machine that does nothing else.
+#: Seconds that the audit of the lab's three hosts may take on an idle machine.
 LIMIT = 8
 TRIES = 3
 UNIT = "/etc/systemd/system/kubelet.service"
-#: Kept free for documentation (RFC 5737): nothing answers there.
+#: Reserved for documentation (RFC 5737): nothing answers there.
 NOWHERE = "192.0.2.1"
 
 
-def test_cluster_of_the_site_playbook_passes_and_nothing_is_changed(first: Audit) -> None:
+def test_cluster_of_the_playbook_site_passes_unchanged(first: Audit) -> None:
     assert not first.with_status("fail", "error"), first.run.text[-6000:]
     first.run.expect_quiet()
 
@@ -39,14 +39,14 @@ def test_every_host_has_all_checks_of_its_role(first: Audit, hosts: dict[str, Ho
         for one in first.report["results"]
         if not one["message"] or (one["status"] == "pass" and not one["evidence"] and one["host"])
     ]
-    assert not silent, "a verdict that says nothing, or that nothing was looked at for"
+    assert not silent, "a verdict without a message or evidence"
 
 
 def test_report_is_valid_by_published_schemas(first: Audit) -> None:
     assert published.mistakes_of_directory(first.directory) == {name: [] for name in published.FORMS}
 
 
-def test_failure_is_told_as_drift_and_so_is_its_repair(
+def test_failure_is_reported_as_drift(
     auditing: Playbook, hosts: dict[str, Host], reports: Path, first: Audit
 ) -> None:
     worker = hosts["w1"]
@@ -62,21 +62,22 @@ def test_failure_is_told_as_drift_and_so_is_its_repair(
     assert not any(counts.changed for counts in worse.run.recap.values())
 
 
-def test_repair_is_told_too_and_the_audit_is_quick(auditing: Playbook, reports: Path) -> None:
+def test_repair_is_reported_as_drift_and_the_audit_is_quick(auditing: Playbook, reports: Path) -> None:
     better, busy = cis.measured(lambda: cis.audit(auditing, reports))
     assert _drift(better, "fixed") == {("w1", "4.1.1")}
     assert not _drift(better, "newly_failed")
     tries = [(better.seconds, busy)]
-    # On a machine that others use, too, one try says little.
+    # On a busy machine, one measurement is not enough.
     while len(tries) < TRIES and min(seconds / slower for seconds, slower in tries) >= LIMIT:
         again, busy = cis.measured(lambda: cis.audit(auditing, reports))
         tries.append((again.seconds, busy))
     told = "; ".join(
-        f"{seconds:.1f} s when work takes {slower:.1f} times as long as alone" for seconds, slower in tries
+        f"{seconds:.1f} s while work took {slower:.1f} times as long as on an idle machine"
+        for seconds, slower in tries
     )
     print(f"the audit of three hosts took {told}")
     assert min(seconds / slower for seconds, slower in tries) < LIMIT, (
-        f"the audit of three hosts took {told}; expected less than {LIMIT} s on a machine that does nothing else"
+        f"the audit of three hosts took {told}; expected less than {LIMIT} s on an idle machine"
     )
 
 
@@ -131,7 +132,7 @@ def test_bad_exemption_is_refused(
     assert says in seen.run.text, seen.run.text[-3000:]
 
 
-def test_hardening_is_there_again_when_a_node_comes_back(
+def test_hardening_is_restored_when_a_node_joins_again(
     auditing: Playbook, playbook: Playbook, inventory: Path, first: Audit, tmp_path: Path
 ) -> None:
     reset = Playbook(inventory, tmp_path, name="baremetal.kubernetes.reset")
@@ -142,14 +143,14 @@ def test_hardening_is_there_again_when_a_node_comes_back(
     assert seen.verdicts("w2") == first.verdicts("w2")
 
 
-def test_hardening_survives_an_upgrade_by_kubeadm_itself(
+def test_hardening_survives_kubeadm_upgrade(
     auditing: Playbook, hosts: dict[str, Host], variables: dict[str, Any], first: Audit, tmp_path: Path
 ) -> None:
-    # Last: kubeadm drops what the site playbook notes on the API server, which that starts anew then.
+    # Last: kubeadm drops the annotation of the playbook site on the API server, which site restarts then.
     ignored = ",".join(variables["cluster_ignore_preflight_errors"])
     version = variables["cluster_kubernetes_version"]
     upgrade = f"/usr/local/bin/kubeadm upgrade {{}} --ignore-preflight-errors={ignored}"
-    # By force, as there is no newer version here; it writes all that it would write for one.
+    # By force, as there is no newer version here; it writes the same files as for one.
     hosts["cp1"].check(upgrade.format(f"apply v{version} --yes --force"))
     for worker in (host for host in hosts.values() if not host.control_plane):
         worker.check(upgrade.format("node"))

@@ -15,7 +15,7 @@ from tests.infra.hosts import Host
 from tests.kubebench import KubeBench
 
 
-def test_every_difference_is_listed_and_is_one(
+def test_every_difference_is_listed(
     inventory: Path,
     hosts: dict[str, Host],
     cluster: Cluster,

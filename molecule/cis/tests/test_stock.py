@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A cluster as kubeadm alone makes it: the audit and kube-bench find what is known of it, and the playbook mends it."""
+"""A cluster with kubeadm's defaults: the audit and kube-bench find the known failures, and cis_remediate fixes them."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from tests.infra.playbook import Playbook
 from tests.infra.waiting import wait_for
 from tests.kubebench import KubeBench
 
-#: A lab of its own, small, beside the one of the other tests.
+#: A small lab of its own, next to the one of the other tests.
 LAB = {"BMK_LAB_NAME": "cis", "BMK_LAB_SUBNET": "10.64.0.0/24"}
-#: What kubeadm leaves open by the words of the benchmark, of the checks that it calls automated.
+#: Automated checks that literally fail with kubeadm's defaults.
 KNOWN = {
     "k1": {
         *("1.1.12", "1.2.5", "1.2.15", "1.2.16", "1.2.17", "1.2.18", "1.2.19", "1.2.30", "1.3.2", "1.4.1"),
@@ -31,8 +31,8 @@ KNOWN = {
     },
     "k2": {"4.1.1", "4.1.9"},
 }
-#: A key must be made and handed around, which takes more than settings.
-BY_SITE_ALONE = ("1.2.27", "1.2.28")
+#: These need an encryption key, which remediation does not create.
+ONLY_BY_SITE = ("1.2.27", "1.2.28")
 ALL = ["file_mode", "restart", "breaking"]
 
 
@@ -49,7 +49,7 @@ class Stock:
 @pytest.fixture(scope="module")
 def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stock]:
     """Two hosts, their cluster, and an audit of it."""
-    # Where the other lab lies must not be where this one is written.
+    # This lab must not be written to the paths of the other one.
     with pytest.MonkeyPatch.context() as environment:
         for name in ("BMK_LAB_INVENTORY", "BMK_LAB_STATE"):
             environment.delenv(name, raising=False)
@@ -91,7 +91,7 @@ def test_known_failures_are_found_and_no_other(name: str, stock: Stock) -> None:
     }
 
 
-def test_every_difference_from_kube_bench_is_listed_and_is_one(
+def test_every_difference_from_kube_bench_is_listed(
     stock: Stock, kube_bench: KubeBench, tmp_path: Path
 ) -> None:
     on_hosts = cis.kube_bench_on_hosts(stock.inventory, tmp_path, kube_bench)
@@ -106,11 +106,11 @@ def test_every_difference_from_kube_bench_is_listed_and_is_one(
     assert not wrong, f"correct the audit, or molecule/cis/files/differences.yml:\n{wrong}"
 
 
-def test_remediation_hardens_a_cluster_that_it_did_not_make(stock: Stock, tmp_path: Path) -> None:
-    auditing = Playbook(stock.inventory, tmp_path, name=cis.AUDIT)
-    hardened = cis.audit(auditing, tmp_path / "reports", cis_remediate=ALL)
+def test_remediation_hardens_a_cluster_of_kubeadm(stock: Stock, tmp_path: Path) -> None:
+    remediating = Playbook(stock.inventory, tmp_path, name=cis.REMEDIATE)
+    hardened = cis.audit(remediating, tmp_path / "reports", cis_remediate=ALL)
     on_hosts = {(host, check) for host, check in hardened.with_status("fail", "error") if host}
-    assert on_hosts == {("k1", check) for check in BY_SITE_ALONE}, hardened.run.text[-6000:]
+    assert on_hosts == {("k1", check) for check in ONLY_BY_SITE}, hardened.run.text[-6000:]
     for name, known in KNOWN.items():
         assert not known & {check for check, one in hardened.of(name).items() if one["literal"] != "pass"}
-    assert not cis.audit(auditing, tmp_path / "reports", cis_remediate=ALL).run.changed
+    assert not cis.audit(remediating, tmp_path / "reports", cis_remediate=ALL).run.changed

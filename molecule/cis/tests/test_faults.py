@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One thing after the other is broken on running hosts: the audit finds just that, and what it proposes repairs it.
+"""Faults are injected on running hosts one at a time: the audit finds exactly that one, and its fixes repair it.
 
-Then all is broken at once, and the playbook repairs it.
+Then all faults are injected at once, and the playbook cis_remediate repairs them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ INIT_SCRIPT = "/etc/init.d/kubelet"
 NETWORK = "/etc/cni/net.d/05-cilium.conflist"
 NOBODY = "65534"
 
-#: A kubelet that was started anew listens again before anything else is done.
+#: Wait until a restarted kubelet listens again.
 _RESTART = (
     "if test -d /run/systemd/system; then systemctl restart kubelet; else rc-service kubelet restart; fi;"
     " for i in $(seq 200); do (exec 3<>/dev/tcp/127.0.0.1/10250) 2>/dev/null && exit 0; sleep 0.2; done; exit 1"
@@ -39,19 +39,19 @@ _RESTART = (
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that somebody did to a host.
+    """A fault on a host.
 
-    :param id: the check that must find it. :param says: what its finding must name.
-    :param breaks: shell command that does it. :param settles: one that waits until it is in force.
-    :param undo: one that puts a setting back; modes and owners are repaired as the audit proposes.
+    :param id: the check that has to find it. :param says: words of its finding.
+    :param command: the shell command that injects it. :param wait: one that waits until it is effective.
+    :param undo: one that restores a setting; modes and owners are repaired by the audit's fixes.
     """
 
     host: str
     id: str
-    breaks: str
+    command: str
     says: tuple[str, ...]
     undo: str = ""
-    settles: str = ""
+    wait: str = ""
 
 
 def _mode(host: str, check: str, path: str, mode: str) -> Fault:
@@ -63,13 +63,13 @@ def _owner(host: str, check: str, path: str, owner: str = f"{NOBODY}:{NOBODY}") 
 
 
 def _copy(path: str) -> str:
-    return f"/root/sabotage-{Path(path).name}"
+    return f"/root/faults-{Path(path).name}"
 
 
 def _edited(
     host: str, check: str, path: str, edit: str, says: tuple[str, ...], then: str, back: str
 ) -> Fault:
-    """A file is edited with sed or by adding lines, and what reads it is waited for; and the same backwards."""
+    """Edit a file, and wait until its reader uses it; and the same for the original."""
     copy = _copy(path)
     return Fault(
         host,
@@ -102,7 +102,7 @@ def _component(check: str, component: str, flag: str, good: str, bad: str) -> Fa
             f" && tr '\\0' '\\n' < $p/cmdline | grep -qx -e {flag}={value} && exit 0; done; sleep 0.5; done; exit 1"
         )
 
-    # Not `sed -i`: the kubelet would see the file beside it, too.
+    # Not `sed -i`: the kubelet would read its temporary file as well.
     edit = f"grep -q -e {flag}={good} {path}; sed s/{flag}={good}/{flag}={bad}/ {_copy(path)} > {path}"
     return _edited("cp1", check, path, edit, (flag, bad), runs(bad), runs(good))
 
@@ -153,12 +153,12 @@ FAULTS = (
     _setting("w2", "4.2.6", "makeIPTablesUtilChains", "false"),
     _setting("w1", "4.2.8", "eventRecordQPS", "0"),
     _setting("w2", "4.2.10", "rotateCertificates", "false"),
-    # A drop-in goes before the file.
+    # A drop-in takes precedence over the file.
     Fault(
         "w1",
         "4.2.12",
         f"printf '%s\\n' 'apiVersion: kubelet.config.k8s.io/v1beta1' 'kind: KubeletConfiguration'"
-        # One that HTTP/2 needs, else the kubelet does not start.
+        # With one that HTTP/2 needs, without which the kubelet does not start.
         f" 'tlsCipherSuites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, TLS_RSA_WITH_AES_128_CBC_SHA]'"
         f" > {DROP_INS}/90-late.conf; chmod 0600 {DROP_INS}/90-late.conf",
         ("TLS_RSA_WITH_AES_128_CBC_SHA",),
@@ -168,13 +168,13 @@ FAULTS = (
     _setting("w2", "4.2.13", "podPidsLimit", "-1"),
     _setting("w1", "4.2.14", "seccompDefault", "false"),
 )
-#: A person's drop-in goes before what remediation writes, and is left alone.
-BY_HAND = {"4.2.12"}
+#: A manual drop-in takes precedence over what remediation configures, and is left alone.
+MANUAL = {"4.2.12"}
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What the audit did not let pass on one host.
+    """What did not pass on one host.
 
     :param found: with each fault, in order.
     """
@@ -187,22 +187,22 @@ class Seen:
 @pytest.fixture(scope="module")
 def seen(inventory: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Seen]:
     """All faults, one at a time on each host."""
-    directory = tmp_path_factory.mktemp("sabotage")
+    directory = tmp_path_factory.mktemp("faults")
     by_host: dict[str, list[dict[str, Any]]] = {}
     for fault in FAULTS:
         by_host.setdefault(fault.host, []).append(asdict(fault))
     given = directory / "faults.yml"
     given.write_text(
-        json.dumps({"sabotage_faults": by_host, "sabotage_directory": str(directory)}), encoding="utf-8"
+        json.dumps({"faults_by_host": by_host, "faults_directory": str(directory)}), encoding="utf-8"
     )
-    playbook = Playbook(inventory, directory, name=str(SCENARIO / "sabotage.yml"))
-    playbook.run("-e", f"@{given}", log="sabotage.log").expect()
+    playbook = Playbook(inventory, directory, name=str(SCENARIO / "inject_faults.yml"))
+    playbook.run("-e", f"@{given}", log="faults.log").expect()
     return {
         path.stem: Seen(**json.loads(path.read_text(encoding="utf-8"))) for path in directory.glob("*.json")
     }
 
 
-def test_enough_checks_are_broken() -> None:
+def test_enough_checks_have_a_fault() -> None:
     assert len({fault.id for fault in FAULTS}) >= 30
 
 
@@ -223,9 +223,9 @@ def test_fault_is_found_and_nothing_else(fault: Fault, seen: dict[str, Seen]) ->
 
 
 @pytest.mark.parametrize("name", ["cp1", "w1", "w2"])
-def test_all_is_repaired(name: str, seen: dict[str, Seen], hosts: dict[str, Host]) -> None:
+def test_all_faults_are_repaired(name: str, seen: dict[str, Seen], hosts: dict[str, Host]) -> None:
     assert [one["id"] for one in seen[name].after] == [one["id"] for one in seen[name].before]
-    left = hosts[name].check("ls -d /root/sabotage-* 2>/dev/null; true")
+    left = hosts[name].check("ls -d /root/faults-* 2>/dev/null; true")
     assert not left.strip()
 
 
@@ -233,27 +233,27 @@ def _bash(host: Host, command: str) -> None:
     host.check(f"bash -c {shlex.quote(command)}")
 
 
-def test_remediation_repairs_all_at_once(
+def test_remediation_repairs_all_faults_at_once(
     hosts: dict[str, Host],
-    auditing: Playbook,
+    remediating: Playbook,
     playbook: Playbook,
     first: Audit,
     seen: dict[str, Seen],
     tmp_path: Path,
 ) -> None:
-    faults = [fault for fault in FAULTS if fault.id not in BY_HAND]
+    faults = [fault for fault in FAULTS if fault.id not in MANUAL]
     for fault in faults:
-        _bash(hosts[fault.host], fault.breaks)
-    for name, settles in sorted({(fault.host, fault.settles) for fault in faults if fault.settles}):
-        _bash(hosts[name], settles)
+        _bash(hosts[fault.host], fault.command)
+    for name, wait in sorted({(fault.host, fault.wait) for fault in faults if fault.wait}):
+        _bash(hosts[name], wait)
     ids = sorted({fault.id for fault in faults})
-    repaired = cis.audit(auditing, tmp_path, cis_remediate=ids)
+    repaired = cis.audit(remediating, tmp_path, cis_remediate=ids)
     assert repaired.with_status("fail", "error") == first.with_status("fail", "error"), repaired.run.text[
         -6000:
     ]
     for host in hosts.values():
-        host.check("rm -f /root/sabotage-*")
-    assert not cis.audit(auditing, tmp_path, cis_remediate=ids).run.changed
-    # What remediation sets by name although it is the default is not the site's: its own playbook takes it away.
+        host.check("rm -f /root/faults-*")
+    assert not cis.audit(remediating, tmp_path, cis_remediate=ids).run.changed
+    # The playbook site removes what remediation set explicitly, although it is the default.
     playbook.run().expect()
     playbook.run().expect_quiet()
