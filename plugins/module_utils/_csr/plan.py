@@ -11,8 +11,8 @@ What the signer C(kubernetes.io/kubelet-serving) itself insists on is in the Kub
 and authorization, certificate signing requests, Kubernetes signers) and in C(ValidateKubeletServingCSR) of
 C(pkg/apis/certificates/helpers.go): the organization is C(system:nodes) alone, the common name begins with
 C(system:node:), there is a DNS name or an address and neither an email address nor a URI, and the usages are one of two
-sets. The API server has verified the request's own signature, and records who made it. What the signer does not check is
-whether the names belong to the requester: a node could ask for the name of another, and may write any address into its
+sets. The API server has verified the request's own signature, and records who made it. What the signer does not check
+is whether the names belong to the requester: a node could ask for the name of another, and may write any address into its
 own Node object. So both are compared with the inventory here.
 """
 

@@ -7,7 +7,8 @@
 
 """Read X.509 certificates (RFC 5280) and certificate requests (RFC 2986) with the standard library alone.
 
-Like every reader of C(_formats), it fails closed (anything else raises C(CertificateError)), and its syntax never grows.
+Like every reader of C(_formats), it fails closed (anything else raises C(CertificateError)), and its syntax never
+grows.
 
 The standard library cannot verify signatures, so nothing here proves that a certificate is genuine: where that matters,
 OpenSSL verifies the chain in a TLS handshake (C(ssl)).
