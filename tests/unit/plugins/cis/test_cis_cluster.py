@@ -6,14 +6,10 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model import Result
@@ -33,89 +29,33 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api import connect
 
 from tests.unit.plugins.cis.clusters import STOCK, Object, binding, facts, namespace, pod, role, rule, thing
+from tests.unit.support.modules import RunAction
+from tests.unit.support.servers import Answer, ApiServer, Request, refused
 
-RunAction = Callable[..., dict[str, Any]]
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 PASSWORD = "c3VwZXItc2VjcmV0LXBhc3N3b3Jk"
 
 
-@dataclass
-class Site:
-    """What the API server has: items by path, answers by path, and what it was asked for."""
-
-    items: dict[str, list[Object]] = field(default_factory=dict)
-    objects: dict[str, Object] = field(default_factory=dict)
-    forbidden: set[str] = field(default_factory=set)
-    busy: int = 0
-    broken: set[str] = field(default_factory=set)
-    slow: float = 0.0
-    page: int = 1000
-    asked: list[tuple[str, str]] = field(default_factory=list)
-
-    def answer(self, path: str, query: Mapping[str, str], accept: str) -> tuple[int, Object | str]:
-        if path in self.objects:
-            return 200, self.objects[path]
-        if self.busy:
-            self.busy -= 1
-            return 429, {}
-        if path in self.forbidden:
-            return 403, {"message": f"forbidden: {PASSWORD}"}
-        if path in self.broken:
-            return 200, "<html>"
-        if path not in self.items:
-            return 404, {}
-        items = [item for item in self.items[path] if self._wanted(item, query)]
-        if accept == METADATA:
-            items = [{"metadata": item["metadata"]} for item in items]
-        start = int(query.get("continue") or 0)
-        stop = start + min(self.page, int(query["limit"]))
-        following = str(stop) if stop < len(items) else ""
-        return 200, {"items": items[start:stop], "metadata": {"continue": following}}
-
-    @staticmethod
-    def _wanted(item: Object, query: Mapping[str, str]) -> bool:
-        name, _, value = query.get("fieldSelector", "").partition("=")
-        return not name or item.get(name) == value
-
-
-class Api:
-    """Serves a site."""
+class Cluster(ApiServer):
+    """The API server of a cluster with a bit of everything."""
 
     def __init__(self) -> None:
-        self.site = Site()
-        outer = self
+        super().__init__(token="sesame")
+        #: How many requests for lists it is too busy for.
+        self.busy = 0
+        self.lists = lists()
+        self.objects = objects()
 
-        class Handler(BaseHTTPRequestHandler):
-            def log_message(self, *args: Any) -> None:
-                pass
+    def handle(self, request: Request) -> Answer:
+        if self.busy and request.path not in self.objects:
+            self.busy -= 1
+            return Answer(429, {})
+        return super().handle(request)
 
-            def do_GET(self) -> None:
-                site = outer.site
-                time.sleep(site.slow)
-                accept = self.headers.get("Accept", "")
-                site.asked.append((self.path, accept))
-                url = urlsplit(self.path)
-                known = self.headers.get("Authorization") == "Bearer sesame"
-                query = dict(parse_qsl(url.query))
-                status, body = site.answer(url.path, query, accept) if known else (401, {})
-                data = (body if isinstance(body, str) else json.dumps(body)).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-        class Server(ThreadingHTTPServer):
-            # As many connections as the module opens at once, and then some.
-            request_queue_size = 64
-
-        self._http = Server(("127.0.0.1", 0), Handler)
-        self.port = self._http.server_address[1]
-        threading.Thread(target=self._http.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self._http.shutdown()
-        self._http.server_close()
+    def forbid(self, *paths: str) -> None:
+        for path in paths:
+            self.answers["GET", path] = refused(403, f"forbidden: {PASSWORD}")
 
 
 def secret(name: str, where: str, kind: str) -> Object:
@@ -135,8 +75,7 @@ def secret(name: str, where: str, kind: str) -> Object:
     }
 
 
-def small_site() -> Site:
-    """A cluster with a bit of everything."""
+def lists() -> dict[str, list[Object]]:
     items: dict[str, list[Object]] = {resource.path: [] for resource in RESOURCES}
     for name in ("clusterroles", "clusterrolebindings", "roles", "rolebindings"):
         items[f"{RBAC}/{name}"] = list(STOCK[name])
@@ -178,7 +117,11 @@ def small_site() -> Site:
             "/api/v1/namespaces/kube-system/secrets": [joining],
         }
     )
-    objects: dict[str, Object] = {
+    return items
+
+
+def objects() -> dict[str, Object]:
+    return {
         "/version": {"gitVersion": "v1.36.4"},
         "/apis": {
             "groups": [
@@ -191,48 +134,34 @@ def small_site() -> Site:
         },
         "/api/v1/namespaces/net/configmaps/cilium-config": {"data": {"enable-policy": "default"}},
     }
-    return Site(items=items, objects=objects)
 
 
 @pytest.fixture
-def api() -> Iterator[Api]:
-    running = Api()
-    running.site = small_site()
+def api() -> Iterator[Cluster]:
+    running = Cluster()
     yield running
     running.close()
 
 
-def kubeconfig(directory: Path, port: int, bearer: str = "sesame") -> str:
-    path = directory / "kubeconfig"
-    document = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
-        "users": [{"name": "u", "user": {"token": bearer}}],
-        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
-        "current-context": "x",
-    }
-    path.write_text(json.dumps(document))
-    return str(path)
-
-
 @pytest.fixture
-def action(api: Api, tmp_path: Path, run_action: RunAction) -> Callable[..., dict[str, Any]]:
+def action(api: Cluster, tmp_path: Path, run_action: RunAction) -> Callable[..., dict[str, Any]]:
     """Run the action against the API server."""
 
-    def run(bearer: str = "sesame", port: int = 0, check: bool = False, **args: Any) -> dict[str, Any]:
-        given = {"kubeconfig": kubeconfig(tmp_path, port or api.port, bearer), **args}
+    def run(bearer: str = "", port: int = 0, check: bool = False, **args: Any) -> dict[str, Any]:
+        given = {"kubeconfig": api.kubeconfig(tmp_path / "kubeconfig", token=bearer, port=port), **args}
         return run_action("cis_cluster", given, check=check)
 
     return run
 
 
 @pytest.fixture
-def audit(api: Api, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+def audit(api: Cluster, tmp_path: Path) -> Callable[..., dict[str, Any]]:
     """What the action returns, without its process."""
 
     def run(*nodes: Object, timeout: float = 15) -> dict[str, Any]:
-        snapshot = read_snapshot(connect.connect(kubeconfig(tmp_path, api.port), seconds=timeout), nodes)
+        snapshot = read_snapshot(
+            connect.connect(api.kubeconfig(tmp_path / "kubeconfig"), seconds=timeout), nodes
+        )
         return {
             "results": [one.to_dict() for one in evaluate_all(snapshot, ())],
             "missing_permissions": [dict(one) for one in snapshot.missing_permissions],
@@ -269,25 +198,25 @@ def test_check_mode_reads_all_the_same(action: Audit) -> None:
     assert by_id(result)["5.1.1"]["status"] == "pass"
 
 
-def test_contents_of_secrets_are_never_asked_for(api: Api, audit: Audit) -> None:
+def test_contents_of_secrets_are_never_asked_for(api: Cluster, audit: Audit) -> None:
     result = audit(facts())
-    asked = [(path, accept) for path, accept in api.site.asked if "secrets" in path]
+    asked = [request for request in api.requests if "secrets" in request.target]
     assert len(asked) == 3
-    assert {accept for _, accept in asked} == {METADATA}
+    assert {request.headers["Accept"] for request in asked} == {METADATA}
     # Nor is what somebody else wrote down of them handed on.
     assert PASSWORD not in json.dumps(result)
 
 
-def test_pages(api: Api, audit: Audit) -> None:
-    api.site.page = 7
+def test_pages(api: Cluster, audit: Audit) -> None:
+    api.page = 7
     path = f"{RBAC}/rolebindings"
-    api.site.items[path] += [
+    api.lists[path] += [
         binding(f"b{number}", "reader", "User/jane", namespace="shop") for number in range(40)
     ]
-    api.site.items[f"{RBAC}/clusterroles"].append(role("reader", rule("get", "secrets")))
+    api.lists[f"{RBAC}/clusterroles"].append(role("reader", rule("get", "secrets")))
     result = audit(facts())
     assert len(by_id(result)["5.1.2"]["evidence"]) == 40
-    assert sum(asked.startswith(f"{path}?") for asked, _ in api.site.asked) == 8
+    assert sum(request.path == path for request in api.requests) == 8
 
 
 def test_chosen_checks(action: Audit) -> None:
@@ -301,13 +230,12 @@ def test_without_facts_of_hosts(audit: Audit) -> None:
         assert "Run cis_node on every host" in verdicts[check_id]["message"]
 
 
-def test_what_may_not_be_read(api: Api, audit: Audit) -> None:
-    api.site.forbidden = {
+def test_what_may_not_be_read(api: Cluster, audit: Audit) -> None:
+    api.forbid(
         f"{RBAC}/rolebindings",
         "/api/v1/namespaces/default/secrets",
         "/api/v1/namespaces/net/configmaps/cilium-config",
-    }
-    del api.site.objects["/api/v1/namespaces/net/configmaps/cilium-config"]
+    )
     result = audit(facts())
     assert sorted(result["missing_permissions"], key=lambda one: one["resource"]) == [
         {"verb": "get", "group": "", "resource": "configmaps", "namespace": "net"},
@@ -326,26 +254,26 @@ def test_what_may_not_be_read(api: Api, audit: Audit) -> None:
     assert PASSWORD not in json.dumps(result)
 
 
-def test_nothing_may_be_read(api: Api, audit: Audit) -> None:
-    api.site.forbidden = set(api.site.items)
+def test_nothing_may_be_read(api: Cluster, audit: Audit) -> None:
+    api.forbid(*api.lists)
     result = audit(facts())
     assert {one["status"] for one in result["results"]} == {"error"}
     assert len(result["missing_permissions"]) == len({resource.path for resource in RESOURCES})
 
 
-def test_answers_that_are_none(api: Api, audit: Audit) -> None:
-    api.site.broken = {"/api/v1/pods"}
+def test_answers_that_are_none(api: Cluster, audit: Audit) -> None:
+    api.answers["GET", "/api/v1/pods"] = Answer(200, "<html>")
     message = by_id(audit(facts()))["5.4.1"]["message"]
     assert "/api/v1/pods answered with something else than JSON" in message
 
 
-def test_kinds_that_this_version_does_not_have(api: Api, audit: Audit) -> None:
-    del api.site.items["/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"]
+def test_kinds_that_this_version_does_not_have(api: Cluster, audit: Audit) -> None:
+    del api.lists["/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"]
     assert by_id(audit(facts()))["5.2.1"]["status"] == "fail"
 
 
-def test_a_busy_server_is_asked_again(api: Api, audit: Audit) -> None:
-    api.site.busy = 2
+def test_a_busy_server_is_asked_again(api: Cluster, audit: Audit) -> None:
+    api.busy = 2
     result = audit(facts())
     assert not [one for one in result["results"] if one["status"] == "error"]
 
@@ -365,8 +293,8 @@ def test_no_server(action: Audit) -> None:
     assert "http://127.0.0.1:1 does not answer: Connection refused" in result["msg"]
 
 
-def test_a_server_that_takes_too_long(api: Api, audit: Audit) -> None:
-    api.site.slow = 0.5
+def test_a_server_that_takes_too_long(api: Cluster, audit: Audit) -> None:
+    api.delay = 0.5
     with pytest.raises(UnreachableError, match="does not answer: timed out"):
         audit(timeout=0.1)
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import base64
 import datetime
 from dataclasses import replace
 from functools import cache
@@ -14,13 +13,11 @@ from typing import Any
 import pytest
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.section_3_1 import CHECKS
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.snapshot import Snapshot
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from tests.unit.plugins.cis.clusters import binding, client_certificate, cluster, evaluate, facts, thing
 from tests.unit.plugins.cis.fakes import Case
+from tests.unit.support.certificates import encoded, issue
+from tests.unit.support.certificates import name as authority_name
 
 NOW = datetime.datetime(2026, 11, 21, 12, 0, tzinfo=datetime.UTC)
 CLIENT = "kubernetes.io/kube-apiserver-client"
@@ -29,20 +26,10 @@ CLIENT = "kubernetes.io/kube-apiserver-client"
 @cache
 def certificate(name: str, *groups: str) -> str:
     """Base64 of the PEM of a certificate, as the status of a request has it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    names = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups]
-    subject = x509.Name([*names, x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kubernetes")]))
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(NOW)
-        .not_valid_after(NOW + datetime.timedelta(days=1))
-        .sign(key, hashes.SHA256())
+    end = NOW + datetime.timedelta(days=1)
+    return encoded(
+        issue(name, groups, issuer=authority_name("kubernetes"), begin=NOW, end=end, bare=True).pem
     )
-    return base64.b64encode(made.public_bytes(serialization.Encoding.PEM)).decode()
 
 
 def request(name: str, text: str, signer: str = CLIENT) -> dict[str, Any]:
@@ -124,7 +111,7 @@ CASES: list[Case] = [
         "3.1.1",
         "odd",
         "a certificate that cannot be read",
-        lambda: cluster(request("strange", base64.b64encode(b"no PEM").decode()), nodes=(facts(),)),
+        lambda: cluster(request("strange", encoded(b"no PEM")), nodes=(facts(),)),
         "fail",
         says=("(unreadable, requested by kubernetes-admin)",),
     ),
