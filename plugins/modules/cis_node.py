@@ -192,6 +192,8 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis import audit
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._module import run_module
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "components": {"type": "list", "elements": "str", "choices": list(audit.COMPONENTS)},
@@ -201,33 +203,35 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 }
 
 
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    """Audit the host.
+
+    :raises OperatorError: when it cannot be audited, or something unknown is asked for.
+    """
+    params = module.params
+    if os.geteuid() != 0:
+        raise OperatorError("Only root can read the files of other processes.", "Run it with become: true.")
+    if not os.path.isdir(os.path.join(params["root"], "proc")):
+        raise OperatorError(
+            f"root {params['root']} has no /proc. Expected the directory where the host is mounted."
+        )
+    wanted = audit.select(params["sections"], params["checks"])
+    host = audit.Host(params["root"])
+    components = audit.components(host, params["components"])
+    return {
+        "changed": False,
+        "node": audit.node_name(host) or platform.node(),
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "components": components,
+        "results": [result.to_dict() for result in audit.run(host, components, wanted)],
+        "facts": audit.facts_of(host),
+    }
+
+
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    params = module.params
-    if os.geteuid() != 0:
-        module.fail_json(
-            msg="Only root can read the files of other processes. Run it with become: true."
-        )
-    if not os.path.isdir(os.path.join(params["root"], "proc")):
-        module.fail_json(
-            msg=f"root {params['root']} has no /proc. Expected the directory where the host is mounted."
-        )
-    try:
-        wanted = audit.select(params["sections"], params["checks"])
-        host = audit.Host(params["root"])
-        components = audit.components(host, params["components"])
-    except audit.OperatorError as exc:
-        module.fail_json(msg=str(exc))
-        raise
-    module.exit_json(
-        changed=False,
-        node=audit.node_name(host) or platform.node(),
-        time=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        components=components,
-        results=[result.to_dict() for result in audit.run(host, components, wanted)],
-        facts=audit.facts_of(host),
-    )
+    run_module(module, run)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ and authorization, certificate signing requests, Kubernetes signers) and in C(Va
 C(pkg/apis/certificates/helpers.go): the organization is C(system:nodes) alone, the common name begins with
 C(system:node:), there is a DNS name or an address and neither an email address nor a URI, and the usages are one of two
 sets. The API server has verified the request's own signature, and records who made it. What the signer does not check
-is whether the names belong to the requester: a node could ask for the name of another, and may write any address into its
-own Node object. So both are compared with the inventory here.
+is whether the names belong to the requester: a node could ask for the name of another, and may write any address into
+its own Node object. So both are compared with the inventory here.
 """
 
 from __future__ import annotations
