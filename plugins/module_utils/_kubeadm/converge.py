@@ -74,7 +74,13 @@ class Member:
 
     def plan(self) -> Work:
         comparison = self.source.observe()
-        return Work("member", comparison, plan_reconfiguration(comparison))
+        plan = plan_reconfiguration(comparison)
+        if not comparison.observed.answers and not plan.local:
+            # Nothing on this host explains why the API server does not answer.
+            self.reconfiguration.wait_ready()
+            comparison = self.source.observe()
+            plan = plan_reconfiguration(comparison)
+        return Work("member", comparison, plan)
 
     def apply(self, work: Work) -> list[Output]:
         self.reconfiguration.apply(work.reconfiguration, work.comparison)

@@ -64,6 +64,13 @@ class Reconfiguration:
         """Whether an earlier run replaced files and ended before it verified them."""
         return bool(Transaction(self._host.root).pending)
 
+    def wait_ready(self) -> None:
+        """Wait until the API server of this host is ready.
+
+        :raises KubeadmError: when it is not.
+        """
+        self._host.wait_ready(self._ready_seconds)
+
     def place_files(self, files: t.Iterable[DesiredFile]) -> None:
         """Place files alone, for a kubeadm that is about to need them."""
         transaction = Transaction(self._host.root)
@@ -205,7 +212,7 @@ class Reconfiguration:
         if any(path.startswith(render.KUBELET_DIR) for path in restored):
             self.components.restart_kubelet(min(self._ready_seconds, KUBELET_SECONDS))
         if not self._worker:
-            self._host.wait_ready(self._ready_seconds)
+            self.wait_ready()
 
     def _write_to_cluster(self, step: Step, comparison: Comparison) -> None:
         """Run a phase of C(kubeadm init) that writes to the cluster only."""

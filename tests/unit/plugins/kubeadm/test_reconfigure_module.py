@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 
 import pytest
@@ -44,6 +45,15 @@ def test_documents_restore_what_was_edited_or_deleted(cluster: Cluster, run_modu
     deleted = run_module("kubeadm_reconfigure", options, check=True)
     assert deleted["steps"] == ["kube-scheduler restored: its manifest was missing"]
     assert "kube-scheduler.yaml" in run_module("kubeadm_reconfigure", args(cluster, arguments=[]))["msg"]
+
+
+def test_api_server_that_is_not_ready_is_reported(cluster: Cluster, run_module: RunModule) -> None:
+    cluster.become_control_plane()
+    cluster.api.ready_after = time.monotonic() + 60
+    options = args(cluster, documents=DOCUMENTS, skip_phases=["addon/kube-proxy"], ready_timeout=1)
+    result = run_module("kubeadm_reconfigure", options)
+    assert result["failed"]
+    assert "[-]etcd failed" in result["msg"]
 
 
 def test_worker_follows_the_documents(cluster: Cluster, run_module: RunModule) -> None:
