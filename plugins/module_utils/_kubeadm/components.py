@@ -24,10 +24,10 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._daemon.manag
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.manifests import Manifest
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.programs import command
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runner import Host
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import facts
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import under
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.programs import command
 
 # The kubelet reads its manifests again at least this often (fileCheckFrequency is 20 s), and then stops a pod within a
 # moment: a process that still runs after that, runs by the manifest.

@@ -30,7 +30,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.cli
     ApiError,
     UnreachableError,
 )
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import documents, programs
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import documents
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.bootstrap_plan import (
     KUBELET_CONFIG,
     DesiredNode,
@@ -40,6 +40,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.boot
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.redact import redact
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import programs
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files import private_directory
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.process import run
 

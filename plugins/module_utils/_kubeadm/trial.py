@@ -22,7 +22,6 @@ import time
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import programs
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.components import log_excerpt
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.manifests import Manifest
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
@@ -32,6 +31,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runn
     scratch_directory,
     write_private,
 )
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import programs
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.process import Process
 
 # etcd is not tried: it would create a data directory.

@@ -33,6 +33,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.members
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.security import security
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.process import run
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.programs import SEARCH_PATH
 
 # GOARCH of the kernel's machine names, for those that Kubernetes releases exist for.
 _ARCHITECTURES = {
@@ -42,7 +43,6 @@ _ARCHITECTURES = {
     "s390x": "s390x",
     "riscv64": "riscv64",
 }
-_SEARCH_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/opt/bin")
 _VERSION_COMMANDS = {
     "kubelet": ("--version",),
     "kubeadm": ("version", "-o", "short"),
@@ -107,7 +107,7 @@ def _run(argv: t.Sequence[str]) -> tuple[int, str]:
 
 def find_program(root: str, name: str) -> str | None:
     """Where a program is below C(root)."""
-    for directory in _SEARCH_PATH:
+    for directory in SEARCH_PATH:
         path = os.path.join(under(root, directory), name)
         if os.access(path, os.X_OK) and os.path.isfile(path):
             return path

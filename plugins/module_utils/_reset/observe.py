@@ -14,7 +14,6 @@ import glob
 import hashlib
 import os
 import re
-import shutil
 import stat
 import typing as t
 
@@ -25,6 +24,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.rec
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.facts import service_manager
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import read_text, under
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.programs import find
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset import network, ownership, plan
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.model import (
     LOCK,
@@ -44,15 +44,9 @@ Run = t.Callable[..., tuple[int, str, str]]
 
 SERVICE_PATHS = {"systemd": "/etc/systemd/system/{name}.service", "openrc": "/etc/init.d/{name}"}
 VARIANTS = ("iptables-legacy", "iptables-nft", "ip6tables-legacy", "ip6tables-nft")
-SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _HEAD = 4096
 _COMMAND_SECONDS = 60
 _BLOCK = 1 << 20
-
-
-def find(name: str) -> str | None:
-    """Path of a program, also where the module's own PATH lacks the directories of root."""
-    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{SEARCH_PATH}")
 
 
 def parse_mounts(mountinfo: str) -> list[tuple[str, str]]:

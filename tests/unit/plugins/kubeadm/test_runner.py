@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import (
     documents,
-    programs,
     redact,
     runner,
 )
@@ -24,6 +23,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.boot
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import programs
 
 from tests.unit.plugins.kubeadm.cluster import KEY, OURS, TOKEN
 
@@ -125,10 +125,12 @@ def test_programs_are_found_beyond_the_path_of_the_module(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.setattr(programs, "SEARCH_PATH", str(tmp_path))
+    monkeypatch.setattr(programs, "SEARCH_PATH", (str(tmp_path),))
     program = tmp_path / "crictl"
     program.write_text("#!/bin/sh\necho out; echo err >&2; exit 3\n")
     assert programs.command(["crictl"]) == (programs.NOT_FOUND, "crictl is not installed")
     program.chmod(0o755)
     assert programs.find("crictl") == str(program)
     assert programs.command(["crictl"]) == (3, "out\nerr\n")
+    monkeypatch.delenv("PATH")
+    assert programs.environment({"A": "b"})["PATH"] == str(tmp_path)

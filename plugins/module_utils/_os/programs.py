@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Find and run the programs of a node: kubeadm, crictl, ctr.
+"""Find and run the programs of a host.
 
 A module's C(PATH) may lack the directories that a package source installs to, and kubeadm itself looks for kubelet,
 crictl, mount and others in its own.
@@ -19,15 +19,17 @@ import typing as t
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.process import run
 
-SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/bin"
+#: Where programs are, beside the directories of C(PATH).
+SEARCH_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/opt/bin")
 COMMAND_SECONDS = 30.0
 NOT_FOUND, TIMED_OUT = 127, 124
 
 
 def environment(more: t.Mapping[str, str] | None = None) -> dict[str, str]:
-    """What programs of the node run with."""
+    """The environment that programs run with."""
     env = {**os.environ, "LC_ALL": "C", **(more or {})}
-    env["PATH"] = f"{env.get('PATH', '')}:{SEARCH_PATH}"
+    # An empty entry would be the working directory.
+    env["PATH"] = os.pathsep.join(path for path in (env.get("PATH", ""), *SEARCH_PATH) if path)
     return env
 
 
