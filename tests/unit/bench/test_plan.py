@@ -73,7 +73,7 @@ def test_ssh_finds_address_and_options_of_a_host(tmp_path: Path) -> None:
 def test_what_is_copied_is_where_the_services_go() -> None:
     found = {
         path
-        for file in (plan.REPO / "roles").glob("*/vars/*.yml")
+        for file in (plan.REPO / "roles").glob("*/vars/**/*.yml")
         for path in re.findall(r"path: /(etc/(?:init\.d|systemd)/[^\s,}]+)", file.read_text(encoding="utf-8"))
     }
     # The approver is the collection's own, and no part of what a bare cluster takes.
