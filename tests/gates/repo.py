@@ -98,7 +98,16 @@ def public_variables() -> dict[str, str]:
 
 @cache
 def parameters() -> frozenset[str]:
-    """Variables that a role or playbook passes to a role that it includes: they are not for the site to set."""
+    """Variables that a role passes to a role that it includes: they are not for the site to set.
+
+    They are those that a specification requires, and those of internal roles that another role sets.
+    """
+    options = [
+        (name, option, "Internal" in str(spec.get("description")))
+        for role in roles()
+        for spec in specifications(role).values()
+        for name, option in spec.get("options", {}).items()
+    ]
     passed: set[str] = set()
     for role in roles():
         for path in role_files(role, "tasks"):
@@ -106,7 +115,9 @@ def parameters() -> frozenset[str]:
                 for task in tasks(load(path)):
                     if "ansible.builtin.include_role" in task:
                         passed |= set(task.get("vars", {}))
-    return frozenset(passed)
+    return frozenset(
+        name for name, option, internal in options if option.get("required") or (internal and name in passed)
+    )
 
 
 @cache

@@ -220,7 +220,7 @@ def _playbook(site: Site, target: Path) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Gives the folder with everything rendered for a site; renders it the first time."""
+    """Gives the directory with everything rendered for a site; renders it the first time."""
     done: dict[str, Path] = {}
     begun: set[str] = set()
 

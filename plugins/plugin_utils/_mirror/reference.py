@@ -37,7 +37,7 @@ class Reference:
 
     @property
     def path(self) -> str:
-        """Where a mirror has it: below the registry's address, and below the folder of images."""
+        """Where a mirror has it: below the registry's address, and below the directory of images."""
         return f"{self.host}/{self.repository}" + (f":{self.tag}" if self.tag else f"@{self.digest}")
 
     @property

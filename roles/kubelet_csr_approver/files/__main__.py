@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # Managed by baremetal.kubernetes: changes made here are lost.
-"""What `python3 FOLDER` runs: the approver of serving certificates, from the files beside this one."""
+"""Entry point of `python3 DIRECTORY`: the kubelet CSR approver, from the files beside this one."""
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._csr.daemon import main
 

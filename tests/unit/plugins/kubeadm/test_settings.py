@@ -115,7 +115,7 @@ KUBELET: Json = {
     "authentication": {"anonymous": {"enabled": False}},
 }
 POLICY = "/etc/kubernetes/cis/audit-policy.yaml"
-FOLDER = {"name": "cis", "hostPath": "/etc/kubernetes/cis", "mountPath": "/etc/kubernetes/cis"}
+DIRECTORY = {"name": "cis", "hostPath": "/etc/kubernetes/cis", "mountPath": "/etc/kubernetes/cis"}
 
 
 class Node:
@@ -359,7 +359,7 @@ AUDIT: tuple[Json, ...] = (
         "name": "audit-policy-file",
         "value": POLICY,
         "keep": True,
-        "volumes": [FOLDER],
+        "volumes": [DIRECTORY],
         "files": [POLICY],
     },
     {"component": "kube-apiserver", "name": "audit-log-maxage", "value": "30"},
