@@ -221,14 +221,11 @@ def test_what_cannot_be_listed_is_explained(
 def test_lock_file_has_tags_for_every_version_with_checksums() -> None:
     versions = set(LOCK["cluster_releases"]["kubeadm"]["checksums"])
     assert versions == set(LOCK["cluster_image_tags"])
-    defaults = yaml.safe_load(
-        (ROOT / "roles/container_runtime/defaults/main.yml").read_text(encoding="utf-8")
-    )
     version = yaml.safe_load((ROOT / "roles/cluster/defaults/main.yml").read_text(encoding="utf-8"))[
         "cluster_kubernetes_version"
     ]
     pause = LOCK["cluster_image_tags"][version]["pause"]
-    assert defaults["container_runtime_sandbox_image"] == f"registry.k8s.io/pause:{pause}"
+    assert LOCK["cluster_sandbox_image"] == f"registry.k8s.io/pause:{pause}"
 
 
 MANIFESTS = f"""
