@@ -196,8 +196,8 @@ class Declared:
         stored = self.config_maps.by_control_plane()
         documents = render.control_plane_documents(self._declaration.documents, self._declaration.skip_phases)
         declares_kubelet = bool(docs.find(documents, "KubeletConfiguration"))
-        stored_kubelet = docs.stored_kubelet(stored.kubelet)
-        followed = [] if declares_kubelet or not stored_kubelet else [stored_kubelet]
+        kubelet = {} if declares_kubelet else docs.stored_kubelet(stored.kubelet)
+        followed = [kubelet] if kubelet else []
         rendering = self.renderer.control_plane([*documents, *followed])
         files = list(self._declaration.files)
         for component, text in rendering.manifests.items():
