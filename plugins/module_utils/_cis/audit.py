@@ -39,7 +39,6 @@ __all__ = (
     "CHECKS",
     "COMPONENTS",
     "Host",
-    "OperatorError",
     "components",
     "facts_of",
     "node_name",

@@ -7,10 +7,8 @@
 from __future__ import annotations
 
 import gzip
-import http.server
 import os
 import socket
-import threading
 import time
 import typing as t
 from collections.abc import Iterator
@@ -23,6 +21,8 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import 
     preflight_facts,
     probe,
 )
+
+from tests.unit.support.servers import Answer, Request, Server
 
 RunModule = t.Callable[..., dict[str, t.Any]]
 RELEASE = "6.12.41-gentoo"
@@ -204,17 +204,12 @@ def test_version_of_the_api_server(tmp_path: Path, image: str, version: str | No
     assert preflight_facts.apiserver_version(str(tmp_path)) == version
 
 
-class Answers(http.server.BaseHTTPRequestHandler):
-    """Answers with the status that the path names; /slow does not answer for a while."""
-
-    def do_HEAD(self) -> None:
-        if self.path == "/slow":
-            time.sleep(3)
-        self.send_response(int(self.path[1:]) if self.path[1:].isdigit() else 200)
-        self.end_headers()
-
-    def log_message(self, format: str, *args: t.Any) -> None:
-        pass
+def answer(request: Request) -> Answer:
+    """The status that the path names; /slow takes a while."""
+    if request.path == "/slow":
+        time.sleep(3)
+    name = request.path[1:]
+    return Answer(int(name) if name.isdigit() else 200)
 
 
 @pytest.fixture
@@ -222,12 +217,9 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     for name in list(os.environ):
         if name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers) as httpd:
-        httpd.daemon_threads = True
-        thread = threading.Thread(target=httpd.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{httpd.server_address[1]}"
-        httpd.shutdown()
+    running = Server(answer)
+    yield running.url
+    running.close()
 
 
 def test_urls_are_requested_in_parallel(server: str) -> None:
