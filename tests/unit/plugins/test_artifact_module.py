@@ -15,23 +15,22 @@ import pwd
 import socket
 import stat
 import tarfile
-import threading
 import time
 import typing as t
 import zipfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-RunModule = t.Callable[..., dict[str, t.Any]]
+from tests.unit.support.modules import RunModule
+from tests.unit.support.servers import Answer, Request, Server
 
 
 def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-class Server:
+class Files(Server):
     """Serves bytes by path; a path may be told to break off, fail or ignore ranges."""
 
     def __init__(self) -> None:
@@ -40,66 +39,38 @@ class Server:
         self.status: dict[str, list[int]] = {}
         self.redirect: dict[str, str] = {}
         self.ignore_range: set[str] = set()
-        self.requests: list[tuple[str, dict[str, str]]] = []
-        outer = self
+        super().__init__(self.handle)
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *args: t.Any) -> None:
-                pass
-
-            def do_GET(self) -> None:
-                outer.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}))
-                if self.path in outer.redirect:
-                    self.send_response(302)
-                    self.send_header("Location", outer.redirect[self.path])
-                    self.send_header("Content-Length", "0")
-                    self.end_headers()
-                    return
-                if outer.status.get(self.path):
-                    self.send_error(outer.status[self.path].pop(0))
-                    return
-                if self.path not in outer.files:
-                    self.send_error(404)
-                    return
-                body, start = outer.files[self.path], 0
-                wanted = self.headers.get("Range")
-                if wanted and self.path not in outer.ignore_range:
-                    start = int(wanted.removeprefix("bytes=").rstrip("-"))
-                    self.send_response(206)
-                    self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
-                else:
-                    self.send_response(200)
-                self.send_header("ETag", f'"{sha256(body)[:16]}"')
-                self.send_header("Content-Length", str(len(body) - start))
-                self.end_headers()
-                stop = len(body)
-                if outer.break_after.get(self.path):
-                    stop = start + outer.break_after[self.path].pop(0)
-                self.wfile.write(body[start:stop])
-                if stop < len(body):
-                    self.close_connection = True
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.base = f"http://127.0.0.1:{self._http.server_address[1]}"
-        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+    def handle(self, request: Request) -> Answer:
+        path = request.target
+        if path in self.redirect:
+            return Answer(302, headers={"Location": self.redirect[path]})
+        if self.status.get(path):
+            return Answer(self.status[path].pop(0))
+        if path not in self.files:
+            return Answer(404)
+        whole, start = self.files[path], 0
+        headers = {"ETag": f'"{sha256(whole)[:16]}"'}
+        wanted = request.headers.get("Range")
+        partial = bool(wanted) and path not in self.ignore_range
+        if wanted and partial:
+            start = int(wanted.removeprefix("bytes=").rstrip("-"))
+            headers["Content-Range"] = f"bytes {start}-{len(whole) - 1}/{len(whole)}"
+        headers["Content-Length"] = str(len(whole) - start)
+        stop = start + self.break_after[path].pop(0) if self.break_after.get(path) else len(whole)
+        return Answer(206 if partial else 200, whole[start:stop], headers)
 
     def put(self, path: str, data: bytes) -> str:
         self.files[path] = data
-        return self.base + path
+        return self.url + path
 
     def count(self, path: str) -> int:
-        return sum(1 for asked, _headers in self.requests if asked == path)
-
-    def close(self) -> None:
-        self._http.shutdown()
-        self._http.server_close()
+        return self.targets.count(path)
 
 
 @pytest.fixture
-def server() -> t.Iterator[Server]:
-    running = Server()
+def server() -> t.Iterator[Files]:
+    running = Files()
     yield running
     running.close()
 
@@ -140,7 +111,7 @@ def leftovers(directory: Path) -> list[str]:
     return sorted(str(path) for path in directory.rglob("*") if ".bmk-artifact-" in path.name)
 
 
-def test_fresh_then_again_then_check(server: Server, tmp_path: Path, run_module: RunModule) -> None:
+def test_fresh_then_again_then_check(server: Files, tmp_path: Path, run_module: RunModule) -> None:
     data = os.urandom(300_000)
     dest = tmp_path / "new/directory/kubelet"
     args = options(tmp_path, plain("kubelet 1.36.4", server.put("/kubelet", data), data, dest))
@@ -167,7 +138,7 @@ def test_fresh_then_again_then_check(server: Server, tmp_path: Path, run_module:
             "previous_sha256": None,
             "sha256": sha256(data),
             "size": len(data),
-            "source": server.base + "/kubelet",
+            "source": server.url + "/kubelet",
             "member": None,
             "modified_at": pytest.approx(time.time(), abs=120),
         }
@@ -183,7 +154,7 @@ def test_fresh_then_again_then_check(server: Server, tmp_path: Path, run_module:
 
 
 def test_wrong_checksum_installs_nothing_of_the_call(
-    server: Server, tmp_path: Path, run_module: RunModule
+    server: Files, tmp_path: Path, run_module: RunModule
 ) -> None:
     old, good, bad = b"old version", b"good", b"tampered"
     first, second = tmp_path / "first", tmp_path / "second"
@@ -192,7 +163,7 @@ def test_wrong_checksum_installs_nothing_of_the_call(
     args = options(tmp_path, plain("good", server.put("/good", good), good, first), wrong, retries=2)
     result = run_module("artifact", args)
     assert result["failed"]
-    for part in ("runc 1.4.3", server.base + "/runc", sha256(bad), sha256(b"what was published")):
+    for part in ("runc 1.4.3", server.url + "/runc", sha256(bad), sha256(b"what was published")):
         assert part in result["msg"]
     assert second.read_bytes() == old
     assert not first.exists()
@@ -200,7 +171,7 @@ def test_wrong_checksum_installs_nothing_of_the_call(
     assert leftovers(tmp_path) == []
 
 
-def test_truncated_download_resumes(server: Server, tmp_path: Path, run_module: RunModule) -> None:
+def test_truncated_download_resumes(server: Files, tmp_path: Path, run_module: RunModule) -> None:
     data = os.urandom(400_000)
     server.break_after["/f"] = [150_000]
     dest = tmp_path / "f"
@@ -209,13 +180,13 @@ def test_truncated_download_resumes(server: Server, tmp_path: Path, run_module: 
     )
     assert result["changed"]
     assert dest.read_bytes() == data
-    asked = [headers.get("range") for path, headers in server.requests if path == "/f"]
+    asked = [request.headers.get("Range") for request in server.requests if request.path == "/f"]
     assert asked == [None, "bytes=150000-"]
-    assert server.requests[1][1]["if-range"] == f'"{sha256(data)[:16]}"'
+    assert server.requests[1].headers["If-Range"] == f'"{sha256(data)[:16]}"'
 
 
 def test_truncated_download_without_range_support_starts_over(
-    server: Server, tmp_path: Path, run_module: RunModule
+    server: Files, tmp_path: Path, run_module: RunModule
 ) -> None:
     data = os.urandom(400_000)
     server.break_after["/f"] = [150_000]
@@ -228,7 +199,7 @@ def test_truncated_download_without_range_support_starts_over(
     assert dest.read_bytes() == data
 
 
-def test_truncated_for_good_keeps_the_old_file(server: Server, tmp_path: Path, run_module: RunModule) -> None:
+def test_truncated_for_good_keeps_the_old_file(server: Files, tmp_path: Path, run_module: RunModule) -> None:
     data = os.urandom(50_000)
     server.break_after["/f"] = [10_000, 10_000]
     dest = tmp_path / "f"
@@ -256,7 +227,7 @@ def test_unreachable_mirror(tmp_path: Path, run_module: RunModule) -> None:
 
 @pytest.mark.parametrize(("status", "attempts"), [(404, 1), (403, 1), (500, 3), (503, 3)])
 def test_http_errors(
-    server: Server, tmp_path: Path, run_module: RunModule, status: int, attempts: int
+    server: Files, tmp_path: Path, run_module: RunModule, status: int, attempts: int
 ) -> None:
     server.status["/f"] = [status] * 5
     result = run_module(
@@ -264,13 +235,13 @@ def test_http_errors(
     )
     assert result["failed"]
     assert f"HTTP {status}" in result["msg"]
-    assert server.base + "/f" in result["msg"]
+    assert server.url + "/f" in result["msg"]
     assert server.count("/f") == attempts
     assert not (tmp_path / "f").exists()
 
 
-def test_every_failing_file_is_named(server: Server, tmp_path: Path, run_module: RunModule) -> None:
-    files = [plain(n, f"{server.base}/{n}", n.encode(), tmp_path / n) for n in ("one", "two")]
+def test_every_failing_file_is_named(server: Files, tmp_path: Path, run_module: RunModule) -> None:
+    files = [plain(n, f"{server.url}/{n}", n.encode(), tmp_path / n) for n in ("one", "two")]
     result = run_module("artifact", options(tmp_path, *files))
     assert result["failed"]
     assert "one" in result["msg"]
@@ -278,7 +249,7 @@ def test_every_failing_file_is_named(server: Server, tmp_path: Path, run_module:
     assert [failure["status"] for failure in result["failures"]] == [404, 404]
 
 
-def test_members_are_compared_by_the_record(server: Server, tmp_path: Path, run_module: RunModule) -> None:
+def test_members_are_compared_by_the_record(server: Files, tmp_path: Path, run_module: RunModule) -> None:
     data = tarball({"./bin/containerd": b"daemon", "bin/ctr": b"client", "bin/other": b"other"})
     url = server.put("/c.tgz", data)
     members = [
@@ -314,7 +285,7 @@ def test_members_are_compared_by_the_record(server: Server, tmp_path: Path, run_
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
-def test_unpack_whole_archive(server: Server, tmp_path: Path, run_module: RunModule, mode: str) -> None:
+def test_unpack_whole_archive(server: Files, tmp_path: Path, run_module: RunModule, mode: str) -> None:
     data = tarball({"./loopback": b"lo", "./bridge": b"br", "./LICENSE": b"text"}, mode)
     entry = {
         "name": "cni",
@@ -338,7 +309,7 @@ def test_unpack_whole_archive(server: Server, tmp_path: Path, run_module: RunMod
     assert run_module("artifact", args)["diff"] == predicted["diff"]
 
 
-def test_unpack_with_strip_from_zip(server: Server, tmp_path: Path, run_module: RunModule) -> None:
+def test_unpack_with_strip_from_zip(server: Files, tmp_path: Path, run_module: RunModule) -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("pkg-1/a", b"a")
@@ -374,7 +345,7 @@ def _link(name: str, target: str, kind: bytes) -> tarfile.TarInfo:
     ],
 )
 def test_hostile_archives(
-    server: Server, tmp_path: Path, run_module: RunModule, data: bytes, word: str
+    server: Files, tmp_path: Path, run_module: RunModule, data: bytes, word: str
 ) -> None:
     entry = {"name": "bad", "url": server.put("/bad", data), "checksum": f"sha256:{sha256(data)}", **OWNER}
     dest = tmp_path / "dest/ok"
@@ -390,7 +361,7 @@ def test_hostile_archives(
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["dest", "ok"]
 
 
-def test_member_that_is_not_there(server: Server, tmp_path: Path, run_module: RunModule) -> None:
+def test_member_that_is_not_there(server: Files, tmp_path: Path, run_module: RunModule) -> None:
     data = tarball({"bin/ctr": b"x"})
     entry = {"name": "c", "url": server.put("/c", data), "checksum": f"sha256:{sha256(data)}", **OWNER}
     result = run_module(
@@ -401,7 +372,7 @@ def test_member_that_is_not_there(server: Server, tmp_path: Path, run_module: Ru
     assert "no regular file ctr; it has: bin/ctr" in result["msg"]
 
 
-def test_mode_alone_is_set_without_download(server: Server, tmp_path: Path, run_module: RunModule) -> None:
+def test_mode_alone_is_set_without_download(server: Files, tmp_path: Path, run_module: RunModule) -> None:
     data, dest = b"data", tmp_path / "f"
     dest.write_bytes(data)
     dest.chmod(0o600)
@@ -416,7 +387,7 @@ def test_mode_alone_is_set_without_download(server: Server, tmp_path: Path, run_
     assert server.requests == []
 
 
-def test_link_is_replaced_and_its_target_kept(server: Server, tmp_path: Path, run_module: RunModule) -> None:
+def test_link_is_replaced_and_its_target_kept(server: Files, tmp_path: Path, run_module: RunModule) -> None:
     target, dest = tmp_path / "target", tmp_path / "f"
     target.write_bytes(b"keep")
     dest.symlink_to(target)
@@ -464,7 +435,7 @@ def test_directory_in_the_way_and_path_given_twice(tmp_path: Path, run_module: R
 
 
 def test_failed_replacement_puts_the_others_back(
-    server: Server, tmp_path: Path, run_module: RunModule
+    server: Files, tmp_path: Path, run_module: RunModule
 ) -> None:
     first, blocker = tmp_path / "first", tmp_path / "blocker"
     first.write_bytes(b"old")
@@ -491,13 +462,13 @@ def test_file_url_and_work_dir(tmp_path: Path, run_module: RunModule) -> None:
     assert list((tmp_path / "work").iterdir()) == []
 
 
-def test_headers_stay_with_their_host(server: Server, tmp_path: Path, run_module: RunModule) -> None:
-    other = Server()
+def test_headers_stay_with_their_host(server: Files, tmp_path: Path, run_module: RunModule) -> None:
+    other = Files()
     try:
         server.redirect["/f"] = other.put("/f", b"x").replace("127.0.0.1", "localhost")
         args = options(
             tmp_path,
-            plain("f", server.base + "/f", b"x", tmp_path / "f"),
+            plain("f", server.url + "/f", b"x", tmp_path / "f"),
             headers={"Authorization": "Bearer hidden-value"},
         )
         result = run_module("artifact", args)
@@ -505,15 +476,15 @@ def test_headers_stay_with_their_host(server: Server, tmp_path: Path, run_module
         other.close()
     assert result["changed"]
     assert "hidden-value" not in str(result)
-    assert server.requests[0][1]["authorization"] == "Bearer hidden-value"
-    assert "authorization" not in other.requests[0][1]
+    assert server.requests[0].headers["Authorization"] == "Bearer hidden-value"
+    assert "Authorization" not in other.requests[0].headers
 
 
-def test_proxy_of_the_environment_is_used(server: Server, tmp_path: Path, run_module: RunModule) -> None:
+def test_proxy_of_the_environment_is_used(server: Files, tmp_path: Path, run_module: RunModule) -> None:
     # A proxy gets the whole URL as path; this one answers it itself.
     server.files["http://files.example.org/f"] = b"by proxy"
     entry = plain("f", "http://files.example.org/f", b"by proxy", tmp_path / "f")
-    result = run_module("artifact", options(tmp_path, entry), env={"http_proxy": server.base})
+    result = run_module("artifact", options(tmp_path, entry), env={"http_proxy": server.url})
     assert result["changed"]
     assert server.count("http://files.example.org/f") == 1
 
@@ -527,7 +498,7 @@ def directory(path: Path, **more: t.Any) -> dict[str, t.Any]:
 
 
 def test_content_and_directories_together_with_a_download(
-    server: Server, tmp_path: Path, run_module: RunModule
+    server: Files, tmp_path: Path, run_module: RunModule
 ) -> None:
     data = os.urandom(1000)
     etc = tmp_path / "etc"
@@ -560,7 +531,7 @@ def test_content_and_directories_together_with_a_download(
 
 
 def test_a_failed_download_places_no_small_file_and_creates_no_directory(
-    server: Server, tmp_path: Path, run_module: RunModule
+    server: Files, tmp_path: Path, run_module: RunModule
 ) -> None:
     server.status["/p"] = [500] * 5
     wrong = plain("program", server.put("/p", b"x"), b"x", tmp_path / "bin/p")
@@ -579,7 +550,7 @@ def recorded(tmp_path: Path) -> dict[str, t.Any]:
     return document
 
 
-def test_what_a_component_places_is_recorded(server: Server, tmp_path: Path, run_module: RunModule) -> None:
+def test_what_a_component_places_is_recorded(server: Files, tmp_path: Path, run_module: RunModule) -> None:
     data = tarball({"bin/ctr": b"client"})
     entry = {"name": "c", "url": server.put("/c.tgz", data), "checksum": f"sha256:{sha256(data)}", **OWNER}
     members = [{"source": "bin/ctr", "dest": str(tmp_path / "bin/ctr")}]
@@ -625,7 +596,7 @@ def test_created_directories_are_recorded(tmp_path: Path, run_module: RunModule)
 
 
 def test_a_failed_call_leaves_no_trace_in_the_record(
-    server: Server, tmp_path: Path, run_module: RunModule
+    server: Files, tmp_path: Path, run_module: RunModule
 ) -> None:
     server.status["/p"] = [500] * 5
     wrong = plain("program", server.put("/p", b"x"), b"x", tmp_path / "bin/p")
@@ -720,7 +691,7 @@ def test_content_and_download_exclude_each_other(
     assert word in result["msg"]
 
 
-def test_authorities_that_are_none_are_refused(server: Server, tmp_path: Path, run_module: RunModule) -> None:
+def test_authorities_that_are_none_are_refused(server: Files, tmp_path: Path, run_module: RunModule) -> None:
     wrong = plain("f", server.put("/f", b"x"), b"x", tmp_path / "f")
     result = run_module("artifact", options(tmp_path, wrong, ca="not a certificate"))
     assert result["failed"]

@@ -28,7 +28,7 @@ Object = dict[str, t.Any]
 
 @dataclass(frozen=True)
 class Request:
-    """What a server was asked. A query that names a parameter twice is none of ours."""
+    """What a server was asked. Names of headers are in title case; no query of ours names a parameter twice."""
 
     method: str
     target: str
@@ -94,7 +94,9 @@ class Server:
 
             def answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                request = Request(self.command, self.path, dict(self.headers.items()), body)
+                request = Request(
+                    self.command, self.path, {k.title(): v for k, v in self.headers.items()}, body
+                )
                 outer.requests.append(request)
                 answer = handle(request)
                 self.send_response(answer.status)
