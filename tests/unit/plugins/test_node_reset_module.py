@@ -28,7 +28,8 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.model 
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.observe import Observer
 
-RunModule = t.Callable[..., dict[str, t.Any]]
+from tests.unit.support.modules import RunModule
+
 CONTAINERD = b"containerd, as released"
 FSTAB = "# table\n/dev/sda1 / ext4 rw 0 1\n# baremetal.kubernetes: /dev/sda2 none swap sw 0 0\n"
 

@@ -22,9 +22,9 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import 
     probe,
 )
 
+from tests.unit.support.modules import RunModule
 from tests.unit.support.servers import Answer, Request, Server
 
-RunModule = t.Callable[..., dict[str, t.Any]]
 RELEASE = "6.12.41-gentoo"
 CONFIG = '# CONFIG_VXLAN is not set\nCONFIG_OVERLAY_FS=m\nCONFIG_BPF=y\nCONFIG_LOCALVERSION="-gentoo"\n'
 WANTED = ("CONFIG_BPF", "CONFIG_OVERLAY_FS", "CONFIG_VXLAN", "CONFIG_NOT_THERE")
