@@ -107,6 +107,7 @@ class Lane:
     :param cluster: whether its lab has a snapshot of a cluster.
     :param pristine: whether that cluster is up as it was saved.
     :param used: whether it ever had a lab.
+    :param end: when its scenario will have ended, as planned.
     :param seconds: of the steps of the running scenario that tell how quick the machine is.
     """
 
@@ -121,6 +122,7 @@ class Lane:
     sink: IO[bytes] | None = None
     began: float = 0.0
     scenario_began: float = 0.0
+    end: float = 0.0
     seconds: float = 0.0
     shown: int = 0
     told: float = 0.0
@@ -261,7 +263,11 @@ class Runner:
                 time.sleep(POLL)
         except KeyboardInterrupt as exc:
             self._stop(str(exc) or "interrupted")
-        self._remove_labs()
+        except BaseException:
+            self._stop("internal error")
+            raise
+        finally:
+            self._remove_labs()
 
     def _advance(self) -> bool:
         """Check all lanes once.
@@ -309,6 +315,9 @@ class Runner:
                 if choice.scenario.start is Start.FRESH:
                     lane.cluster = lane.pristine = False
             lane.choice, lane.scenario_began, lane.seconds = choice, now, 0.0
+            lane.end = next(slot.end for slot in found.slots if slot.choice is choice)
+            if choice.scenario.always and choice.scenario.start is not Start.NOTHING:
+                lane.end += self.building
             where = f" in lab {lane.lab.name}" if choice.scenario.start is not Start.NOTHING else ""
             self.say(f"{choice.name} begins{where} ({choice.why})")
             self._next_command(lane)
@@ -323,10 +332,8 @@ class Runner:
             return planning.Lane(self._planned(alone[0]).free if alone else 0.0, lane.cluster)
         scenario = lane.choice.scenario
         saved = scenario.start is Start.CLUSTER or any(step.saves for step in scenario.steps)
-        cost = planning.seconds(lane.choice, planning.Lane(0.0, lane.cluster), self._factor)
-        if scenario.always and scenario.start is not Start.NOTHING:
-            cost += self.building
-        end = max(lane.scenario_began + cost, self.elapsed() + MOMENT + 1)
+        # Later than planned: it may end at any moment, but has not.
+        end = max(lane.end, self.elapsed() + MOMENT + 1)
         return planning.Lane(end, saved if scenario.start is not Start.NOTHING else lane.cluster)
 
     def _labs(self) -> float:
