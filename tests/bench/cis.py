@@ -1,14 +1,14 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measure what it takes to merge the audits of many hosts and to write every format.
+"""Measure the merge of the audits of many hosts, and the writing of every format.
 
     python -m tests.bench.cis [--hosts N] [--rounds N]
 
-A playbook runs on N hosts that are not there: an action hands out what `cis_node` would have said, Ansible registers
-it, and `cis_report` is given the results as a site gives them. The second round compares with the report of the first.
-Measured are the life of the process in which Ansible runs that task, its arguments templated in it, and the most memory
-that it had, with all that it shares with ansible-playbook. Exit code 1 for more than 20 s or 500 MiB.
+A playbook runs on N simulated hosts: an action returns a result of `cis_node`, Ansible registers it, and `cis_report`
+reads the results as the role does. The second round compares with the report of the first. Measured are the duration of
+the process in which Ansible runs the task, including templating, and its peak memory, including what it shares with
+ansible-playbook. Exit code 1 for more than 20 s or 500 MiB.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[2]
 COLLECTIONS = REPO / ".venv" / "collections"
-# The checkout goes before whatever else is called ansible_collections.
+# The checkout precedes other ansible_collections.
 if COLLECTIONS.is_dir():
     sys.path.insert(0, str(COLLECTIONS))
 
@@ -68,7 +68,7 @@ class ActionModule(ActionBase):
         with open(os.path.join(self._task.args["directory"], "results", name + ".json")) as stream:
             return json.load(stream)
 """
-# The same class, measured where Ansible runs it: in a process that it forks for the task.
+# The same class, measured in the process that Ansible forks for the task.
 MEASURED = """
 import json, os, resource, time
 from pathlib import Path
@@ -125,7 +125,7 @@ def prepare(directory: Path, hosts: int) -> None:
 
 
 def fill(directory: Path, hosts: int, seed: int) -> None:
-    """What the hosts say in this round."""
+    """Results of the hosts in this round."""
     for name in simulate.names(hosts):
         result = simulate.host_result(name, seed=seed)
         (directory / "results" / f"{name}.json").write_text(json.dumps(result))
@@ -173,7 +173,7 @@ def run(directory: Path, hosts: int) -> Measured:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure, and print what was measured."""
+    """Measure, and print the results."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.cis")
     parser.add_argument("--hosts", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=2)

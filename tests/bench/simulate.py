@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Results of audits that never were: as many hosts as one likes, each with findings of its own."""
+"""Simulated audit results of any number of hosts, each with its own findings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TIME = "2026-11-21T20:00:00Z"
 COMPONENTS = ("control_plane", "etcd", "node")
 #: How often each verdict is drawn.
 WEIGHTS = {"pass": 88, "fail": 5, "manual": 3, "not_applicable": 3, "error": 1}
-#: What kube-bench's words would say in place of what is in force.
+#: Literal verdicts that differ from the effective one.
 LITERAL = {"1.2.1": "fail", "1.2.6": "fail", "4.2.9": "fail", "1.2.29": "fail"}
 WORKLOADS = (
     "DaemonSet/kube-system/cilium",
@@ -29,12 +29,12 @@ WORKLOADS = (
 
 
 def digest(*words: object) -> str:
-    """The digest of a file that never was."""
+    """The digest of a simulated file."""
     return "sha256:" + hashlib.sha256(repr(words).encode()).hexdigest()
 
 
 def source(check: Check) -> str:
-    """Where the evidence of a check would come from."""
+    """Source of the evidence of a check."""
     if "mode 0" in check.title or "owned by" in check.title:
         return f"/etc/kubernetes/{check.component}/{check.id}.conf"
     return {"kubelet": "/configz of the kubelet", "etcd": "process etcd"}.get(
@@ -43,14 +43,14 @@ def source(check: Check) -> str:
 
 
 def evidence(check: Check, host: str, status: str, dice: random.Random) -> tuple[Evidence, ...]:
-    """One to four things that were looked at."""
+    """One to four pieces of evidence."""
     verdict = status if status in ("pass", "fail") else ""
     found = [
         Evidence(
             source(check),
             f"--setting-of-{check.id.replace('.', '-')}",
             f"value of {host}: {dice.randrange(100)}",
-            "what the benchmark asks for",
+            "what passes",
             verdict,
             digest=digest(host, check.id) if "conf" in source(check) else "",
         )
@@ -65,9 +65,9 @@ def evidence(check: Check, host: str, status: str, dice: random.Random) -> tuple
 
 
 def host_result(name: str, components: Sequence[str] = COMPONENTS, seed: int = 0) -> dict[str, Any]:
-    """What `cis_node` would say of a host.
+    """A result of `cis_node` for a host.
 
-    :param seed: another one makes another audit of the same host.
+    :param seed: another seed gives another audit of the same host.
     """
     dice = random.Random(f"{seed}/{name}")  # noqa: S311 - nothing secret
     results = []
@@ -77,8 +77,8 @@ def host_result(name: str, components: Sequence[str] = COMPONENTS, seed: int = 0
             message = {
                 "pass": f"{check.title}.",
                 "fail": f"{source(check)} has a value that is not accepted.",
-                "manual": "Whether this is right only a person can tell.",
-                "not_applicable": "There is no such thing on this host.",
+                "manual": "This needs a manual review.",
+                "not_applicable": "This host does not have it.",
                 "error": f"{source(check)} cannot be read: Permission denied.",
             }[status]
             literal = LITERAL.get(check.id, "") if status == "pass" else ""
@@ -97,7 +97,7 @@ def host_result(name: str, components: Sequence[str] = COMPONENTS, seed: int = 0
 
 
 def cluster_result(seed: int = 0, objects: int = 100) -> dict[str, Any]:
-    """What `cis_cluster` would say.
+    """A result of `cis_cluster`.
 
     :param objects: failing objects of each check that fails.
     """
@@ -117,7 +117,7 @@ def cluster_result(seed: int = 0, objects: int = 100) -> dict[str, Any]:
             )
             for number in range(objects if status == "fail" else 0)
         )
-        message = f"{len(found)} objects are not as they shall be." if found else f"{check.title}."
+        message = f"{len(found)} objects fail." if found else f"{check.title}."
         results.append(Result(check.id, status, message, found).to_dict())
     return {
         "changed": False,

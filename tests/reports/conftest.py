@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reports of the CIS audit, and a browser to look at them."""
+"""Reports of the CIS audit, and a browser."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ Browser: TypeAlias = webdriver.Chrome
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium without a window; installed when it is missing."""
+    """Debian's Chromium, headless; installed if it is missing."""
     packages.install(PACKAGES)
     options = webdriver.ChromeOptions()
     options.binary_location = "/usr/bin/chromium"
     for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
         options.add_argument(argument)
-    # A profile of the browser itself asks for nothing; what the page asks for is in the log.
+    # The browser itself requests nothing with this profile; the log has the requests of the page.
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
     yield driver
@@ -41,7 +41,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Directory with all files of a report by its kind; each is made once."""
+    """Directory with all files of a report by its kind; each is created once."""
     made: dict[str, Path] = {}
 
     def get(kind: str) -> Path:

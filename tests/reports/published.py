@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the schemas that others publish have against a report."""
+"""Validate reports by published schemas."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import regex
 import xmlschema
 
 SCHEMAS = Path(__file__).parent / "schemas"
-#: Schema of each file of a report that is of a published form.
+#: Schema of each file of a report with a published format.
 FORMS = {
     "cis.junit.xml": "junit-10.xsd",
     "cis.sarif": "sarif-2.1.0.json",
@@ -25,12 +25,12 @@ FORMS = {
 
 
 def _pattern(_validator: object, pattern: str, instance: object, _schema: object) -> Iterator[Exception]:
-    # OSCAL's schema asks for classes of Unicode, which Python's own expressions do not know.
+    # OSCAL's schema uses Unicode classes, which Python's re does not have.
     if isinstance(instance, str) and not regex.search(pattern, instance):
         yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
 
 
-#: Both JSON schemas are of draft 7.
+#: Both JSON schemas are draft 7.
 _Validator = jsonschema.validators.extend(jsonschema.Draft7Validator, {"pattern": _pattern})
 
 
@@ -46,18 +46,18 @@ def _json(schema: str) -> Any:
 
 
 def mistakes(name: str, text: str) -> list[str]:
-    """What is wrong with a file of a report, each with its place.
+    """Errors of a file of a report, each with its place.
 
     :param name: one of FORMS. :param text: what the file holds.
     """
     schema = FORMS[name]
     if schema.endswith(".xsd"):
-        # The declaration names an encoding, which a text has no more.
+        # The XML declaration has an encoding, which a str does not.
         body = text.partition("?>")[2]
         return [f"{error.path}: {error.reason}" for error in _xml(schema).iter_errors(body)]
     return [f"{error.json_path}: {error.message}" for error in _json(schema).iter_errors(json.loads(text))]
 
 
 def mistakes_of_directory(directory: Path) -> dict[str, list[str]]:
-    """The same of all files of a report, by name of the file; none is missing."""
+    """Errors of all files of a report, by name of the file; none is missing."""
     return {name: mistakes(name, (directory / name).read_text(encoding="utf-8")) for name in FORMS}

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reports to look at, also by hand: python -m tests.reports.sample KIND DIRECTORY"""
+"""Sample reports, also for manual review: python -m tests.reports.sample KIND DIRECTORY"""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.report i
 from tests.bench import simulate
 
 NOW = datetime.datetime(2026, 11, 21, 20, 0, tzinfo=datetime.UTC)
-#: Hosts by kind of report; `hostile` is one whose hosts mean no good.
+#: Hosts by kind of report; `hostile` has malicious hosts.
 KINDS = {"small": 3, "large": 500, "hostile": 2}
 ATTACK = (
     "</script><script>window.attacked = 1</script><img src=x onerror='window.attacked = 2'> \"'&amp; \x1b[31m"
@@ -91,7 +91,7 @@ def report(kind: str, seed: int = 0) -> model.Report:
 
 
 def write(kind: str, directory: Path) -> None:
-    """All files, compared with a report of the day before."""
+    """All files, compared with a report of the previous day."""
     before = drift.read("".join(files.FORMATS["json"].render(report(kind))))
     now = report(kind, 1)
     files.write(

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The HTML report in a browser: what a person does with it."""
+"""The HTML report in a browser."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Page:
         self._directory = directory
 
     def open(self, kind: str, fragment: str = "") -> None:
-        """Load a report anew."""
+        """Load a report again."""
         self.browser.get("about:blank")
         for name in ("browser", "performance"):
             self.browser.get_log(name)
@@ -40,7 +40,7 @@ class Page:
         )
 
     def script(self, text: str, *arguments: Any) -> Any:
-        """Run a script in the page, and give back what it returns."""
+        """Run a script in the page, and return its result."""
         return self.browser.execute_script(text, *arguments)
 
     def one(self, selector: str) -> WebElement:
@@ -55,20 +55,20 @@ class Page:
         return found
 
     def search(self, text: str) -> list[str]:
-        """Type into the search box; ids that are left."""
+        """Type into the search box; returns the ids that match."""
         box = self.one("#search")
         box.clear()
         box.send_keys(text, Keys.END)
-        # It waits a moment for more letters.
+        # It waits a moment for more input.
         self.rest(300)
         return self.shown()
 
     def rest(self, milliseconds: int) -> None:
-        """Let the page do what it has begun."""
+        """Wait until the page has rendered."""
         self.browser.execute_async_script(f"setTimeout(arguments[0], {milliseconds})")
 
     def data(self) -> dict[str, Any]:
-        """What stands in the page."""
+        """Text of the page."""
         found: dict[str, Any] = json.loads(self.script("return document.getElementById('data').textContent"))
         return found
 
@@ -77,7 +77,7 @@ class Page:
         return list(self.browser.get_log("browser"))
 
     def requested(self) -> list[str]:
-        """Addresses that the page asked for."""
+        """Addresses that the page requested."""
         messages = [json.loads(entry["message"])["message"] for entry in self.browser.get_log("performance")]
         return [
             message["params"]["request"]["url"]
@@ -117,7 +117,7 @@ def test_searching(page: Page) -> None:
     page.open("small")
     assert page.search("anonymous requests") == ["1.2.1", "4.2.1"]
     assert page.one("#count").text == "2 of 131 checks"
-    # A host, and text of evidence that is in no title.
+    # A host, and a text of evidence that is in no title.
     assert set(page.search("w2 timed")) == {f"4.1.{n}" for n in range(1, 11)} | {
         f"4.2.{n}" for n in range(1, 15)
     } | {"4.3.1"}
@@ -183,14 +183,14 @@ def test_unfolding_evidence(page: Page) -> None:
     assert not element.find_elements(By.CSS_SELECTOR, "table")
     element.find_element(By.TAG_NAME, "summary").click()
     WebDriverWait(page.browser, 10).until(lambda _driver: element.find_elements(By.CSS_SELECTOR, "tbody tr"))
-    # Fifty, and the others when they are asked for.
+    # Fifty, and the others on request.
     assert len(element.find_elements(By.CSS_SELECTOR, "tbody tr")) == 50
     page.script(
         "arguments[0].querySelectorAll('details .more').forEach((e) => e.hidden || e.click())", element
     )
     assert len(element.find_elements(By.CSS_SELECTOR, "tbody tr")) == 60
     text = element.text
-    assert "object 59 of" in text and "How it is looked at" in text and "What to do" in text
+    assert "object 59 of" in text and "Evaluation" in text and "Remediation" in text
     element.find_element(By.TAG_NAME, "summary").click()
     WebDriverWait(page.browser, 10).until(lambda _driver: not element.find_elements(By.CSS_SELECTOR, "table"))
 
@@ -275,7 +275,7 @@ def test_on_paper(page: Page) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_can_be_read(page: Page, scheme: str) -> None:
-    """Contrast of every badge and of dim text is 4.5 to 1 at least (WCAG AA)."""
+    """Contrast of every badge and of dim text is at least 4.5 to 1 (WCAG AA)."""
     page.browser.execute_cdp_cmd(
         "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
     )

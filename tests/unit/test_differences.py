@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What counts as a difference between the audit and kube-bench, and that none can go unlisted."""
+"""Differences between the audit and kube-bench, which all have to be listed."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _entries(tmp_path: Path, *changes: dict[str, Any]) -> list[differences.Entry
     return differences.load(path)
 
 
-def test_unlisted_and_unused_ones_are_told(tmp_path: Path) -> None:
+def test_unlisted_and_unused_differences_are_reported(tmp_path: Path) -> None:
     entries = _entries(tmp_path, {}, {"id": "4.3.1", "places": ["stock/cluster"]})
     listed = Difference("site/control_plane", "1.2.1", "fail", "pass", "fail")
     other = Difference("site/control_plane", "1.2.2", "fail", "pass", "pass")
@@ -89,7 +89,7 @@ def test_unlisted_and_unused_ones_are_told(tmp_path: Path) -> None:
         "not listed: site/control_plane 1.2.2"
     )
     assert differences.verify("site", set(), entries).startswith(
-        "listed, but not so: site/control_plane 1.2.1"
+        "listed, but not found: site/control_plane 1.2.1"
     )
     # The same check with other verdicts is another difference.
     changed = Difference("site/control_plane", "1.2.1", "fail", "error", "error")
@@ -102,8 +102,8 @@ def test_unlisted_and_unused_ones_are_told(tmp_path: Path) -> None:
         ([{"reason": "because"}], "no reason"),
         ([{"places": ["site/moon"]}], "unknown"),
         ([{"places": []}], "places"),
-        ([{"kube_bench": "WARN"}], "no difference"),
-        ([{"status": "fail"}], "no difference"),
+        ([{"kube_bench": "WARN"}], "not a difference"),
+        ([{"status": "fail"}], "not a difference"),
         ([{}, {}], "twice"),
         ([{"note": "more"}], "expected exactly"),
     ],

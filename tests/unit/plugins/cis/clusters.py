@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Clusters of plain tables: the objects of one that kubeadm made, and short ways to write others."""
+"""Clusters as tables: the objects of kubeadm, and builders for others."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _KINDS = {
 
 
 def thing(kind: str, name: str, namespace: str = "", **fields: Any) -> Object:
-    """An object of a kind; a name with slashes has its namespace before it."""
+    """An object of a kind."""
     metadata: Object = {"name": name, **fields.pop("metadata", {})}
     if namespace:
         metadata["namespace"] = namespace
@@ -57,7 +57,7 @@ def cluster(
     stock: bool = True,
     more: Mapping[str, tuple[Object, ...]] | None = None,
 ) -> Snapshot:
-    """A cluster with these objects; with `stock` they come on top of what kubeadm makes.
+    """A cluster with these objects; with `stock` in addition to kubeadm's.
 
     :param nodes: facts of hosts. :param more: further objects by resource, for names that have no kind here.
     """
@@ -79,7 +79,7 @@ def facts(
     pod_security: Object | None = None,
     **changes: Any,
 ) -> Object:
-    """What cis_node tells of a control plane."""
+    """Facts of a control plane from cis_node."""
     server = {
         "admission_plugins": list(plugins),
         "pod_security": pod_security,
@@ -102,7 +102,7 @@ def client_certificate(path: str, name: str, *groups: str) -> Object:
 
 
 def defaults(level: str, *exempt: str) -> Object:
-    """A configuration of Pod Security."""
+    """A PodSecurityConfiguration."""
     return {
         "defaults": {"enforce": level},
         "exemptions": {"usernames": [], "runtimeClasses": [], "namespaces": list(exempt)},
@@ -114,7 +114,7 @@ def role(name: str, *rules: Object, namespace: str = "") -> Object:
 
 
 def rule(verbs: str, resources: str, group: str = "", **more: Any) -> Object:
-    """A rule from words with commas."""
+    """A rule from comma-separated words."""
     return {"apiGroups": [group], "resources": resources.split(","), "verbs": verbs.split(","), **more}
 
 
@@ -139,7 +139,7 @@ def binding(
 
 
 def namespace(name: str, enforce: str | None = None, **labels: str) -> Object:
-    """A namespace, perhaps with a level of Pod Security."""
+    """A namespace, optionally with a Pod Security level."""
     all_labels = {"kubernetes.io/metadata.name": name, **labels}
     if enforce is not None:
         all_labels["pod-security.kubernetes.io/enforce"] = enforce
@@ -189,7 +189,7 @@ def pod(
 
 
 def with_token(*containers: Object, audience: str = "") -> Object:
-    """Fields of a Pod whose containers find a token of its service account."""
+    """Fields of a Pod whose containers mount a service account token."""
     source = {"path": "token", **({"audience": audience} if audience else {})}
     mount = {"name": "kube-api-access", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"}
     return {
@@ -204,7 +204,7 @@ def definition(name: str) -> Object:
 
 
 def evaluate(case: Case, checks: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
-    """Run a case, and compare what it says."""
+    """Evaluate a case, and compare the result."""
     result: dict[str, Any] = checks[case.check](case.given()).to_dict()
     assert result["id"] == case.check
     text = result["message"] + "\n" + json.dumps(result["evidence"])

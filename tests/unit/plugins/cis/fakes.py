@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A host of plain tables, and the table that every check of the audit is tested with."""
+"""A host as tables, and the cases with which every check is tested."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.reader import FileFact, Process
 
-#: What is wanted of every check: one case of each kind at least.
+#: Every check needs at least one case of each kind.
 KINDS = ("pass", "fail", "odd")
 
 
@@ -21,8 +21,8 @@ class Case:
     """One row.
 
     :param check: id of the check. :param kind: one of KINDS; `odd` is input that a naive audit gets wrong.
-    :param name: what is special about it. :param given: makes what the judge looks at.
-    :param status: verdict on what is in force. :param literal: verdict by the benchmark's words, where it differs.
+    :param name: what is special about it. :param given: makes the input.
+    :param status: the effective verdict. :param literal: the literal one, if it differs.
     :param says: words that message and evidence together must have.
     """
 
@@ -54,7 +54,7 @@ class File:
 
 @dataclass(frozen=True)
 class FakeReader:
-    """What C(reader.Reader) promises, from tables. Every process sees the same files unless `seen_by` says otherwise.
+    """A C(reader.Reader) from tables. Every process sees the same files, except those in `seen_by`.
 
     :param running: processes. :param files: by path. :param seen_by: files by path, by name of the process.
     :param served: DER by port. :param config: the kubelet's configz; a string is the reason that it cannot be asked.

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Control planes of the tests: a hardened one, whose arguments and files a case changes."""
+"""A hardened control plane, whose arguments and files cases change."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def files() -> dict[str, File]:
 
 
 def words(flags: Mapping[str, str], changes: Mapping[str, str | None]) -> list[str]:
-    """Arguments; a flag that is changed to None is taken away."""
+    """Arguments; a flag that is None is removed."""
     merged = {**flags, **{name.replace("_", "-"): value for name, value in changes.items()}}
     return [f"--{name}={value}" for name, value in merged.items() if value is not None]
 
@@ -233,7 +233,7 @@ def scheduler(
 
 
 def check(case: Case, checks: Mapping[str, Callable[[FakeReader], Result]]) -> None:
-    """Judge a case, and compare."""
+    """Evaluate a case, and compare the result."""
     result = checks[case.check](case.given())
     told = f"{result.message} " + " ".join(str(evidence.to_dict()) for evidence in result.evidence)
     assert result.id == case.check

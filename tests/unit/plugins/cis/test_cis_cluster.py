@@ -59,7 +59,7 @@ class Cluster(ApiServer):
 
 
 def secret(name: str, where: str, kind: str) -> Object:
-    """One as the API server would hand it out whole."""
+    """A Secret with its data, as the API server would return it."""
     applied = {"kubectl.kubernetes.io/last-applied-configuration": json.dumps({"data": {"token": PASSWORD}})}
     written: Object = {"f:data": {".": {}, "f:expiration": {}, "f:token-secret": {}}}
     return {
@@ -192,18 +192,18 @@ def test_whole_audit(action: Audit) -> None:
     assert verdicts["5.3.2"]["status"] == "pass"
 
 
-def test_check_mode_reads_all_the_same(action: Audit) -> None:
+def test_check_mode(action: Audit) -> None:
     result = action(check=True, nodes=[facts()], checks=["5.1.1"])
     assert (result["changed"], result.get("failed", False)) == (False, False)
     assert by_id(result)["5.1.1"]["status"] == "pass"
 
 
-def test_contents_of_secrets_are_never_asked_for(api: Cluster, audit: Audit) -> None:
+def test_content_of_secrets_is_never_requested(api: Cluster, audit: Audit) -> None:
     result = audit(facts())
     asked = [request for request in api.requests if "secrets" in request.target]
     assert len(asked) == 3
     assert {request.headers["Accept"] for request in asked} == {METADATA}
-    # Nor is what somebody else wrote down of them handed on.
+    # Nor is an annotation with their content returned.
     assert PASSWORD not in json.dumps(result)
 
 
@@ -230,7 +230,7 @@ def test_without_facts_of_hosts(audit: Audit) -> None:
         assert "Run cis_node on every host" in verdicts[check_id]["message"]
 
 
-def test_what_may_not_be_read(api: Cluster, audit: Audit) -> None:
+def test_missing_permissions(api: Cluster, audit: Audit) -> None:
     api.forbid(
         f"{RBAC}/rolebindings",
         "/api/v1/namespaces/default/secrets",
@@ -254,31 +254,31 @@ def test_what_may_not_be_read(api: Cluster, audit: Audit) -> None:
     assert PASSWORD not in json.dumps(result)
 
 
-def test_nothing_may_be_read(api: Cluster, audit: Audit) -> None:
+def test_no_permissions(api: Cluster, audit: Audit) -> None:
     api.forbid(*api.lists)
     result = audit(facts())
     assert {one["status"] for one in result["results"]} == {"error"}
     assert len(result["missing_permissions"]) == len({resource.path for resource in RESOURCES})
 
 
-def test_answers_that_are_none(api: Cluster, audit: Audit) -> None:
+def test_invalid_responses(api: Cluster, audit: Audit) -> None:
     api.answers["GET", "/api/v1/pods"] = Answer(200, "<html>")
     message = by_id(audit(facts()))["5.4.1"]["message"]
     assert "/api/v1/pods answered with something else than JSON" in message
 
 
-def test_kinds_that_this_version_does_not_have(api: Cluster, audit: Audit) -> None:
+def test_missing_api_resources(api: Cluster, audit: Audit) -> None:
     del api.lists["/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"]
     assert by_id(audit(facts()))["5.2.1"]["status"] == "fail"
 
 
-def test_a_busy_server_is_asked_again(api: Cluster, audit: Audit) -> None:
+def test_busy_server_is_retried(api: Cluster, audit: Audit) -> None:
     api.busy = 2
     result = audit(facts())
     assert not [one for one in result["results"] if one["status"] == "error"]
 
 
-def test_credentials_that_nobody_knows(action: Audit) -> None:
+def test_rejected_credentials(action: Audit) -> None:
     result = action(bearer="other")
     assert result["failed"]
     assert "answered HTTP 401" in result["msg"]
@@ -293,7 +293,7 @@ def test_no_server(action: Audit) -> None:
     assert "http://127.0.0.1:1 does not answer: Connection refused" in result["msg"]
 
 
-def test_a_server_that_takes_too_long(api: Cluster, audit: Audit) -> None:
+def test_timeout(api: Cluster, audit: Audit) -> None:
     api.delay = 0.5
     with pytest.raises(UnreachableError, match="does not answer: timed out"):
         audit(timeout=0.1)

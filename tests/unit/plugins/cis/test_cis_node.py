@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module cis_node, in a process of its own, over hosts that are trees of files."""
+"""The module cis_node, in its own process, on hosts that are trees of files."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SECRET = "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IQ=="
 
 @pytest.fixture
 def run(tmp_path: Path, run_module: Run) -> Run:
-    """The module as root, or as who is given, on the tree in the directory."""
+    """Run the module as root, or as another user, on a tree."""
 
     def call(args: dict[str, Any] | None = None, user: int = 0, **options: Any) -> dict[str, Any]:
         directory = tmp_path / "site"
@@ -52,7 +52,7 @@ def tree(tmp_path: Path) -> Tree:
 
 
 def worker(tree: Tree) -> None:
-    """A node whose kubelet nothing answers for."""
+    """A node whose kubelet does not answer."""
     tree.run(
         20,
         "/bin/kubelet",
@@ -131,7 +131,7 @@ def test_a_worker_has_the_checks_of_section_4(tree: Tree, run: Run) -> None:
     assert result["facts"]["api_server"] is None
 
 
-def test_a_control_plane_has_all_checks_of_a_host_and_no_secret_is_told(tree: Tree, run: Run) -> None:
+def test_control_plane_has_all_checks_of_a_host_and_no_secret_is_returned(tree: Tree, run: Run) -> None:
     worker(tree)
     control_plane(tree)
     result = run(check=True)
@@ -144,7 +144,7 @@ def test_a_control_plane_has_all_checks_of_a_host_and_no_secret_is_told(tree: Tr
     assert SECRET not in text and "PRIVATE KEY" not in text
 
 
-def test_an_etcd_of_its_own_has_its_files_and_section_2(tree: Tree, run: Run) -> None:
+def test_external_etcd_has_its_files_and_section_2(tree: Tree, run: Run) -> None:
     tree.run(33, "/usr/bin/etcd", ["/usr/bin/etcd", "--data-dir=/srv/etcd"])
     tree.file("/srv/etcd/x")
     result = run()
@@ -152,7 +152,7 @@ def test_an_etcd_of_its_own_has_its_files_and_section_2(tree: Tree, run: Run) ->
     assert set(statuses(result)) == {*audit.section_2.CHECKS, *audit.section_1_1.OF_ETCD}
 
 
-def test_only_what_is_asked_for(tree: Tree, run: Run) -> None:
+def test_selected_checks_only(tree: Tree, run: Run) -> None:
     worker(tree)
     assert list(statuses(run({"checks": ["4.2.10", "4.1.9", "1.1.1"]}))) == ["4.1.9", "4.2.10"]
     assert len(run({"sections": ["4.2"]})["results"]) == 14
@@ -169,7 +169,7 @@ def test_only_what_is_asked_for(tree: Tree, run: Run) -> None:
         ({"root": "/nonexistent"}, ["/nonexistent", "no /proc"]),
     ],
 )
-def test_bad_input(tree: Tree, run: Run, args: dict[str, Any], words: list[str]) -> None:
+def test_invalid_arguments(tree: Tree, run: Run, args: dict[str, Any], words: list[str]) -> None:
     worker(tree)
     result = run(args)
     assert result["failed"] and "results" not in result
@@ -177,18 +177,18 @@ def test_bad_input(tree: Tree, run: Run, args: dict[str, Any], words: list[str])
         assert word in result["msg"]
 
 
-def test_who_is_not_root_is_told_so(tree: Tree, run: Run) -> None:
+def test_other_users_than_root_are_refused(tree: Tree, run: Run) -> None:
     worker(tree)
     result = run(user=1000)
     assert result["failed"] and "become: true" in result["msg"]
 
 
-def test_a_host_of_no_cluster_is_no_host_that_passes(tree: Tree, run: Run) -> None:
+def test_host_without_a_cluster_is_refused(tree: Tree, run: Run) -> None:
     result = run()
     assert result["failed"] and "no process, no static Pod" in result["msg"]
 
 
-def test_a_component_that_does_not_run_has_all_its_checks(tree: Tree, run: Run) -> None:
+def test_missing_component_has_errors_for_all_its_checks(tree: Tree, run: Run) -> None:
     result = run({"components": ["node", "etcd", "control_plane"]})
     found = statuses(result)
     assert set(found) == set(audit.CHECKS)
@@ -209,14 +209,14 @@ def test_a_static_pod_that_does_not_run_is_still_a_component(tree: Tree, run: Ru
 
 
 def test_every_check_of_a_host_is_described() -> None:
-    """By component, too, so that a report knows what is missing of a host."""
+    """By component as well, so that a report knows which results of a host are missing."""
     for component in audit.COMPONENTS:
         described = {check.id for check in catalogue.of_component(component)}
         assert described <= set(audit.OF[component])
     assert set(audit.CHECKS) <= set(catalogue.CHECKS)
 
 
-def test_a_check_that_breaks_takes_no_other_down(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unexpected_exception_is_an_error_of_its_own_check(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(reader: object) -> Result:
         raise KeyError("surprise")
 
@@ -227,7 +227,7 @@ def test_a_check_that_breaks_takes_no_other_down(monkeypatch: pytest.MonkeyPatch
     assert found["4.2.2"].status == "fail" and len(found) == 25
 
 
-def test_facts_that_break_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unexpected_exception_in_facts_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(reader: object) -> dict[str, Any]:
         raise ValueError("surprise")
 
@@ -245,7 +245,7 @@ def test_the_name_of_a_node() -> None:
     assert audit.node_name(FakeReader()) == ""
 
 
-def test_what_is_asked_for_is_known() -> None:
+def test_selection_of_checks() -> None:
     assert audit.select([], []) == sorted(audit.CHECKS, key=sort_key)
     assert audit.select(["2"], ["1.1.1"]) == ["1.1.1", *sorted(audit.section_2.CHECKS, key=sort_key)]
     assert "1.1.10" not in audit.select(["1.1.1"], [])

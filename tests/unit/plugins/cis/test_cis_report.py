@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action, as Ansible runs it."""
+"""cis_report, as Ansible runs it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Report = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def play(tmp_path: Path) -> Report:
-    """Run a play with tasks before the report; answers what the report returned."""
+    """Run a play with tasks before the report; returns the result of the report."""
 
     def run(
         arguments: dict[str, Any], *flags: str, before: str = "", variables: Any = None
@@ -126,7 +126,7 @@ def test_files_are_written_before_it_fails(play: Report, tmp_path: Path) -> None
     assert set(found["drift"]["counts"].values()) == {0}
 
 
-def test_check_mode_writes_nothing_and_says_the_same(play: Report, tmp_path: Path) -> None:
+def test_check_mode_writes_nothing(play: Report, tmp_path: Path) -> None:
     found = play(arguments(tmp_path), "--check", variables=VARIABLES)
     assert found["failed"] and not found["changed"]
     assert not (tmp_path / "cis").exists()
@@ -166,7 +166,7 @@ EXEMPTION = {"profile": "cis-2.0", "id": "4.2.6", "reason": "x", "owner": "Ann",
     ],
     ids=lambda value: value if isinstance(value, str) else next(iter(value)),
 )
-def test_bad_input_is_refused(more: dict[str, Any], says: str) -> None:
+def test_invalid_input_is_refused(more: dict[str, Any], says: str) -> None:
     params = ArgumentSpecValidator(cis_report.ARGUMENT_SPEC).validate(more).validated_parameters
     with pytest.raises(cis_report.RefusedError, match=re.escape(says)):
         cis_report.read_input(params, {}, None, "")
@@ -179,7 +179,7 @@ def test_arguments_are_checked(more: dict[str, Any]) -> None:
     assert ArgumentSpecValidator(cis_report.ARGUMENT_SPEC).validate(more).error_messages
 
 
-def test_everything_wrong_is_said_before_anything_is_written(play: Report, tmp_path: Path) -> None:
+def test_all_problems_are_reported_before_anything_is_written(play: Report, tmp_path: Path) -> None:
     wrong = [
         {**EXEMPTION, "id": "4.2.99"},
         {**EXEMPTION, "reason": ""},
@@ -193,14 +193,14 @@ def test_everything_wrong_is_said_before_anything_is_written(play: Report, tmp_p
     assert found["msg"].endswith("Give either hosts, or variable with expected.")
 
 
-def test_a_past_date_is_written_and_fails(play: Report, tmp_path: Path) -> None:
+def test_expired_exemption_is_reported_and_fails(play: Report, tmp_path: Path) -> None:
     past = [{**EXEMPTION, "id": check, "expires": "2001-01-01"} for check in ("4.2.6", "4.2.7")]
     found = play(arguments(tmp_path, exemptions=past), variables=VARIABLES)
     assert "The exemption of 4.2.6 by Ann expired on 2001-01-01" in found["msg"]
     assert (tmp_path / "cis" / "cis.html").exists()
 
 
-def test_what_cannot_be_written_or_read_is_said(play: Report, tmp_path: Path) -> None:
+def test_unwritable_and_unreadable_files_are_reported(play: Report, tmp_path: Path) -> None:
     (tmp_path / "cis").write_text("a file")
     found = play(arguments(tmp_path), variables=VARIABLES)
     assert found["failed"]

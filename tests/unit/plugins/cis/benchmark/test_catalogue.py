@@ -72,7 +72,7 @@ def test_levels_and_assessments_are_the_benchmarks() -> None:
 
 
 @pytest.mark.parametrize("check", CHECKS.values(), ids=str)
-def test_every_check_says_what_it_is(check: Check) -> None:
+def test_every_check_is_complete(check: Check) -> None:
     assert check.component in HOST_COMPONENTS
     assert check.risk in RISKS
     assert 10 < len(check.title) <= 90 and not check.title.endswith(".")
@@ -80,11 +80,11 @@ def test_every_check_says_what_it_is(check: Check) -> None:
         assert len(text) > 15 and text.endswith(".") and "  " not in text
 
 
-def test_titles_are_told_apart() -> None:
+def test_titles_are_unique() -> None:
     assert len({check.title for check in CHECKS.values()}) == 131
 
 
-def test_every_check_belongs_to_a_component_of_hosts_or_to_the_cluster() -> None:
+def test_every_check_belongs_to_a_host_component_or_to_the_cluster() -> None:
     parts = {name: {check.id for check in catalogue.of_component(name)} for name in
              ("control_plane", "etcd", "node", "cluster")}  # fmt: skip
     assert sum(map(len, parts.values())) == 131
@@ -95,7 +95,7 @@ def test_every_check_belongs_to_a_component_of_hosts_or_to_the_cluster() -> None
     }  # fmt: skip
 
 
-def test_level_of_capabilities_moved() -> None:
+def test_level_of_5_2_9_differs_between_profiles() -> None:
     assert PROFILES["cis-1.12"].checks["5.2.9"].level == 1
     assert PROFILES["cis-2.0"].checks["5.2.9"].level == 2
     differing = {
@@ -136,9 +136,9 @@ def test_notices(profile: str, version: str, says: list[str]) -> None:
         ("cis-2.1", "1.2.6", "literal", "fail"),
     ],
 )
-def test_the_verdict_that_counts(profile: str, check: str, basis: str, expected: str) -> None:
+def test_verdict_by_profile_and_basis(profile: str, check: str, basis: str, expected: str) -> None:
     assert PROFILES[profile].verdict(check, "pass", "fail", basis) == expected
 
 
-def test_there_is_a_default() -> None:
+def test_default_profile_exists() -> None:
     assert DEFAULT in PROFILES

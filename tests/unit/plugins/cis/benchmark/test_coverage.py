@@ -46,6 +46,6 @@ def test_every_check_is_tested(kind: str) -> None:
     assert set(catalogue.CHECKS) - tested == set()
 
 
-def test_names_of_cases_tell_them_apart() -> None:
+def test_names_of_cases_are_unique() -> None:
     names = [str(case) for case in cases()]
     assert {name for name in names if names.count(name) > 1} == set()

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files of control planes that are as they should be, or not."""
+"""Section 1.1: control-plane configuration files."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def having(changes: Mapping[str, File | None]) -> Callable[[], FakeReader]:
 
 
 def running(*names: str, files: Mapping[str, File | None] | None = None) -> Callable[[], FakeReader]:
-    """The host with these programs alone."""
+    """The host with only these programs."""
     left = tuple(item for item in HOST.running if item.name in names)
     return lambda: HOST.with_(running=left).with_files(files or {})
 
@@ -550,11 +550,11 @@ def test_verdicts(case: Case) -> None:
     assert len(result.evidence) <= files.MOST_EVIDENCES + 1
 
 
-def test_the_table_has_every_check() -> None:
+def test_every_check_has_a_case() -> None:
     assert {case.check for case in CASES} == set(CHECKS) and len(CHECKS) == 21
 
 
-def test_every_broken_file_can_be_mended() -> None:
+def test_every_wrong_file_has_a_fix() -> None:
     host = HOST.with_files({f"{PKI}/ca.key": File(KEY, mode=0o664, uid=3, gid=4)})
     assert [fix.to_dict() for fix in CHECKS["1.1.21"](host).fixes] == [
         {"path": f"{PKI}/ca.key", "mode": "0600", "uid": None, "gid": None}
@@ -565,7 +565,7 @@ def test_every_broken_file_can_be_mended() -> None:
     assert not CHECKS["1.1.20"](host).fixes
 
 
-def test_a_mode_is_mended_without_giving_anyone_more() -> None:
+def test_fix_of_a_mode_adds_no_permission() -> None:
     host = HOST.with_files({f"{PKI}/ca.key": File(KEY, mode=0o440), f"{PKI}/sa.key": File(KEY, mode=0o006)})
     assert {fix.path: fix.mode for fix in CHECKS["1.1.21"](host).fixes} == {
         f"{PKI}/ca.key": 0o400,
@@ -574,14 +574,14 @@ def test_a_mode_is_mended_without_giving_anyone_more() -> None:
     }
 
 
-def test_the_owner_of_etcds_data_is_mended_where_there_is_such_a_user() -> None:
+def test_fix_of_the_owner_of_etcd_data_needs_the_user() -> None:
     given = HOST.with_files({"/var/lib/etcd": File(mode=0o700, kind="directory")})
     assert [(fix.uid, fix.gid) for fix in CHECKS["1.1.12"](given).fixes] == [(997, 996)]
     assert not CHECKS["1.1.12"](given.with_files({"/etc/passwd": File("")})).fixes
     assert not CHECKS["1.1.12"](HOST).fixes
 
 
-def test_a_file_that_only_a_container_sees_is_not_mended() -> None:
+def test_file_in_a_container_has_no_fix() -> None:
     path = "/run/own.conf"
     program = process("kube-scheduler", f"--kubeconfig={path}")
     host = HOST.with_(running=(program,), seen_by={"kube-scheduler": {path: File(mode=0o644)}})
@@ -591,7 +591,7 @@ def test_a_file_that_only_a_container_sees_is_not_mended() -> None:
     assert [fix.path for fix in CHECKS["1.1.15"](same).fixes] == [path]
 
 
-def test_failures_come_first_where_evidence_is_left_out() -> None:
+def test_failures_come_first_in_shortened_evidence() -> None:
     many = [Evidence(f"/{number}", "mode", "0600", "", "pass") for number in range(50)]
     kept = files.limit([*many, Evidence("/bad", "mode", "0666", "", "fail")])
     assert kept[0].source == "/bad" and len(kept) == 21

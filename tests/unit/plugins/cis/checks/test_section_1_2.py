@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The API server's checks."""
+"""Section 1.2: the API server."""
 
 from __future__ import annotations
 
@@ -659,24 +659,24 @@ def test_verdicts(case: Case) -> None:
     check(case, section_1_2.CHECKS)
 
 
-def test_all_are_judged() -> None:
+def test_all_checks_exist() -> None:
     assert list(section_1_2.CHECKS) == [f"1.2.{number}" for number in range(1, 31)]
 
 
-def test_a_hardened_server_passes_all() -> None:
+def test_hardened_api_server_passes_all() -> None:
     reader = api_server()()
     failed = {check for check, evaluate in section_1_2.CHECKS.items() if evaluate(reader).status != PASS}
     assert not failed
 
 
-def test_a_stock_server_fails_what_is_known() -> None:
+def test_stock_api_server_has_known_failures() -> None:
     reader = api_server(base=STOCK)()
     results = {check: evaluate(reader) for check, evaluate in section_1_2.CHECKS.items()}
     failed = {check.removeprefix("1.2.") for check, result in results.items() if result.status != PASS}
     assert failed == {"1", "3", "5", "9", "11", "15", "16", "17", "18", "19", "27", "28", "30"}
 
 
-def test_no_key_is_told() -> None:
+def test_no_key_is_returned() -> None:
     bad = ENCRYPTION.replace("- identity: {}", "- secret: c2VjcmV0c2VjcmV0")
     reader = api_server(put={ENC: bad})()
     told = str(section_1_2.CHECKS["1.2.28"](reader).to_dict())
@@ -697,5 +697,5 @@ def test_no_key_is_told() -> None:
         ("", None),
     ],
 )
-def test_times(text: str, wanted: float | None) -> None:
+def test_durations(text: str, wanted: float | None) -> None:
     assert section_1_2.seconds(text) == wanted

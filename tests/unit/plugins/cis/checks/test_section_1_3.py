@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks of the controller manager and the scheduler."""
+"""Sections 1.3 and 1.4: the controller manager and the scheduler."""
 
 from __future__ import annotations
 
@@ -128,5 +128,5 @@ def test_verdicts(case: Case) -> None:
     check(case, section_1_3.CHECKS)
 
 
-def test_all_are_judged() -> None:
+def test_all_checks_exist() -> None:
     assert list(section_1_3.CHECKS) == [*(f"1.3.{number}" for number in range(1, 8)), "1.4.1", "1.4.2"]

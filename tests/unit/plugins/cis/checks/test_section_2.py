@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""etcd by flags, by variables and by a file."""
+"""Section 2: etcd with flags, environment variables and a file."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def host(
     env: Mapping[str, str] | None = None,
     beside: bool = True,
 ) -> Callable[[], FakeReader]:
-    """An etcd of kubeadm whose flags differ; None takes one away."""
+    """kubeadm's etcd with changed flags; None removes one."""
     flags = {**FLAGS, **(changes or {})}
     words = [f"--{name}={value}" for name, value in flags.items() if value is not None]
     running = (process("etcd", *words, *more, env=env), *((API_SERVER,) if beside else ()))
@@ -80,7 +80,7 @@ FROM_ENV = {"ETCD_" + name.upper().replace("-", "_"): value for name, value in F
 
 
 def _common(check: str) -> list[Case]:
-    """What is to be so for every check."""
+    """Common cases of a check."""
     return [
         Case(check, "pass", "as kubeadm starts it", host(), "pass"),
         Case(check, "pass", "by variables", host(dict.fromkeys(FLAGS), env=FROM_ENV), "pass"),
@@ -293,5 +293,5 @@ def test_verdicts(case: Case) -> None:
         assert words in text
 
 
-def test_the_table_has_every_check() -> None:
+def test_every_check_has_a_case() -> None:
     assert {case.check for case in CASES} == set(CHECKS) and len(CHECKS) == 7

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks of the audit policy."""
+"""Section 3.2: the audit policy."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ PATH = f"{CIS}/audit.yaml"
 
 
 def policy(rules: str, before: str = "") -> dict[str, str]:
-    """A policy of other rules."""
+    """A policy with other rules."""
     return {PATH: f"apiVersion: audit.k8s.io/v1\nkind: Policy\n{before}rules:\n{rules}"}
 
 
 def also(rule: str) -> dict[str, str]:
-    """The good policy with a rule before all others."""
+    """The passing policy with a rule before all others."""
     return {PATH: AUDIT.replace("rules:\n", f"rules:\n- {rule}\n")}
 
 
@@ -242,7 +242,7 @@ def test_the_first_rule_counts() -> None:
     assert Policy(rules.rules[:1]).decide(EXEC) == ("None", None)
 
 
-def test_a_stream_has_a_stage_more() -> None:
+def test_streams_have_an_additional_stage() -> None:
     omitted = frozenset({"RequestReceived", "ResponseComplete"})
     assert Policy((Rule("Metadata", omitted=omitted),)).decide(EXEC) == ("Metadata", 0)
     assert Policy((Rule("Metadata", omitted=omitted | {"ResponseStarted"}),)).decide(EXEC) == ("None", 0)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kubelets and kube-proxies by flags, files, drop-ins, and by what they answer themselves."""
+"""Section 4: kubelet and kube-proxy with flags, files, drop-ins and /configz."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ HOST = FakeReader(
 
 
 def edited(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings with changes by dotted names; ... takes one away."""
+    """Settings with changes by dotted names; ... removes one."""
     result = yaml.safe_load(yaml.safe_dump(base))
     for path, value in changes.items():
         *steps, last = path.split(".")
@@ -113,13 +113,13 @@ def host(
 def live(
     changes: Mapping[str, Any] | None = None, *arguments: str, **fields: Any
 ) -> Callable[[], FakeReader]:
-    """A host whose kubelet answers for itself."""
+    """A host whose kubelet answers on /configz."""
     given = host(None, *arguments, **fields)
     return lambda: given().with_(config=edited(LIVE, changes or {}))
 
 
 def _self_made(files: Mapping[str, File | None] | None = None) -> Callable[[], FakeReader]:
-    """A host whose kubelet asks nobody for its serving certificate, and answers for itself."""
+    """A host whose kubelet has a self-signed certificate, and answers on /configz."""
     directory = "/var/lib/kubelet/pki"
     made = {"tlsCertFile": f"{directory}/kubelet.crt", "tlsPrivateKeyFile": f"{directory}/kubelet.key"}
     shown = issue("w1@1", issuer=authority("w1-ca@1")).der
@@ -132,18 +132,18 @@ def dropped(text: str, name: str = "50-site.conf") -> dict[str, File | None]:
 
 
 def without() -> FakeReader:
-    """A host on which nothing of a node is."""
+    """A host without a kubelet."""
     return FakeReader(files={CA_FILE: File(CLUSTER.pem)})
 
 
 def flags_only(*arguments: str) -> Callable[[], FakeReader]:
-    """A kubelet without a file."""
+    """A kubelet without a configuration file."""
     return lambda: HOST.with_(running=(process("kubelet", *arguments),)).with_files({CONFIG: None})
 
 
 @dataclass(frozen=True)
 class Refusing(FakeReader):
-    """A kubelet that ends every handshake, as it does before its request is approved."""
+    """A kubelet that fails every handshake, as before its CSR is approved."""
 
     def served_certificate(self, address: str, port: int) -> bytes:
         raise ssl.SSLError(1, f"tlsv1 alert internal error of {address}:{port}")
@@ -272,7 +272,7 @@ SERVICE_CASES = [
 def proxy(
     text: str = PROXY_FILE, files: Mapping[str, File | None] | None = None, *arguments: str
 ) -> Callable[[], FakeReader]:
-    """A kube-proxy of kubeadm."""
+    """kubeadm's kube-proxy."""
     running = (process("kube-proxy", *arguments, pid=30) if arguments else PROXY,)
     return lambda: FakeReader(
         running=running,
@@ -471,7 +471,7 @@ def _field(
     literal_of_bad: str = "",
     says: tuple[str, ...] = (),
 ) -> list[Case]:
-    """What holds for every field that a file, a drop-in, a flag and the kubelet itself may give.
+    """Common cases of a field from a file, a drop-in, a flag and /configz.
 
     :param flag: the flag with a good value, and with a bad one.
     """
@@ -564,7 +564,7 @@ def _json(value: Any) -> str:
 
 
 def _live_and_written(path: str, value: Any) -> Callable[[], FakeReader]:
-    """The kubelet answers what its file says."""
+    """The kubelet's /configz is its file."""
     return lambda: host({path: value})().with_(config=edited(LIVE, {path: value}))
 
 
@@ -911,11 +911,11 @@ def test_verdicts(case: Case) -> None:
         assert words in text, text
 
 
-def test_the_table_has_every_check() -> None:
+def test_every_check_has_a_case() -> None:
     assert {case.check for case in CASES} == set(CHECKS) and len(CHECKS) == 25
 
 
-def test_a_file_that_waits_for_a_restart_is_told() -> None:
+def test_changed_file_needs_a_restart() -> None:
     reader = host({"podPidsLimit": 100})().with_(config=LIVE)
     result = CHECKS["4.2.13"](reader)
     assert result.status == "pass" and "4096" in result.message
@@ -962,19 +962,19 @@ def test_durations_of_go(text: str, expected: float | None) -> None:
         ({"address": "10.0.0.5", "port": 4194}, ("10.0.0.5", 4194)),
     ],
 )
-def test_where_a_kubelet_answers(values: dict[str, Any], expected: tuple[str, int]) -> None:
+def test_endpoint_of_a_kubelet(values: dict[str, Any], expected: tuple[str, int]) -> None:
     reader = host(values)()
     assert kubelet.from_files(reader, reader.processes("kubelet")[0]).endpoint() == expected
 
 
-def test_drop_ins_are_read_as_the_kubelet_walks() -> None:
+def test_drop_ins_are_read_in_the_kubelets_order() -> None:
     names = ("b.conf", "a.conf/x.conf", "a/z.conf", "a/y.conf", "c.yaml", "10.conf", "9.conf")
     reader = HOST.with_files({f"{DROP_INS}/{name}": File("") for name in names})
     found = [fact.path[len(DROP_INS) + 1 :] for fact in kubelet.drop_ins(reader, DROP_INS, None)]
     assert found == ["10.conf", "9.conf", "a/y.conf", "a/z.conf", "a.conf/x.conf", "b.conf"]
 
 
-def test_static_pods_are_where_the_kubelet_takes_them() -> None:
+def test_directory_of_static_pods() -> None:
     assert kubelet.static_pod_path(HOST) == "/etc/kubernetes/manifests"
     assert kubelet.static_pod_path(host({"staticPodPath": "/a"}, "--pod-manifest-path=/b")()) == "/b"
     assert kubelet.static_pod_path(FakeReader()) == "/etc/kubernetes/manifests"

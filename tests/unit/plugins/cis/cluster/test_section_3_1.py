@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Section 3.1: how people log in."""
+"""Section 3.1: authentication of users."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CLIENT = "kubernetes.io/kube-apiserver-client"
 
 @cache
 def certificate(name: str, *groups: str) -> str:
-    """Base64 of the PEM of a certificate, as the status of a request has it."""
+    """Base64 of a PEM certificate, as in the status of a CSR."""
     end = NOW + datetime.timedelta(days=1)
     return encoded(
         issue(name, groups, issuer=authority_name("kubernetes"), begin=NOW, end=end, bare=True).pem

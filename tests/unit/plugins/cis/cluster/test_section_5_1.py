@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Section 5.1: rights and service accounts."""
+"""Section 5.1: RBAC and service accounts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ADMISSION = "admissionregistration.k8s.io"
 def given(
     *rules: Object, to: str = "User/jane", namespace: str = "", role_namespace: str = ""
 ) -> Callable[[], Snapshot]:
-    """A cluster where somebody has a role with these rules."""
+    """A cluster where a user has a role with these rules."""
     kind = "Role" if role_namespace else "ClusterRole"
     return lambda: cluster(
         role("reader", *rules, namespace=role_namespace),
@@ -49,7 +49,7 @@ def given(
 
 
 def changed(resource: str, name: str, change: Callable[[Object], Object]) -> Callable[[], Snapshot]:
-    """The stock cluster with another form of something that it brings."""
+    """The stock cluster with one changed object."""
 
     def make() -> Snapshot:
         snapshot = cluster()
@@ -564,7 +564,7 @@ def test_ten_thousand_bindings() -> None:
 
 @pytest.mark.parametrize("check_id", sorted(CHECKS))
 @pytest.mark.parametrize("resource", sorted(STOCK))
-def test_what_cannot_be_read_is_never_a_pass(check_id: str, resource: str) -> None:
+def test_unreadable_resource_never_passes(check_id: str, resource: str) -> None:
     snapshot = cluster(nodes=(facts(),), unseen={resource: f"The credentials may not list {resource}"})
     result: Any = CHECKS[check_id](snapshot)
     assert result.status == "error"

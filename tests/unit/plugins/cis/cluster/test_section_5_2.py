@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Section 5.2: what Pods may do to hosts."""
+"""Section 5.2: Pod security."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def running(*containers: Object, where: str = "kube-system/tool", **spec: Any) -
 
 
 def secured(**changes: Any) -> Object:
-    """A container whose security context differs from a hardened one; None takes something away."""
+    """A container with a changed security context; None removes a field."""
     merged = {**HARDENED, **changes}
     return container(security={name: value for name, value in merged.items() if value is not None})
 
@@ -472,13 +472,13 @@ def test_check(case: Case) -> None:
     evaluate(case, CHECKS)
 
 
-def test_pods_of_one_owner_are_one_evidence() -> None:
+def test_pods_of_one_owner_are_one_piece_of_evidence() -> None:
     pods = [pod(f"kube-system/tool-{number}", PRIVILEGED, owner="DaemonSet/tool") for number in range(50)]
     result = CHECKS["5.2.2"](safe(*pods))
     assert [one.subject for one in result.evidence] == ["DaemonSet/kube-system/tool"]
 
 
 @pytest.mark.parametrize("check_id", sorted(set(CHECKS) - {"5.2.1"}))
-def test_pods_that_cannot_be_read_are_never_a_pass(check_id: str) -> None:
+def test_unreadable_pods_never_pass(check_id: str) -> None:
     snapshot = safe(WINDOWS, unseen={"pods": "The credentials may not list pods"})
     assert CHECKS[check_id](snapshot).status == "error"

@@ -88,7 +88,7 @@ CASES: list[Case] = [
     Case(
         "5.4.2",
         "fail",
-        "nothing is found, which is for a person to judge",
+        "nothing is found, which needs a manual review",
         lambda: cluster(nodes=(encrypted("secretbox", "identity"),)),
         "manual",
         says=("Decide whether",),

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Section 5.6: what every workload should have."""
+"""Section 5.6: namespaces and defaults of workloads."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ THEIRS: dict[str, tuple[Object, ...]] = {
 
 
 def running(*containers: Object, seccomp: bool | None = False, **spec: Any) -> Callable[[], Snapshot]:
-    """A Pod on one node, with what its kubelet does by default; None when it is not known."""
+    """A Pod on one node with this seccompDefault; None when it is not known."""
     host = facts(kubelet={"seccomp_default": seccomp})
     return lambda: cluster(NODE, pod("shop/web", *containers, **spec), nodes=(host,))
 
@@ -54,7 +54,7 @@ CASES: list[Case] = [
     Case(
         "5.6.1",
         "pass",
-        "in namespaces, which a person has to judge",
+        "in namespaces, which needs a manual review",
         lambda: cluster(pod("shop/web"), pod("bank/web")),
         "manual",
         says=("2 namespace(s)", "Namespace/bank"),

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the audit of a cluster is told of hosts."""
+"""Facts of hosts for the audit of a cluster."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_worker() -> None:
 
 
 @pytest.mark.parametrize("config", [{}, {"seccompDefault": "yes"}])
-def test_a_kubelet_that_does_not_say(config: Any) -> None:
+def test_kubelet_with_unknown_seccomp_default(config: Any) -> None:
     facts = cluster_facts(FakeReader((process("kubelet"),), config=config))
     assert facts["kubelet"] == {"seccomp_default": None}
 
@@ -78,19 +78,17 @@ def test_a_kubelet_that_does_not_say(config: Any) -> None:
         (("--config=/k.yaml",), File("seccompDefault: *anchor\n"), None),
     ],
 )
-def test_a_kubelet_that_cannot_be_asked(
-    arguments: tuple[str, ...], file: File, expected: bool | None
-) -> None:
+def test_kubelet_without_configz(arguments: tuple[str, ...], file: File, expected: bool | None) -> None:
     reader = FakeReader((process("kubelet", *arguments),), files={"/k.yaml": file}, config="refused")
     assert cluster_facts(reader)["kubelet"] == {"seccomp_default": expected}
 
 
-def test_the_webhook_of_images() -> None:
+def test_image_policy_webhook() -> None:
     server = cluster_facts(api_server("--enable-admission-plugins=ImagePolicyWebhook")())["api_server"]
     assert server["image_policy_webhook"] is True
 
 
-def test_what_cannot_be_read_is_told() -> None:
+def test_unreadable_files_are_reported() -> None:
     put = {
         f"{CIS}/{name}.yaml": File(unreadable=errno.EACCES) for name in ("admission", "audit", "encryption")
     }
@@ -102,7 +100,7 @@ def test_what_cannot_be_read_is_told() -> None:
     ] == [True] * 3
 
 
-def test_kms_is_told_without_its_version() -> None:
+def test_kms_has_no_version() -> None:
     text = (
         "{apiVersion: apiserver.config.k8s.io/v1, kind: EncryptionConfiguration,"
         " resources: [{resources: [secrets], providers: [{kms: {apiVersion: v2}}]}]}"

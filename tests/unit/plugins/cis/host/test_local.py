@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The real reader over trees of files, real ports and real certificates."""
+"""The real reader on trees of files, with real ports and certificates."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ def tree(tmp_path: Path) -> Tree:
 # Processes
 
 
-def test_a_command_line_is_split_at_its_zeros(tree: Tree) -> None:
+def test_command_line_is_split_at_null_bytes(tree: Tree) -> None:
     words = ["etcd", "--name=a b", "", "--x", 'say "hi"', "--empty="]
     tree.run(7, ETCD, words)
     (found,) = Host(str(tree.root)).processes("etcd")
     assert found.argv == tuple(words) and found.pid == 7
 
 
-def test_words_that_are_no_text_are_kept_apart(tree: Tree) -> None:
+def test_arguments_that_are_not_text_stay_separate(tree: Tree) -> None:
     tree.run(7, ETCD, ["etcd"])
     (tree.root / "proc/7/cmdline").write_bytes(b"etcd\0--n=\xff\xfe\0last")
     assert Host(str(tree.root)).processes("etcd")[0].argv == ("etcd", "--n=\ufffd\ufffd", "last")
 
 
-def test_the_executable_decides_what_a_process_is(tree: Tree) -> None:
+def test_process_is_named_by_its_executable(tree: Tree) -> None:
     tree.run(7, "/usr/local/bin/kubelet", ["/opt/kubelet-wrapped", "--config=/a"])
     tree.run(8, "/usr/bin/python3", ["/usr/bin/python3", "kubelet"])
     tree.run(9, "/usr/bin/vim", ["kubelet"])
@@ -58,25 +58,25 @@ def test_the_executable_decides_what_a_process_is(tree: Tree) -> None:
 
 
 @pytest.mark.parametrize("exe", [None, "/usr/bin/kubelet (deleted)", "/usr/bin/kubelet;5f3a01 (deleted)"])
-def test_a_program_that_was_replaced_goes_by_its_first_word(tree: Tree, exe: str | None) -> None:
+def test_process_of_a_replaced_executable_is_named_by_its_first_argument(tree: Tree, exe: str | None) -> None:
     tree.run(7, exe, ["/usr/bin/kubelet", "--config=/a"])
     assert [item.pid for item in Host(str(tree.root)).processes("kubelet")] == [7]
 
 
-def test_threads_of_the_kernel_and_ended_processes_are_no_programs(tree: Tree) -> None:
+def test_kernel_threads_and_ended_processes_are_ignored(tree: Tree) -> None:
     tree.run(7, None, [])
     (tree.root / "proc/8").mkdir()
     (tree.root / "proc/self").mkdir()
     assert Host(str(tree.root)).processes("") == ()
 
 
-def test_processes_come_by_their_numbers(tree: Tree) -> None:
+def test_processes_are_sorted_by_pid(tree: Tree) -> None:
     for pid in (100, 20, 3):
         tree.run(pid, ETCD, ["etcd"])
     assert [item.pid for item in Host(str(tree.root)).processes("etcd")] == [3, 20, 100]
 
 
-def test_of_the_environment_only_settings_of_etcd_are_kept(tree: Tree) -> None:
+def test_only_etcd_variables_of_the_environment_are_kept(tree: Tree) -> None:
     env = {"ETCD_NAME": "a=b", "PATH": "/bin", "ETCD_ROOT_PASSWORD": "geheim", "ETCD_AUTH_TOKEN": "geheim"}
     tree.run(7, ETCD, ["etcd"], env=env)
     tree.run(8, "/bin/kubelet", ["kubelet"], env=env)
@@ -106,26 +106,26 @@ def test_of_the_environment_only_settings_of_etcd_are_kept(tree: Tree) -> None:
         ("/docker/0123", "host", True),
     ],
 )
-def test_an_etcd_of_a_workload_is_not_the_clusters(tree: Tree, group: str, network: str, ours: bool) -> None:
+def test_etcd_of_a_workload_is_ignored(tree: Tree, group: str, network: str, ours: bool) -> None:
     tree.run(7, ETCD, ["etcd"], group=group, network=HOST_NETWORK if network == "host" else ANOTHER_NETWORK)
     assert bool(Host(str(tree.root)).processes("etcd")) is ours
 
 
-def test_a_workload_is_known_by_its_mounts_where_its_group_says_nothing(tree: Tree) -> None:
+def test_workload_without_a_known_cgroup_is_recognised_by_its_mounts(tree: Tree) -> None:
     mounts = f"1 2 0:35 /kubelet/pods/{POD_UID}/etc-hosts /etc/hosts rw - ext4 /dev/vda rw\n"
     tree.run(7, ETCD, ["etcd"], group="/k8s.io/0123", mounts=mounts)
     tree.run(8, ETCD, ["etcd"], group="/k8s.io/4567", mounts=mounts.replace(POD_UID, STATIC_UID))
     assert [item.pid for item in Host(str(tree.root)).processes("etcd")] == [8]
 
 
-def test_a_static_pod_may_have_a_uid_of_its_manifest(tree: Tree) -> None:
+def test_static_pod_with_a_uid_in_its_manifest(tree: Tree) -> None:
     tree.run(7, ETCD, ["etcd"], group=f"/kubepods/pod{POD_UID}/0123")
     assert not Host(str(tree.root)).processes("etcd")
     tree.file("/etc/kubernetes/manifests/etcd.yaml", f"metadata:\n  uid: {POD_UID}\n")
     assert Host(str(tree.root)).processes("etcd")
 
 
-def test_a_static_pod_without_the_hosts_network_is_this_kubelets_by_its_directory(tree: Tree) -> None:
+def test_static_pod_without_host_network_is_recognised_by_its_directory(tree: Tree) -> None:
     tree.run(
         7,
         "/bin/kube-scheduler",
@@ -147,7 +147,7 @@ def test_kube_proxy_is_a_pod_of_the_api(tree: Tree) -> None:
 # Files
 
 
-def test_a_file_is_what_it_is_on_the_host(tree: Tree) -> None:
+def test_metadata_of_files(tree: Tree) -> None:
     tree.file("/etc/a.conf", "text", 0o640)
     reader = Host(str(tree.root))
     fact = reader.stat("/etc/a.conf")
@@ -163,7 +163,7 @@ def test_a_file_is_what_it_is_on_the_host(tree: Tree) -> None:
     assert reader.stat("/none").kind == "missing" and reader.stat("/etc/a.conf/b").kind == "missing"
 
 
-def test_a_container_has_a_root_of_its_own(tree: Tree) -> None:
+def test_files_of_a_container(tree: Tree) -> None:
     tree.file("/etc/a.conf", "host")
     tree.file("/etc/a.conf", "container", under="/box")
     tree.run(7, ETCD, ["etcd"], root="/box")
@@ -178,7 +178,7 @@ def test_a_container_has_a_root_of_its_own(tree: Tree) -> None:
     "target",
     ["/etc/shadow", "../../../../../../etc/shadow", "/../../etc/shadow", "/proc/self/root/etc/shadow"],
 )
-def test_no_link_leads_out_of_a_container(tree: Tree, target: str) -> None:
+def test_links_stay_within_a_container(tree: Tree, target: str) -> None:
     tree.file("/etc/shadow", "secret of the host")
     tree.file("/etc/shadow", "of the container", under="/box")
     tree.link("/data/ca.crt", target, under="/box")
@@ -195,7 +195,7 @@ def test_no_link_leads_out_of_a_container(tree: Tree, target: str) -> None:
         reader.read("/data/ca.crt", etcd)
 
 
-def test_a_directory_that_is_a_link_leads_nowhere_else(tree: Tree) -> None:
+def test_linked_directory_stays_within_a_container(tree: Tree) -> None:
     tree.file("/srv/real/a.crt", "host")
     tree.link("/pki", "/srv/real", under="/box")
     tree.file("/srv/real/a.crt", "container", under="/box")
@@ -205,7 +205,7 @@ def test_a_directory_that_is_a_link_leads_nowhere_else(tree: Tree) -> None:
     assert reader.read("/pki/a.crt", etcd) == b"container"
 
 
-def test_links_in_circles_end(tree: Tree) -> None:
+def test_link_loops_end(tree: Tree) -> None:
     tree.link("/a", "/b")
     tree.link("/b", "a")
     reader = Host(str(tree.root))
@@ -215,7 +215,7 @@ def test_links_in_circles_end(tree: Tree) -> None:
         reader.read("/a")
 
 
-def test_a_path_without_a_slash_is_from_where_the_program_runs(tree: Tree) -> None:
+def test_relative_path_is_resolved_from_the_working_directory(tree: Tree) -> None:
     tree.file("/srv/run/default.etcd/x", "in it", under="/box")
     tree.run(7, ETCD, ["etcd"], root="/box", cwd="/srv/run")
     reader = Host(str(tree.root))
@@ -224,7 +224,7 @@ def test_a_path_without_a_slash_is_from_where_the_program_runs(tree: Tree) -> No
     assert reader.read("default.etcd/x", etcd) == b"in it"
 
 
-def test_what_is_too_large_is_not_read(tree: Tree) -> None:
+def test_too_large_files_are_not_read(tree: Tree) -> None:
     tree.file("/large", b"x" * (MOST_BYTES + 1))
     tree.file("/just", b"x" * MOST_BYTES)
     reader = Host(str(tree.root))
@@ -234,11 +234,11 @@ def test_what_is_too_large_is_not_read(tree: Tree) -> None:
     assert caught.value.errno == errno.EFBIG
 
 
-def test_a_setting_of_the_kernel_can_be_read() -> None:
+def test_kernel_settings_can_be_read() -> None:
     assert Host().read("/proc/sys/kernel/hostname").decode().strip() == os.uname().nodename
 
 
-def test_what_is_no_file_is_not_waited_for(tree: Tree) -> None:
+def test_fifo_does_not_block(tree: Tree) -> None:
     os.mkfifo(tree.root / "fifo")
     reader = Host(str(tree.root))
     assert reader.stat("/fifo").kind == "other"
@@ -248,9 +248,7 @@ def test_what_is_no_file_is_not_waited_for(tree: Tree) -> None:
         reader.read("/proc")
 
 
-def test_a_file_that_cannot_be_read_is_an_error_and_not_missing(
-    tree: Tree, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unreadable_file_is_an_error_and_not_missing(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     tree.file("/closed/a.key", "x")
     before = os.lstat
 
@@ -299,7 +297,7 @@ def test_a_walk_ends(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Kubelet(Server):
-    """A kubelet's port: TLS, and an answer for whoever has a certificate by the CA."""
+    """A kubelet's port with TLS, which answers clients with a certificate of the CA."""
 
     def __init__(self) -> None:
         self.answer = Answer(200, {"kubeletconfig": {"podPidsLimit": 7}})
@@ -318,7 +316,7 @@ def _place(tree: Tree, made: Issued, cert: str, key: str, under: str = "") -> No
     tree.file(key, made.key_pem, under=under)
 
 
-def test_the_certificate_of_a_port(kubelet: Kubelet, tree: Tree) -> None:
+def test_served_certificate(kubelet: Kubelet, tree: Tree) -> None:
     assert Host(str(tree.root)).served_certificate("127.0.0.1", kubelet.port) == SERVER.der
 
 
@@ -333,7 +331,7 @@ def test_a_port_without_tls(tree: Tree) -> None:
         Host(str(tree.root)).served_certificate("127.0.0.1", number)
 
 
-def test_a_kubelet_answers_the_api_servers_certificate(kubelet: Kubelet, tree: Tree) -> None:
+def test_configz_with_the_api_servers_certificate(kubelet: Kubelet, tree: Tree) -> None:
     tree.run(7, "/bin/kubelet", ["kubelet", "--config=/k.yaml"])
     tree.file("/k.yaml", f"port: {kubelet.port}\n")
     flags = ["--kubelet-client-certificate=/pki/c.crt", "--kubelet-client-key=/pki/c.key"]
@@ -344,7 +342,7 @@ def test_a_kubelet_answers_the_api_servers_certificate(kubelet: Kubelet, tree: T
     assert kubelet.targets == ["/configz"]
 
 
-def test_a_kubelet_that_refuses_is_not_asked_twice(kubelet: Kubelet, tree: Tree) -> None:
+def test_refused_configz_is_requested_once(kubelet: Kubelet, tree: Tree) -> None:
     tree.run(7, "/bin/kubelet", ["kubelet", f"--port={kubelet.port}"])
     current = "/var/lib/kubelet/pki/kubelet-client-current.pem"
     tree.file(current, ADMIN.pem + ADMIN.key_pem)
@@ -357,7 +355,7 @@ def test_a_kubelet_that_refuses_is_not_asked_twice(kubelet: Kubelet, tree: Tree)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"kubeletconfig": []}', b"\xff"])
-def test_an_answer_that_is_none(kubelet: Kubelet, tree: Tree, body: bytes) -> None:
+def test_invalid_response(kubelet: Kubelet, tree: Tree, body: bytes) -> None:
     tree.run(7, "/bin/kubelet", ["kubelet", f"--port={kubelet.port}"])
     _place(tree, ADMIN, *host_module._CLIENT_PAIRS[0])
     kubelet.answer = Answer(200, body)
@@ -365,7 +363,7 @@ def test_an_answer_that_is_none(kubelet: Kubelet, tree: Tree, body: bytes) -> No
         Host(str(tree.root)).configz()
 
 
-def test_why_a_kubelet_could_not_be_asked(kubelet: Kubelet, tree: Tree) -> None:
+def test_reason_of_a_failed_configz(kubelet: Kubelet, tree: Tree) -> None:
     with pytest.raises(OSError, match="no kubelet runs"):
         Host(str(tree.root)).configz()
     tree.run(7, "/bin/kubelet", ["kubelet", f"--port={kubelet.port}"])

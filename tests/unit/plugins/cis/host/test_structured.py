@@ -70,7 +70,7 @@ def test_providers_of_secrets(blocks: str, wanted: tuple[str, ...]) -> None:
         "[]",
     ],
 )
-def test_encryption_that_nobody_understands(blocks: str) -> None:
+def test_invalid_encryption_configuration(blocks: str) -> None:
     found = document(ENCRYPTION % blocks, "EncryptionConfiguration")
     with pytest.raises(Undecided, match=PATH):
         structured.encryption_of_secrets(found)
@@ -96,7 +96,7 @@ def test_pod_security_has_its_defaults() -> None:
 @pytest.mark.parametrize(
     "change", ["baseline: strict", "defaults: default", "namespaces: names", "[kube-system]: all"]
 )
-def test_pod_security_that_nobody_understands(change: str) -> None:
+def test_invalid_pod_security_configuration(change: str) -> None:
     old, _, new = change.partition(": ")
     found = document(POD_SECURITY.replace(old, new), "PodSecurityConfiguration")
     with pytest.raises(Undecided):
@@ -118,7 +118,7 @@ def test_pod_security_that_nobody_understands(change: str) -> None:
         (ADMISSION.replace("PodSecurity", "Other"), None),
     ],
 )
-def test_where_a_plugin_is_configured(text: str, wanted: str | None) -> None:
+def test_configuration_of_a_plugin(text: str, wanted: str | None) -> None:
     reader = api_server(put={f"{CIS}/admission.yaml": text})()
     found = structured.plugin(program(reader), "PodSecurity", "PodSecurityConfiguration")
     assert (found.source if found else None) == wanted
@@ -141,7 +141,7 @@ def test_where_a_plugin_is_configured(text: str, wanted: str | None) -> None:
         (("--admission-control=A,B",), {"A", "B"}, {"ServiceAccount"}),
     ],
 )
-def test_plugins_in_force(arguments: tuple[str, ...], on: set[str], off: set[str]) -> None:
+def test_effective_plugins(arguments: tuple[str, ...], on: set[str], off: set[str]) -> None:
     found = admission.enabled(program(api_server(*arguments, base={})()))
     assert on <= found
     assert not off & found
@@ -164,7 +164,7 @@ def test_values_that_begin_with_a_dash(words: tuple[str, ...], wanted: str | Non
     assert Arguments(("program", *words), ("flag",)).last("a") == wanted
 
 
-def test_files_are_read_as_the_program_sees_them() -> None:
+def test_files_are_read_as_the_process_sees_them() -> None:
     reader = api_server(put={PATH: "of the host"})().with_(
         seen_by={"kube-apiserver": {PATH: File("of the pod")}}
     )
@@ -182,7 +182,7 @@ def test_other_documents_are_refused(value: Any) -> None:
         document(value, "EncryptionConfiguration")
 
 
-def test_many_failures_are_cut() -> None:
+def test_many_failures_are_shortened() -> None:
     evidence = [Evidence("a", str(number), status="fail" if number % 2 else "pass") for number in range(400)]
     found = limited(evidence)
     assert sum(item.status == "fail" for item in found) == 101

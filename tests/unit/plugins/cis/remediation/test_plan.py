@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Remedies of checks, and what is chosen of them."""
+"""Remedies of checks, and plans with them."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_every_check_has_a_remedy_or_a_reason(check: Check) -> None:
     assert (remedy.kind == remedies.FILE) == (check.risk == FILE_MODE)
 
 
-def test_no_automated_check_of_a_host_goes_without() -> None:
+def test_every_automated_check_of_a_host_has_a_remedy() -> None:
     lacking = [
         check.id
         for check in catalogue.CHECKS.values()
@@ -74,12 +74,12 @@ def test_no_automated_check_of_a_host_goes_without() -> None:
 
 
 @pytest.mark.parametrize("check_id", catalogue.CHECKS)
-def test_arguments_are_what_the_module_takes(check_id: str) -> None:
+def test_arguments_are_valid_for_the_module(check_id: str) -> None:
     found = settings_plan.desired_arguments(catalogue.CHECKS[check_id].remedy.arguments)
     assert {path for request in found for path in request.files} <= set(remedies.CONTENTS)
 
 
-def test_files_lie_where_the_volumes_show_them() -> None:
+def test_files_are_in_mounted_volumes() -> None:
     for check in catalogue.CHECKS.values():
         for argument in check.remedy.arguments:
             for path in argument.get("files", []):
@@ -87,7 +87,7 @@ def test_files_lie_where_the_volumes_show_them() -> None:
                 assert any(path.startswith(volume["mountPath"] + "/") for volume in argument["volumes"])
 
 
-def test_audit_policy_covers_what_the_audit_asks_for() -> None:
+def test_audit_policy_passes_the_audit() -> None:
     text = yaml.safe_dump(remedies.CONTENTS[remedies.AUDIT_POLICY], sort_keys=False)
     host = api_server(put={f"{CIS}/audit.yaml": text})()
     for check_id in ("3.2.1", "3.2.2"):
@@ -107,7 +107,7 @@ def test_selection_is_by_id_and_by_class() -> None:
 
 
 @pytest.mark.parametrize("words", [["1.2.99"], ["none"], ["restarts"], ["1.2"], "restart", 7])
-def test_unknown_words_are_refused_with_those_that_are_known(words: t.Any) -> None:
+def test_unknown_checks_and_classes_are_refused(words: t.Any) -> None:
     with pytest.raises(remediation.SelectionError) as caught:
         remediation.select(words)
     if isinstance(words, list):
@@ -128,7 +128,7 @@ def test_nothing_fails() -> None:
     assert made["hosts"] == {"cp1": {"fixes": [], "etcd_user": False}}
 
 
-def test_only_what_was_chosen_is_mended() -> None:
+def test_only_selected_checks_are_remediated() -> None:
     hosts = {"cp1": audit(result("1.2.15"), result("1.3.2"), result("4.2.13"))}
     made = plan(hosts, "1.3.2")
     assert made["checks"] == ["1.3.2"]
@@ -137,7 +137,7 @@ def test_only_what_was_chosen_is_mended() -> None:
     ]
 
 
-def test_fixes_are_of_their_host_and_each_path_is_there_once() -> None:
+def test_fixes_are_per_host_with_each_path_once() -> None:
     mode = {"path": "/a", "mode": "0600", "uid": None, "gid": None}
     owner = {"path": "/a", "mode": None, "uid": 0, "gid": 0}
     hosts = {
@@ -149,25 +149,25 @@ def test_fixes_are_of_their_host_and_each_path_is_there_once() -> None:
     assert [fix["path"] for fix in made["hosts"]["w1"]["fixes"]] == ["/b"]
 
 
-def test_two_modes_of_one_path_are_joined_to_the_stricter() -> None:
+def test_stricter_of_two_modes_wins() -> None:
     fixes = [{"path": "/a", "mode": mode, "uid": None, "gid": None} for mode in ("0640", "0604")]
     made = plan({"h": audit(result("4.1.5", fixes=fixes[:1]), result("4.1.9", fixes=fixes[1:]))}, "file_mode")
     assert made["hosts"]["h"]["fixes"][0]["mode"] == "0600"
 
 
-def test_a_file_that_cannot_be_mended_is_left_with_the_reason() -> None:
+def test_file_without_a_fix_is_skipped_with_the_reason() -> None:
     made = plan({"h": audit(result("4.1.9"))}, "file_mode")
     assert made["checks"] == []
     assert made["skipped"][0]["hosts"] == ["h"]
     assert made["skipped"][0]["reason"].endswith("so")
 
 
-def test_user_of_etcd_is_made_where_the_data_has_none() -> None:
+def test_user_etcd_is_created_where_the_owner_fails() -> None:
     made = plan({"a": audit(result("1.1.12")), "b": audit(result("1.1.12", "pass"))}, "file_mode")
     assert [made["hosts"][host]["etcd_user"] for host in "ab"] == [True, False]
 
 
-def test_audit_log_comes_once_and_with_its_policy() -> None:
+def test_audit_log_is_configured_once_with_its_policy() -> None:
     hosts = {"cp1": audit(*(result(f"1.2.{number}") for number in range(16, 20)), result("3.2.1"))}
     made = plan(hosts, "restart")
     names = [item["name"] for item in made["arguments"]]
@@ -178,15 +178,15 @@ def test_audit_log_comes_once_and_with_its_policy() -> None:
 
 
 @pytest.mark.parametrize(
-    ("others", "mended"), [((), False), (("1.2.16",), True), (("3.2.1",), True), (("1.2.15",), False)]
+    ("others", "remediated"), [((), False), (("1.2.16",), True), (("3.2.1",), True), (("1.2.15",), False)]
 )
-def test_policy_of_somebody_is_not_replaced(others: tuple[str, ...], mended: bool) -> None:
+def test_existing_audit_policy_is_not_replaced(others: tuple[str, ...], remediated: bool) -> None:
     made = plan({"cp1": audit(*map(result, (*others, "3.2.2")))}, "restart")
-    assert ("3.2.2" in made["checks"]) is mended
-    assert ("3.2.2" in [item["id"] for item in made["skipped"]]) is not mended
+    assert ("3.2.2" in made["checks"]) is remediated
+    assert ("3.2.2" in [item["id"] for item in made["skipped"]]) is not remediated
 
 
-def test_fields_of_kubelets_come_together() -> None:
+def test_fields_of_kubelets_are_merged() -> None:
     hosts = {
         "cp1": audit(result("4.2.1"), result("4.2.3")),
         "w1": audit(result("4.2.13"), result("4.2.11"), components=("node",)),
@@ -212,21 +212,21 @@ def test_fields_of_kubelets_come_together() -> None:
         (audit(served("manual"), components=("node",)), True),
         (audit(result("4.2.9", "pass"), components=("node",)), True),
         (audit(components=("node",)), True),
-        # Nobody could look: it was off, or the module failed there.
+        # It was not audited: unreachable, or the module failed.
         ({}, True),
         ({"unreachable": True}, True),
-        # A host of etcd alone has no kubelet.
+        # An external etcd has no kubelet.
         (audit(components=("etcd",)), False),
     ],
 )
-def test_kubelets_are_verified_when_all_can_be(worker: dict[str, t.Any], waiting: bool) -> None:
+def test_kubelets_are_verified_only_if_all_can_be(worker: dict[str, t.Any], waiting: bool) -> None:
     made = plan({"cp1": audit(result("1.2.5"), served()), "w1": worker}, "1.2.5")
     assert made["waiting"] == (["1.2.5"] if waiting else [])
     assert bool(made["arguments"]) is not waiting
     assert ("w1" in "".join(item["reason"] for item in made["skipped"])) is waiting
 
 
-def test_what_only_a_person_can_do_is_listed() -> None:
+def test_checks_without_a_remedy_are_skipped() -> None:
     made = plan({"cp1": audit(result("1.2.27"))}, "breaking", "5.1.1")
     assert made["checks"] == []
     assert [item["id"] for item in made["skipped"]] == ["1.2.27", "5.1.1"]
@@ -245,7 +245,7 @@ def exemption(**more: t.Any) -> dict[str, t.Any]:
 
 
 @pytest.mark.parametrize(
-    ("entry", "mended"),
+    ("entry", "remediated"),
     [
         (exemption(), False),
         (exemption(hosts=["cp*"]), False),
@@ -256,12 +256,12 @@ def exemption(**more: t.Any) -> dict[str, t.Any]:
         ({"id": "1.2.11"}, True),
     ],
 )
-def test_what_the_site_accepts_stays(entry: dict[str, t.Any], mended: bool) -> None:
+def test_exempt_failures_are_not_remediated(entry: dict[str, t.Any], remediated: bool) -> None:
     made = plan({"cp1": audit(result("1.2.11"))}, "breaking", exempt=[entry])
-    assert bool(made["checks"]) is mended
+    assert bool(made["checks"]) is remediated
 
 
-def test_verdict_by_the_words_counts_when_it_is_asked_for() -> None:
+def test_literal_verdict_counts_if_selected() -> None:
     hosts = {"cp1": audit(result("4.2.13", "pass", literal="fail"))}
     assert plan(hosts, "restart")["checks"] == []
     assert plan(hosts, "restart", basis="literal")["checks"] == ["4.2.13"]
@@ -269,6 +269,6 @@ def test_verdict_by_the_words_counts_when_it_is_asked_for() -> None:
         plan(hosts, "restart", profile="cis-9")
 
 
-def test_plan_is_of_hosts() -> None:
+def test_plan_needs_hosts() -> None:
     with pytest.raises(AnsibleFilterError, match="by host"):
         filters.cis_remediation([], ["restart"])

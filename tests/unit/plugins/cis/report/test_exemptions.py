@@ -29,7 +29,7 @@ def without(entry: dict[str, Any], *fields: str) -> dict[str, Any]:
     return {name: value for name, value in entry.items() if name not in fields}
 
 
-def test_a_good_one() -> None:
+def test_valid_exemption() -> None:
     found, problems = exemptions.read_exemptions(
         [{**GOOD, "profile": ["cis-2.0", "cis-1.12"], "namespaces": "monitoring", "hosts": ["w*"]}]
     )
@@ -62,7 +62,7 @@ def test_a_good_one() -> None:
         (None, "it is not a dictionary"),
     ],
 )
-def test_bad_ones_are_refused(entry: Any, says: str) -> None:
+def test_invalid_exemptions_are_refused(entry: Any, says: str) -> None:
     found, problems = exemptions.read_exemptions([GOOD | {"id": "1.1.1"}, entry])
     assert [item.id for item in found] == ["1.1.1"]
     assert says in " ".join(problems)
@@ -89,19 +89,19 @@ def test_duplicates(other: dict[str, Any], twin: bool) -> None:
 @pytest.mark.parametrize(
     "value", [datetime.date(2027, 6, 30), datetime.datetime(2027, 6, 30, 12, 0), "2027-06-30"], ids=str
 )
-def test_dates_as_yaml_reads_them(value: Any) -> None:
+def test_dates_as_yaml_parses_them(value: Any) -> None:
     found, problems = exemptions.read_exemptions([{**GOOD, "expires": value}])
     assert not problems
     assert found[0].expires == datetime.date(2027, 6, 30)
 
 
-def test_its_last_day_still_counts() -> None:
+def test_valid_on_its_last_day() -> None:
     entry = exemptions.read_exemptions([GOOD])[0][0]
     assert not entry.expired(datetime.date(2027, 6, 30))
     assert entry.expired(datetime.date(2027, 7, 1))
 
 
-def test_a_past_date_is_read_for_it_must_be_named() -> None:
+def test_expired_exemption_is_read() -> None:
     found, problems = exemptions.read_exemptions([{**GOOD, "expires": "2001-01-01"}])
     assert not problems
     assert found[0].expired(datetime.date(2026, 1, 1))
@@ -158,6 +158,6 @@ def test_attestations(entry: dict[str, Any], says: str) -> None:
     assert says in " ".join(problems)
 
 
-def test_what_the_collection_ships_is_right() -> None:
+def test_shipped_exemptions_are_valid() -> None:
     _found, problems = exemptions.read_exemptions(shipped.EXEMPTIONS, "shipped", shipped=True)
     assert not problems

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every format, also of what somebody wrote who means no good."""
+"""Every format, also with malicious input."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ LEAKS = ("MIIEpAIBAAKCAQEA7", "eyJzdWIiOiJ4In0", "0123456789abcdef", "c2VjcmV0c2
 
 
 def hostile(texts: tuple[str, ...]) -> merge.Input:
-    """These texts wherever somebody else has a say."""
+    """Malicious texts in all fields from outside."""
     text = " ".join(texts)
     hosts: dict[str, Any] = {
         f"{name}-{number}": simulate.host_result("n") for number, name in enumerate(texts)
@@ -125,7 +125,7 @@ def text_of(report: model.Report, name: str) -> str:
 
 
 class Page(HTMLParser):
-    """What a browser would make of the page."""
+    """The page as a browser parses it."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -168,7 +168,7 @@ def test_json_has_everything(report: model.Report) -> None:
     assert sum('"fingerprint": ' in line for line in lines) == len(report.rows)
 
 
-def test_json_is_read_again(report: model.Report) -> None:
+def test_json_round_trip(report: model.Report) -> None:
     before = drift.read(text_of(report, "json"))
     assert len(before.rows) == len(report.rows)
     assert set(drift.compare(before, report).counts().values()) == {0}
@@ -238,7 +238,7 @@ def test_sarif(report: model.Report) -> None:
     assert "w2: The host could not be reached: No route to host" in notes
 
 
-def test_fingerprints_stay_from_run_to_run(report: model.Report) -> None:
+def test_fingerprints_are_stable(report: model.Report) -> None:
     def prints(made: model.Report) -> list[str]:
         results = json.loads(text_of(made, "sarif"))["runs"][0]["results"]
         return [item["fingerprints"]["checkAndHost/v1"] for item in results]
@@ -326,7 +326,7 @@ def data_of(text: str) -> dict[str, Any]:
     return found
 
 
-def test_html_holds_every_result(report: model.Report) -> None:
+def test_html_has_every_result(report: model.Report) -> None:
     data = data_of(text_of(report, "html"))
     assert sum(len(rows) for rows in data["rows"].values()) == len(report.rows)
     for check, rows in report.by_check().items():
@@ -339,7 +339,7 @@ def test_html_holds_every_result(report: model.Report) -> None:
             assert len(evidence) == len(row.evidence)
 
 
-def test_html_names_nothing_outside(report: model.Report) -> None:
+def test_html_is_self_contained(report: model.Report) -> None:
     page = Page(text_of(report, "html"))
     references = [
         value
@@ -362,7 +362,7 @@ def test_html_names_nothing_outside(report: model.Report) -> None:
     ]
 
 
-def test_html_says_without_a_script_what_does_not_pass(report: model.Report) -> None:
+def test_html_shows_failures_without_javascript(report: model.Report) -> None:
     text = text_of(report, "html").partition('<script type="application/json"')[0]
     for row in report.rows:
         if row.status in ("fail", "error", "manual"):
@@ -385,7 +385,7 @@ def test_rows_of_500_hosts_are_not_in_the_document() -> None:
 
 @pytest.fixture(scope="module", params=[HOSTILE, SECRETS], ids=["hostile", "secrets"])
 def attacked(request: pytest.FixtureRequest) -> model.Report:
-    """A report on what somebody else wrote."""
+    """A report with malicious input."""
     return merge.merge(hostile(request.param))
 
 
@@ -425,6 +425,6 @@ def test_no_format_breaks_or_leaks(attacked: model.Report, name: str) -> None:
 
 @pytest.mark.parametrize("name", files.FORMATS)
 def test_an_empty_report(name: str) -> None:
-    """Nobody was asked and nothing answered: errors of the cluster, and no division by zero."""
+    """No hosts: errors of the cluster, and no division by zero."""
     given = merge.Input({}, {}, None, "a", profiles.PROFILES["cis-2.0"], NOW)
     assert text_of(merge.merge(given), name)

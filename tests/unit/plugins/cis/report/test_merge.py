@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Merging, exemptions at work, drift and policy."""
+"""Merging, exemptions, drift and policy."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def result(check: str, status: str = "pass", *evidence: dict[str, str], literal:
 
 
 def audit(components: tuple[str, ...], *different: dict[str, Any]) -> dict[str, Any]:
-    """An audit in which everything passes, but for what is given."""
+    """An audit in which everything passes, except the given results."""
     found = {
         check.id: result(check.id) for component in components for check in catalogue.of_component(component)
     }
@@ -141,7 +141,7 @@ BROKEN: list[tuple[str, Any, str]] = [
 @pytest.mark.parametrize(
     ("registered", "says"), [case[1:] for case in BROKEN], ids=[case[0] for case in BROKEN]
 )
-def test_a_host_that_did_not_answer_is_an_error_everywhere(registered: Any, says: str) -> None:
+def test_host_without_results_is_an_error_everywhere(registered: Any, says: str) -> None:
     report = made(
         hosts={"w1": node(), "cp1": registered},
         expected={"cp1": ["control_plane", "etcd", "node"], "w1": ["node"]},
@@ -166,12 +166,12 @@ def test_half_of_the_hosts_unreachable() -> None:
     assert found["checks"]["error"] == 25
 
 
-def test_an_expected_host_without_a_result_is_there() -> None:
+def test_expected_host_without_a_result_is_an_error() -> None:
     report = made(hosts={}, expected={"w9": ["node"]})
     assert {item.host for item in report.rows} == {"w9", ""}
 
 
-def test_a_host_that_nobody_expected_counts_too() -> None:
+def test_unexpected_host_counts_as_well() -> None:
     report = made(hosts={"w1": node(result("4.2.1", "fail"))}, expected={"w2": ["node"]})
     assert row(report, "4.2.1", "w1").status == "fail"
 
@@ -179,7 +179,7 @@ def test_a_host_that_nobody_expected_counts_too() -> None:
 @pytest.mark.parametrize(
     "audited", [None, {"failed": True, "msg": "kubeconfig: No such file"}, {"results": None}]
 )
-def test_a_cluster_that_was_not_audited(audited: Any) -> None:
+def test_cluster_without_results(audited: Any) -> None:
     report = made(audit=audited)
     rows = [item for item in report.rows if not item.host]
     assert len(rows) == 37
@@ -188,20 +188,20 @@ def test_a_cluster_that_was_not_audited(audited: Any) -> None:
     assert any("luster" in notice for notice in report.notices)
 
 
-def test_a_check_that_the_audit_forgot_is_an_error() -> None:
+def test_missing_result_is_an_error() -> None:
     silent = node()
     silent["results"] = [item for item in silent["results"] if item["id"] != "4.2.6"]
     found = row(made(hosts={"w1": silent}), "4.2.6", "w1")
     assert (found.status, found.message) == ("error", "The audit has no result for this check.")
 
 
-def test_a_host_that_is_not_what_it_should_be() -> None:
+def test_missing_component_is_an_error() -> None:
     found = row(made(hosts={"cp1": node()}, expected={"cp1": ["etcd", "node"]}), "2.1", "cp1")
     assert found.status == "error"
     assert "Expected etcd on this host, but the audit found node" in found.message
 
 
-def test_more_than_was_expected_is_kept() -> None:
+def test_unexpected_results_are_kept() -> None:
     report = made(hosts={"cp1": audit(("etcd", "node"), result("2.1", "fail"))}, expected={"cp1": ["node"]})
     assert row(report, "2.1", "cp1").status == "fail"
 
@@ -220,7 +220,7 @@ def test_odd_verdicts_never_pass(odd: dict[str, Any], status: str) -> None:
     assert row(made(hosts={"w1": node(odd)}), "4.2.6", "w1").status == status
 
 
-def test_verdicts_on_unknown_checks_are_told() -> None:
+def test_unknown_checks_are_reported() -> None:
     report = made(hosts={"w1": node(result("4.9.9"))})
     assert any("A verdict on 4.9.9" in warning and "w1" in warning for warning in report.warnings)
 
@@ -232,7 +232,7 @@ def test_two_verdicts_on_one_check() -> None:
     assert (found.status, len(found.evidence)) == ("fail", 1)
 
 
-def test_literal_verdicts_count_when_they_are_asked_for() -> None:
+def test_literal_verdicts_count_if_selected() -> None:
     hosts = {"cp1": audit(("control_plane",), result("1.2.1", "pass", literal="fail"))}
     assert row(made(hosts=hosts), "1.2.1", "cp1").status == "pass"
     found = row(made(hosts=hosts, basis="literal"), "1.2.1", "cp1")
@@ -273,7 +273,7 @@ def test_all_failing_evidence_covered() -> None:
     assert (report.exemptions[0].state, report.exemptions[0].count) == ("used", 1)
 
 
-def test_partly_covered_still_fails_and_shows_which() -> None:
+def test_partly_covered_evidence_still_fails() -> None:
     report = pods(
         fail("DaemonSet/mon/agent", "mon"),
         fail("Pod/shop/x", "shop"),
@@ -294,7 +294,7 @@ def test_two_exemptions_together() -> None:
     assert [use.state for use in report.exemptions] == ["used", "used"]
 
 
-def test_what_was_left_out_of_a_long_list_is_not_covered_by_objects() -> None:
+def test_omitted_findings_are_not_covered_by_subjects() -> None:
     rest = {"source": "/api", "key": "", "observed": "and 12 more", "expected": "", "status": "fail"}
     assert (
         row(pods(fail("Pod/mon/x", "mon"), rest, exemptions=[exemption(namespaces=["*"])]), "5.2.5").status
@@ -308,7 +308,7 @@ def test_a_failure_without_evidence() -> None:
     assert row(pods(exemptions=[exemption(subjects=["*"])]), "5.2.5").status == "fail"
 
 
-def test_an_expired_one_covers_nothing_and_is_named_first() -> None:
+def test_expired_exemption_covers_nothing_and_is_listed_first() -> None:
     report = pods(fail("Pod/mon/x", "mon"), exemptions=[exemption(expires="2026-11-20")])
     assert row(report, "5.2.5").status == "fail"
     assert report.exemptions[0].state == "expired"
@@ -321,7 +321,7 @@ def test_an_expired_one_covers_nothing_and_is_named_first() -> None:
     )
 
 
-def test_one_that_holds_goes_before_an_expired_one() -> None:
+def test_valid_exemption_precedes_an_expired_one() -> None:
     report = pods(
         fail("Pod/mon/x", "mon"),
         exemptions=[exemption(expires="2026-01-01"), exemption(namespaces=["mon"])],
@@ -329,14 +329,14 @@ def test_one_that_holds_goes_before_an_expired_one() -> None:
     assert row(report, "5.2.5").status == "exempt"
 
 
-def test_unused_ones_warn() -> None:
+def test_unused_exemptions_warn() -> None:
     report = made(exemptions=[exemption(), exemption(id="1.1.1", profile="cis-1.12")])
     assert [use.state for use in report.exemptions] == ["unused"]
     assert len(report.warnings) == 1
     assert "of 5.2.5 by Ann covers nothing" in report.warnings[0]
 
 
-def test_shipped_ones_may_be_unused() -> None:
+def test_shipped_exemptions_may_be_unused() -> None:
     entries, problems = exemptions.read_exemptions([exemption(expires=None)], shipped=True)
     assert not problems
     given = merge.Input({}, {}, cluster(), "a", profiles.PROFILES["cis-2.0"], NOW, exemptions=entries)
@@ -417,14 +417,14 @@ def test_drift() -> None:
     assert found.since == "2026-11-21T20:00:00Z"
 
 
-def test_becoming_exempt_is_no_repair() -> None:
+def test_becoming_exempt_is_not_a_fix() -> None:
     old = pods(fail("Pod/mon/x", "mon"))
     found = drift.compare(before(old), pods(fail("Pod/mon/x", "mon"), exemptions=[exemption()]))
     assert not found.fixed
     assert [tuple(change) for change in found.other] == [("5.2.5", "", "fail", "exempt")]
 
 
-def test_the_same_again_is_no_drift() -> None:
+def test_same_results_are_no_drift() -> None:
     report = pods(fail("Pod/mon/x", "mon"), exemptions=[exemption()], attestations=[attestation()])
     later = dataclasses.replace(report, time=NOW + datetime.timedelta(days=1))
     assert set(drift.compare(before(report), later).counts().values()) == {0}
@@ -435,14 +435,14 @@ def test_the_same_again_is_no_drift() -> None:
     [{"cluster": "prod-b"}, {"basis": "literal"}, {"profile": profiles.PROFILES["cis-1.12"]}],
     ids=["cluster", "basis", "profile"],
 )
-def test_reports_of_something_else_are_not_compared_with(other: dict[str, Any]) -> None:
+def test_reports_of_another_scope_are_not_compared(other: dict[str, Any]) -> None:
     found = drift.compare(before(made(**other)), made())
     assert not found.since
     assert "not compared" in found.note
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": 99}', '{"schema": 1}', "null", "<html>"])
-def test_what_is_no_report(text: str) -> None:
+def test_invalid_report(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         drift.read(text)
 
@@ -471,7 +471,7 @@ def test_policy() -> None:
     assert headline(report, rows) == "CIS audit of prod-a by cis-2.0: 1 error, 2 fail of 62 results."
 
 
-def test_an_accepted_audit_says_all_numbers_and_where_the_report_is() -> None:
+def test_message_of_an_accepted_report() -> None:
     report = made(hosts={"w1": node()}, audit=cluster())
     report = dataclasses.replace(report, rows=(report.rows[0]._replace(status="exempt"), *report.rows[1:]))
     numbers = "CIS audit of prod-a by cis-2.0: 1 exempt, 61 pass of 62 results."
@@ -479,7 +479,7 @@ def test_an_accepted_audit_says_all_numbers_and_where_the_report_is() -> None:
     assert accepted(report, "") == numbers
 
 
-def test_the_message_names_what_fails_where() -> None:
+def test_message_lists_failures_with_hosts() -> None:
     names = [f"w{number}" for number in range(10)]
     hosts: dict[str, Any] = {name: node(result("4.2.6", "fail")) for name in names}
     report = made(hosts={**hosts, "dead": {"unreachable": True, "msg": "timeout"}})
@@ -493,7 +493,7 @@ def test_the_message_names_what_fails_where() -> None:
     assert len(text.splitlines()) == 5
 
 
-def test_a_long_message_ends() -> None:
+def test_long_message_is_shortened() -> None:
     report = made(
         hosts={}, audit=cluster(*(result(check.id, "fail") for check in catalogue.of_component("cluster")))
     )
@@ -506,7 +506,7 @@ def test_a_long_message_ends() -> None:
     assert text.endswith("... and 71 more.")
 
 
-def test_files_are_private_but_for_the_metrics(tmp_path: Any) -> None:
+def test_files_are_private_except_metrics(tmp_path: Any) -> None:
     directory = tmp_path / "new" / "cis"
     written = files.write(made(), str(directory), list(files.FORMATS))
     modes = {path.name: path.stat().st_mode & 0o777 for path in directory.iterdir()}
