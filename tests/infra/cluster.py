@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,9 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import jmespath
 import yaml
 from kubernetes import client, config
 from kubernetes.stream import stream
@@ -21,6 +24,8 @@ from tests.infra.waiting import wait_for
 
 #: Seconds that one try of a connection may take inside a probe.
 CONNECT_TIMEOUT = 2
+#: JMESPath: status of a node's condition Ready, in a list.
+READY = "status.conditions[?type=='Ready'].status"
 
 
 @dataclass(frozen=True)
@@ -44,28 +49,37 @@ class Cluster:
     def networking(self) -> Any:
         return client.NetworkingV1Api(self._client())
 
-    @cached_property
-    def coordination(self) -> Any:
-        return client.CoordinationV1Api(self._client())
+    def query(self, path: str, expression: str) -> Any:
+        """The answer of a JMESPath expression to the JSON of a path, which is what `kubectl get -o json` prints.
 
-    def nodes(self) -> dict[str, Any]:
-        """Nodes by name."""
-        return {node.metadata.name: node for node in self.core.list_node().items}
+        :param path: of the API, for instance ``/api/v1/nodes``.
+        """
+        api = self._client()
+        # Its connections rather than its methods, whose signatures differ between versions.
+        answer = api.rest_client.pool_manager.request("GET", f"{api.configuration.host}{path}")
+        body = json.loads(answer.data)
+        assert answer.status == 200, f"GET {path}: {body.get('message', answer.status)}"
+        return jmespath.search(expression, body)
+
+    def nodes(self, expression: str = "@") -> dict[str, Any]:
+        """The answer of a JMESPath expression to each node, by name."""
+        found = self.query("/api/v1/nodes", f"items[].[metadata.name, {expression}]")
+        return dict(found)
 
     def ready(self, name: str) -> bool:
         """Whether a node has the condition Ready."""
-        conditions = self.nodes()[name].status.conditions
-        return any(c.type == "Ready" and c.status == "True" for c in conditions)
+        return self.query(f"/api/v1/nodes/{name}", READY) == ["True"]
 
     def alive_since(self, name: str, moment: datetime) -> bool:
         """Whether the kubelet of a node has renewed its lease after a moment."""
-        lease = self.coordination.read_namespaced_lease(name, "kube-node-lease")
-        return bool(lease.spec.renew_time > moment)
+        path = f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{name}"
+        return datetime.fromisoformat(self.query(path, "spec.renewTime")) > moment
 
-    def pods(self, namespace: str, selector: str = "") -> dict[str, Any]:
-        """Pods of a namespace by name."""
-        listed = self.core.list_namespaced_pod(namespace, label_selector=selector)
-        return {pod.metadata.name: pod for pod in listed.items}
+    def pods(self, namespace: str, selector: str = "", expression: str = "@") -> dict[str, Any]:
+        """The answer of a JMESPath expression to each pod of a namespace, by name."""
+        path = f"/api/v1/namespaces/{namespace}/pods?labelSelector={quote(selector)}"
+        found = self.query(path, f"items[].[metadata.name, {expression}]")
+        return dict(found)
 
     def execute(self, namespace: str, pod: str, argv: Sequence[str]) -> tuple[int, str]:
         """Run a command in a pod.
@@ -107,11 +121,10 @@ class Cluster:
 
     def events(self, namespace: str) -> str:
         """The events of a namespace."""
-        lines = [
-            f"{event.involved_object.kind} {event.involved_object.name}: {event.reason}: {event.message}"
-            for event in self.core.list_namespaced_event(namespace).items
-        ]
-        return "\n".join(lines[-30:])
+        expression = (
+            "items[].join(' ', [involvedObject.kind, involvedObject.name, reason || '', message || ''])"
+        )
+        return "\n".join(self.query(f"/api/v1/namespaces/{namespace}/events", expression)[-30:])
 
 
 def now() -> datetime:
@@ -120,9 +133,9 @@ def now() -> datetime:
 
 
 def running_and_ready(pod: Any) -> bool:
-    """Whether all containers of a pod run and answer."""
-    statuses = pod.status.container_statuses or []
-    return pod.status.phase == "Running" and bool(statuses) and all(s.ready for s in statuses)
+    """Whether all containers of a pod, given as JSON, run and answer."""
+    phase, ready = jmespath.search("[status.phase, status.containerStatuses[].ready]", pod)
+    return phase == "Running" and bool(ready) and all(ready)
 
 
 @dataclass(frozen=True)
@@ -198,8 +211,12 @@ class Probes:
         return f"probe-{node}"
 
     def get(self, node: str) -> Any:
-        """The pod on a node."""
-        return self.cluster.core.read_namespaced_pod(self.name(node), self.namespace)
+        """The pod on a node, as JSON."""
+        return self.query(node, "@")
+
+    def query(self, node: str, expression: str) -> Any:
+        """The answer of a JMESPath expression to the pod on a node."""
+        return self.cluster.query(f"/api/v1/namespaces/{self.namespace}/pods/{self.name(node)}", expression)
 
     def wait_ready(self, seconds: float, evidence: Callable[[], str]) -> None:
         """Wait until every probe runs.
@@ -221,7 +238,7 @@ class Probes:
 
     def address(self, node: str) -> str:
         """Address and port of the pod on a node."""
-        return f"{self.get(node).status.pod_ip}:{self.PORT}"
+        return f"{self.query(node, 'status.podIP')}:{self.PORT}"
 
     def wait_connects(self, source: str, target: str, seconds: float = 30) -> None:
         """Wait until a connection is possible."""

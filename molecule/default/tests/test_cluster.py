@@ -32,9 +32,9 @@ def test_node_is_ready_with_the_expected_version(
     node: str, cluster: Cluster, hosts: dict[str, Host], variables: dict[str, str]
 ) -> None:
     wait_for(f"node {node} is ready", lambda: cluster.ready(node), seconds=60, evidence=hosts[node].logs)
-    info = cluster.nodes()[node].status.node_info
-    assert info.kubelet_version == f"v{variables['cluster_kubernetes_version']}"
-    assert info.container_runtime_version.startswith("containerd://2.")
+    info = cluster.nodes("status.nodeInfo")[node]
+    assert info["kubeletVersion"] == f"v{variables['cluster_kubernetes_version']}"
+    assert info["containerRuntimeVersion"].startswith("containerd://2.")
 
 
 def test_cluster_has_no_other_node(cluster: Cluster) -> None:
@@ -42,8 +42,8 @@ def test_cluster_has_no_other_node(cluster: Cluster) -> None:
 
 
 def test_control_plane_is_tainted_and_workers_are_not(cluster: Cluster) -> None:
-    taints = {name: {taint.key for taint in node.spec.taints or []} for name, node in cluster.nodes().items()}
-    assert taints == {"cp1": {"node-role.kubernetes.io/control-plane"}, "w1": set(), "w2": set()}
+    taints = cluster.nodes("spec.taints[].key || `[]`")
+    assert taints == {"cp1": ["node-role.kubernetes.io/control-plane"], "w1": [], "w2": []}
 
 
 def test_system_pods_are_ready(cluster: Cluster) -> None:
@@ -69,8 +69,9 @@ def test_pods_reach_each_other(source: str, target: str, running: Probes) -> Non
 
 @pytest.mark.parametrize("source", NODES)
 def test_service_is_reachable_by_cluster_ip(source: str, running: Probes) -> None:
-    service = running.cluster.core.read_namespaced_service("probes", running.namespace)
-    running.wait_connects(source, f"{service.spec.cluster_ip}:80")
+    path = f"/api/v1/namespaces/{running.namespace}/services/probes"
+    address = running.cluster.query(path, "spec.clusterIP")
+    running.wait_connects(source, f"{address}:80")
 
 
 @pytest.mark.parametrize("source", NODES)

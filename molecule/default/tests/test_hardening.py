@@ -35,12 +35,7 @@ def namespace(cluster: Cluster) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def addresses(cluster: Cluster) -> dict[str, str]:
     """Address of each node."""
-    return {
-        node.metadata.name: address.address
-        for node in cluster.core.list_node().items
-        for address in node.status.addresses
-        if address.type == "InternalIP"
-    }
+    return cluster.nodes("status.addresses[?type=='InternalIP'].address | [0]")
 
 
 @pytest.mark.parametrize(

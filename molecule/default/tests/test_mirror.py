@@ -75,12 +75,8 @@ def test_list_has_the_images_of_kubeadm(
 
 
 def test_list_has_the_images_of_all_running_pods(listing: dict[str, Any], cluster: Cluster) -> None:
-    pods = cluster.core.list_namespaced_pod("kube-system").items
-    running = {
-        container.image
-        for pod in pods
-        for container in [*pod.spec.containers, *(pod.spec.init_containers or [])]
-    }
+    images = cluster.pods("kube-system", expression="spec.[containers, initContainers][][].image").values()
+    running = {image for pod in images for image in pod}
     assert running
     assert running <= {image["reference"] for image in listing["images"]}
 

@@ -18,6 +18,7 @@ from tests.infra.playbook import Playbook, Run
 from tests.infra.waiting import wait_for
 
 INIT = "baremetal.kubernetes.control_plane : Init | Run kubeadm init"
+KUBEADM_CONFIG = "/api/v1/namespaces/kube-system/configmaps/kubeadm-config"
 KERNEL = "baremetal.kubernetes.host : Load kernel modules and set kernel parameters"
 RUNTIME = "baremetal.kubernetes.container_runtime : Install containerd, runc, the CNI plugins and crictl"
 KUBELET = "baremetal.kubernetes.kubelet : Install kubelet, kubeadm and kubectl"
@@ -109,7 +110,7 @@ def wait_all_ready(cluster: Cluster, hosts: dict[str, Host]) -> None:
 def test_values_of_all_components_at_once(
     site: Site, cluster: Cluster, hosts: dict[str, Host], variables: dict[str, Any]
 ) -> None:
-    agents = {pod.metadata.uid for pod in cluster.pods("kube-system", "k8s-app=cilium").values()}
+    agents = set(cluster.pods("kube-system", "k8s-app=cilium", "metadata.uid").values())
     registries = ["quay.io", "registry.k8s.io"]
     predicted = site.change(
         {
@@ -127,21 +128,21 @@ def test_values_of_all_components_at_once(
     )
     assert "--max-requests-inflight=350" in predicted.text
 
-    pods = cluster.pods("kube-system", "component=kube-apiserver")
-    command = pods["kube-apiserver-cp1"].spec.containers[0].command
+    commands = cluster.pods("kube-system", "component=kube-apiserver", "spec.containers[0].command")
+    command = commands["kube-apiserver-cp1"]
     assert {"--max-requests-inflight=350", "--profiling=false"} <= set(command)
     assert not [argument for argument in command if "encryption" in argument]
     secrets = cluster.stored("/registry/secrets/")
     assert secrets and all(one.startswith(b"k8s\0") for one in secrets)
     assert '"level":"Metadata"' in hosts["cp1"].check("tail -n 1 /var/log/kubernetes/audit.log")
     for name, host in hosts.items():
-        assert cluster.nodes()[name].status.capacity["pods"] == "77"
+        assert cluster.nodes("status.capacity.pods")[name] == "77"
         assert host.check("cat /proc/sys/net/core/somaxconn").strip() == "1234"
         assert host.check("ls /etc/containerd/certs.d").split() == registries
 
     def restarted() -> bool:
-        pods = cluster.pods("kube-system", "k8s-app=cilium").values()
-        return len(pods) == len(hosts) and not agents & {pod.metadata.uid for pod in pods}
+        found = cluster.pods("kube-system", "k8s-app=cilium", "metadata.uid").values()
+        return len(found) == len(hosts) and not agents & set(found)
 
     wait_for("all Cilium agents have been replaced", restarted, seconds=240)
     wait_all_ready(cluster, hosts)
@@ -164,14 +165,14 @@ def test_rejected_value_changes_nothing(
     argument: str, value: str, site: Site, cluster: Cluster, hosts: dict[str, Host]
 ) -> None:
     manifests = hosts["cp1"].check("sha256sum /etc/kubernetes/manifests/*.yaml")
-    stored = cluster.core.read_namespaced_config_map("kubeadm-config", "kube-system").data
+    stored = cluster.query(KUBEADM_CONFIG, "data")
     bad = {"apiServer": {"extraArgs": [{"name": argument, "value": value}]}}
     run = site.run(more={"control_plane_cluster_configuration": bad})
     assert run.code != 0
     assert run.recap["cp1"].failed == 1
     assert value.split(",")[-1] in run.text and "kube-apiserver" in run.text, run.text[-3000:]
     assert hosts["cp1"].check("sha256sum /etc/kubernetes/manifests/*.yaml") == manifests
-    assert cluster.core.read_namespaced_config_map("kubeadm-config", "kube-system").data == stored
+    assert cluster.query(KUBEADM_CONFIG, "data") == stored
     wait_all_ready(cluster, hosts)
 
 

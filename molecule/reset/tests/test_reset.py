@@ -196,7 +196,7 @@ def test_new_cluster_on_the_same_hosts(
     wait_ready(new, set(hosts))
     wait_for(
         "every pod of the system runs",
-        lambda: all(pod.status.phase == "Running" for pod in new.pods("kube-system").values()),
+        lambda: set(new.pods("kube-system", expression="status.phase").values()) == {"Running"},
         seconds=180,
     )
     playbook.run().expect_quiet()

@@ -148,7 +148,7 @@ def test_interrupted_runs_leave_nothing_behind(hosts: dict[str, Host], cluster: 
             " -o -path '/run/bmk-*' -print 2>/dev/null; true"
         )
         assert not found.strip(), f"{host.name}: {found}"
-    secrets = cluster.core.list_namespaced_secret("kube-system").items
-    left = [one.metadata.name for one in secrets if one.type == "bootstrap.kubernetes.io/token"]
+    tokens = "items[?type=='bootstrap.kubernetes.io/token'].metadata.name"
+    left = cluster.query("/api/v1/namespaces/kube-system/secrets", tokens)
     # A killed run cannot delete its bootstrap token, which expires after 15 minutes.
     assert len(left) <= KILLS, left
