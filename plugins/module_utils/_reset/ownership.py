@@ -19,7 +19,10 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.model 
     Service,
 )
 
-_MARKED = re.compile(r"^[#;].*baremetal[.-]kubernetes", re.IGNORECASE | re.MULTILINE)
+# As the roles' templates and kernel_settings begin, and the collection's own programs.
+_MARKED = re.compile(
+    r"^[#;] ?(?:(?:Managed|Written) by|Copyright: \(c\) \d+,) baremetal\.kubernetes\b", re.MULTILINE
+)
 _SERVICE = re.compile(r"^/etc/(?:systemd/system/(?P<unit>[^/]+)\.service|init\.d/(?P<script>[^/]+))$")
 
 

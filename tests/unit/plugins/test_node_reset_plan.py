@@ -13,6 +13,7 @@ import typing as t
 import pytest
 import yaml
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.record import PlacedFile, Record
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import kernel_settings
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset import (
     network,
     observe,
@@ -256,6 +257,7 @@ FOREIGN = UNIT.replace("Managed by baremetal.kubernetes", "Ansible managed")
         (UNIT.replace("Managed by", "Written by"), True),
         (UNIT.replace("# Managed by baremetal.kubernetes: changes made here are lost.\n", ""), False),
         (FOREIGN, False),
+        (FOREIGN.replace("Ansible managed", "Needed by baremetal.kubernetes"), False),
         (FOREIGN.replace("/usr/local/bin/kubelet", "/usr/bin/kubelet"), False),
         (FOREIGN.replace("Kubernetes node agent", "kubelet: The Kubernetes Node Agent"), False),
         ("", False),
@@ -309,6 +311,21 @@ def approver(init: str) -> dict[str, t.Any]:
     assert variables["__kubelet_csr_approver_directory"] == plan.SETTINGS
     service: dict[str, t.Any] = variables["__kubelet_csr_approver_services"][init]
     return service
+
+
+def test_what_the_collection_writes_carries_its_mark() -> None:
+    values = yaml.safe_load((ROOT / "roles/cluster/vars/main/main.yml").read_text(encoding="utf-8"))
+    templates = sorted(ROOT.glob("roles/*/templates/*.j2"))
+    assert templates
+    for template in templates:
+        text = template.read_text(encoding="utf-8")
+        text = text.replace("{{ cluster_managed_marker }}", values["cluster_managed_marker"])
+        assert ownership.marked(text), template
+    assert ownership.marked(kernel_settings.render_modules(kernel_settings.Desired((), ())))
+    assert ownership.marked(kernel_settings.render_sysctls(kernel_settings.Desired((), ())))
+    assert ownership.marked(
+        (ROOT / "roles/kubelet_csr_approver/files/__main__.py").read_text(encoding="utf-8")
+    )
 
 
 def test_the_approver_of_serving_certificates_goes() -> None:
