@@ -45,7 +45,8 @@ class Api(Client):
     """
 
     def __init__(self, root: str = "/", seconds: float = 10, kubeconfig: str = ADMIN_CONF) -> None:
-        path = under(root, kubeconfig)
+        host = os.uname().nodename
+        path = f"{host}: {under(root, kubeconfig)}"
         text = read_text(root, kubeconfig)
         if text is None:
             where = "a control plane" if kubeconfig == ADMIN_CONF else "a node of the cluster"
@@ -60,7 +61,7 @@ class Api(Client):
         server = _own_server(root) if kubeconfig.startswith(f"{CONFIG_DIR}/") else None
         #: PEM of the cluster's CA.
         self.ca = (config.ca or b"").decode("ascii", "replace")
-        super().__init__(connection_from(config, path, server, _NEXT_STEP, os.uname().nodename), seconds)
+        super().__init__(connection_from(config, path, server, _NEXT_STEP, host), seconds)
 
 
 def _own_server(root: str) -> str | None:

@@ -150,7 +150,7 @@ def connection_from(
     try:
         context = tls_context(config.ca, config.client_cert, config.client_key)
     except (ssl.SSLError, ValueError, OSError) as exc:
-        raise CredentialsError(f"The certificates in {path} cannot be used: {exc}.", next_step) from exc
+        raise CredentialsError(f"{path} has certificates that cannot be used: {exc}.", next_step) from exc
     return Connection((server or config.server).rstrip("/"), context, proxies={}, host=host)
 
 
