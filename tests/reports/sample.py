@@ -71,7 +71,7 @@ def _hosts(kind: str, seed: int) -> dict[str, Any]:
 def report(kind: str, seed: int = 0) -> model.Report:
     """A report of one kind."""
     found, problems = exemptions.read_exemptions(_decisions())
-    answer = {"id": "5.6.1", "statement": "Looked at.", "owner": "Ann", "expires": "2027-06-30"}
+    answer = {"id": "5.6.1", "statement": "Reviewed.", "owner": "Ann", "expires": "2027-06-30"}
     answers, more = exemptions.read_attestations([answer])
     if problems or more:
         raise ValueError(problems + more)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""kube-bench beside the audit on a cluster by the site playbook: both say the same, but for what is listed."""
+"""kube-bench and the audit on a cluster by the playbook site: all differences are listed."""
 
 from __future__ import annotations
 

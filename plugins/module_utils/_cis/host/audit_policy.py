@@ -99,7 +99,7 @@ class Rule:
         if self.verbs and request.verb not in self.verbs:
             return False
         if not self.namespaces and not self.resources:
-            # With paths only, it is for requests that are for no resource.
+            # With paths only, it is for non-resource requests.
             return not self.urls
         if self.namespaces and request.namespace not in self.namespaces:
             return False

@@ -74,7 +74,7 @@ _FLAGS: dict[str, tuple[tuple[str, ...], str]] = {
     "tls-min-version": (("tlsMinVersion",), "text"),
     "tls-private-key-file": (("tlsPrivateKeyFile",), "text"),
 }
-# SetDefaults_KubeletConfiguration of v1beta1: for what a file does not set.
+# SetDefaults_KubeletConfiguration of v1beta1: defaults with a file.
 _DEFAULTS: dict[tuple[str, ...], t.Any] = {
     ("authentication", "anonymous", "enabled"): False,
     ("authorization", "mode"): "Webhook",
@@ -87,7 +87,7 @@ _DEFAULTS: dict[tuple[str, ...], t.Any] = {
     ("serverTLSBootstrap",): False,
     ("streamingConnectionIdleTimeout",): "4h0m0s",
 }
-# applyLegacyDefaults: what a kubelet without C(--config) starts from.
+# applyLegacyDefaults: defaults without C(--config).
 _LEGACY = {
     ("authentication", "anonymous", "enabled"): True,
     ("authorization", "mode"): "AlwaysAllow",

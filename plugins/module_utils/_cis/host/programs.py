@@ -26,7 +26,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model im
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import x509
 
-# Flags that take no value of their own, of all programs here.
+# Boolean flags of these programs.
 _BOOLEANS = (
     "allow-privileged",
     "anonymous-auth",

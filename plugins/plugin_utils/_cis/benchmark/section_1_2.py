@@ -28,7 +28,7 @@ _ADMISSION = (
 )
 _SERVED = f"{_FLAG}, whose files exist:"
 
-# The API server refuses an AuthenticationConfiguration beside these (k8s.io/apiserver, options/authentication.go).
+# The API server refuses an AuthenticationConfiguration with these (k8s.io/apiserver, options/authentication.go).
 _OIDC = [
     f"oidc-{name}"
     for name in (
@@ -165,7 +165,7 @@ CHECKS: tuple[Check, ...] = (
                 volumes=remedies.READ,
                 files=[remedies.ADMISSION],
             ),
-            # A configuration that is there would have to have the limits, or the API server does not start.
+            # An existing configuration would need the limits, or the API server does not start.
             unless=["admission-control-config-file"],
         ),
     ),

@@ -7,8 +7,8 @@
 
 """Bindings that Kubernetes 1.34 to 1.37 and kubeadm create, and which of them a check expects.
 
-It is by binding, role and subject: another subject in the same binding, the same binding with another role, and a
-right that such a role did not have are found like those of anybody.
+They are known by binding, role and subject: another subject in the same binding, the same binding with another role,
+and a permission that such a role did not have are findings like any other.
 """
 
 from __future__ import annotations

@@ -7,8 +7,7 @@
 
 """Which namespaces are isolated by network policies.
 
-A namespace is isolated when nothing reaches its Pods unless a policy lets it: something selects all of them for
-incoming traffic, and nothing takes that back by letting everything in.
+A namespace is isolated when a policy selects all its Pods for ingress, and no policy allows all ingress to them.
 """
 
 from __future__ import annotations

@@ -7,9 +7,9 @@
 
 """Section 5.2: what Pods can do to their host.
 
-A check fails where a namespace of users would let a Pod do it, and where a running Pod does it, wherever that is. In
-namespaces of the system, the possibility alone is no failure: what runs there is made by those who run the cluster.
-What the kubelet runs from files of the host is told and no more: nobody asks the API for it, so no policy refuses it.
+A check fails where a namespace of users admits a violating Pod, and where such a Pod runs, in any namespace. In system
+namespaces, admission alone is not a failure: their Pods belong to the operators of the cluster. Static Pods are only
+listed, as no admission policy applies to them.
 """
 
 from __future__ import annotations

@@ -134,7 +134,7 @@ def _with_own_address(snapshot: Snapshot) -> set[str]:
 def isolated_namespaces(snapshot: Snapshot) -> Result:
     """5.3.2: Pods of a namespace accept only traffic that a policy allows.
 
-    In namespaces of the system, that is asked only where there are Pods that a policy can isolate.
+    In system namespaces, only those with Pods that a policy can isolate are checked.
     """
     found = policies(snapshot)
     populated = _with_own_address(snapshot)

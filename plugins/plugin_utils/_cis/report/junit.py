@@ -7,7 +7,7 @@
 
 """The report as JUnit XML: one suite for each host, and one for the cluster.
 
-A failure fails, an error is one; what is exempt, manual or not applicable is skipped, and says why.
+A failure is a failure, an error an error; exempt, manual and not applicable results are skipped with a message.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ def _pair(mode_id: str, owner_id: str, path: str, odd: list[Case]) -> list[Case]
         Case(
             mode_id,
             "odd",
-            "cannot be looked at",
+            "unreadable",
             having({path: File(kind="unreachable")}),
             "error",
             says=("denied",),
@@ -99,7 +99,7 @@ def _pair(mode_id: str, owner_id: str, path: str, odd: list[Case]) -> list[Case]
         Case(owner_id, "pass", "root", lambda: HOST, "pass"),
         Case(owner_id, "fail", "of a user", having({path: File(uid=1000)}), "fail", says=(path, "1000:0")),
         Case(owner_id, "fail", "of a group", having({path: File(gid=50)}), "fail", says=("0:50",)),
-        Case(owner_id, "odd", "cannot be looked at", having({path: File(kind="unreachable")}), "error"),
+        Case(owner_id, "odd", "unreadable", having({path: File(kind="unreachable")}), "error"),
         *odd,
     ]
 
@@ -244,7 +244,7 @@ CASES: list[Case] = [
             Case(
                 "1.1.9",
                 "odd",
-                "a directory that containerd is told",
+                "a directory from a flag of containerd",
                 having(
                     {
                         "/etc/containerd/config.toml": File("# conf_dir = '/no'\n  conf_dir = '/etc/net'\n"),
@@ -430,7 +430,7 @@ CASES: list[Case] = [
             Case(
                 "1.1.15",
                 "odd",
-                "a file stands for the flags",
+                "a file replaces the flags",
                 lambda: HOST.with_(
                     running=(
                         process("kube-scheduler", "--config=/etc/s.yaml", "--kubeconfig=/etc/kubernetes/x"),
@@ -511,7 +511,7 @@ CASES: list[Case] = [
         having({f"{PKI}/both.pem": File(CERTIFICATE + KEY, mode=0o600), f"{PKI}/note.txt": File(mode=0o777)}),
         "pass",
     ),
-    Case("1.1.20", "odd", "cannot be looked at", having({f"{PKI}/x.crt": File(kind="unreachable")}), "error"),
+    Case("1.1.20", "odd", "unreadable", having({f"{PKI}/x.crt": File(kind="unreachable")}), "error"),
     Case("1.1.21", "pass", "owner only", lambda: HOST, "pass", says=(f"{PKI}/ca.key",)),
     Case(
         "1.1.21",

@@ -204,7 +204,7 @@ CASES = [
     Case(
         "1.2.4",
         "odd",
-        "cannot be looked at",
+        "unreadable",
         api_server(put={f"{PKI}/apiserver-kubelet-client.key": File(kind="unreachable")}),
         ERROR,
         says=("Permission denied",),

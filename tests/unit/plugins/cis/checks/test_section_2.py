@@ -88,7 +88,7 @@ def _common(check: str) -> list[Case]:
         Case(
             check,
             "odd",
-            "flags beside a file do nothing",
+            "flags are ignored with a file",
             by_file(OPEN_FILE, "--config-file", "/etc/etcd/etcd.yaml", *RIGHT_FLAGS),
             "fail",
             says=("/etc/etcd/etcd.yaml",),
@@ -168,7 +168,7 @@ def _transport(prefix: str, key_pair: str, auth: str, auto: str) -> list[Case]:
         Case(
             auth,
             "odd",
-            "the flag goes before the variable",
+            "the flag takes precedence over the variable",
             host({flag: "false", trusted: None}, env={"ETCD_" + flag.upper().replace("-", "_"): "true"}),
             "fail",
         ),
@@ -185,7 +185,7 @@ def _transport(prefix: str, key_pair: str, auth: str, auto: str) -> list[Case]:
         Case(
             auto,
             "odd",
-            "ignored beside a certificate",
+            "ignored with a certificate",
             host({}, f"--{self_signed}"),
             "pass",
             literal="fail",

@@ -174,7 +174,7 @@ CASES = [
     Case(
         "3.2.2",
         "odd",
-        "administrators are people",
+        "administrators are users",
         api_server(put=also("{level: None, userGroups: ['system:masters']}")),
         FAIL,
         says=("by a member of system:masters",),

@@ -172,7 +172,7 @@ def _files(mode_id: str, owner_id: str, path: str, fixed: int = 0o600) -> list[C
             "fail",
             says=(path, f"{worse:04o}"),
         ),
-        Case(mode_id, "odd", "cannot be looked at", host(files={path: File(kind="unreachable")}), "error"),
+        Case(mode_id, "odd", "unreadable", host(files={path: File(kind="unreachable")}), "error"),
         Case(owner_id, "pass", "root", host(), "pass"),
         Case(
             owner_id,
@@ -182,7 +182,7 @@ def _files(mode_id: str, owner_id: str, path: str, fixed: int = 0o600) -> list[C
             "fail",
             says=(path, "1:2"),
         ),
-        Case(owner_id, "odd", "cannot be looked at", host(files={path: File(kind="unreachable")}), "error"),
+        Case(owner_id, "odd", "unreadable", host(files={path: File(kind="unreachable")}), "error"),
     ]
 
 
@@ -735,7 +735,7 @@ CASES: list[Case] = [
     Case(
         "4.2.9",
         "fail",
-        "files that the kubelet made, and tells as its configuration",
+        "files that the kubelet generated, and reports as its configuration",
         _self_made(),
         "fail",
         says=("w1-ca@1", "self-signed", "issued by the cluster's CA"),
@@ -751,7 +751,7 @@ CASES: list[Case] = [
     Case(
         "4.2.9",
         "odd",
-        "a request that nobody approved",
+        "a request that was not approved",
         host(served={10250: authority("w1").der}),
         "fail",
         says=("approve",),
@@ -873,7 +873,7 @@ CASES: list[Case] = [
     Case(
         "4.2.12",
         "odd",
-        "a name that nobody knows",
+        "an unknown name",
         host({"tlsCipherSuites": ["TLS_X"]}),
         "fail",
         says=("TLS_X",),

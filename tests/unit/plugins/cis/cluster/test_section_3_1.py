@@ -90,7 +90,7 @@ CASES: list[Case] = [
     Case(
         "3.1.1",
         "odd",
-        "requests of kubelets, and one that nobody approved",
+        "requests of kubelets, and one that was not approved",
         lambda: cluster(
             request("csr-1", certificate("system:node:w1", "system:nodes"), "kubernetes.io/kubelet-serving"),
             request("csr-2", ""),

@@ -81,7 +81,7 @@ def account(name: str = "default", namespace: str = "shop", automount: bool | No
 
 
 CASES: list[Case] = [
-    Case("5.1.1", "pass", "as kubeadm makes it", stock, "pass", "fail", says=("kubeadm:cluster-admins",)),
+    Case("5.1.1", "pass", "kubeadm's defaults", stock, "pass", "fail", says=("kubeadm:cluster-admins",)),
     Case(
         "5.1.1",
         "fail",
@@ -124,7 +124,7 @@ CASES: list[Case] = [
         "pass",
         "fail",
     ),
-    Case("5.1.2", "pass", "as kubeadm makes it", stock, "pass"),
+    Case("5.1.2", "pass", "kubeadm's defaults", stock, "pass"),
     Case(
         "5.1.2",
         "fail",
@@ -230,7 +230,7 @@ CASES: list[Case] = [
         "error",
         says=("not allowed to list rolebindings",),
     ),
-    Case("5.1.3", "pass", "as kubeadm makes it", stock, "pass"),
+    Case("5.1.3", "pass", "kubeadm's defaults", stock, "pass"),
     Case(
         "5.1.3",
         "fail",
@@ -262,12 +262,12 @@ CASES: list[Case] = [
         lambda: cluster(role("paths", {"nonResourceURLs": ["/healthz/*"], "verbs": ["get"]})),
         "pass",
     ),
-    Case("5.1.4", "pass", "as kubeadm makes it", stock, "pass"),
+    Case("5.1.4", "pass", "kubeadm's defaults", stock, "pass"),
     Case("5.1.4", "fail", "pods", given(rule("create", "pods")), "fail", says=("create pods",)),
     Case(
         "5.1.4",
         "fail",
-        "what makes pods",
+        "workloads",
         given(rule("create", "daemonsets", "apps"), namespace="kube-system"),
         "fail",
         says=("create daemonsets",),
@@ -360,7 +360,7 @@ CASES: list[Case] = [
     Case(
         "5.1.6",
         "odd",
-        "a token for somebody else",
+        "a token for another audience",
         lambda: cluster(pod("shop/web", serviceAccountName="web", **with_token(audience="vault"))),
         "pass",
     ),
@@ -421,11 +421,11 @@ CASES: list[Case] = [
     Case(
         "5.1.7",
         "odd",
-        "the host of an etcd stands for no node",
+        "the host of an external etcd is not a node",
         lambda: cluster(thing("Node", "cp1"), thing("Node", "w1"), nodes=(facts(), facts(kubelet=None))),
         "error",
     ),
-    Case("5.1.8", "pass", "as kubeadm makes it", stock, "pass"),
+    Case("5.1.8", "pass", "kubeadm's defaults", stock, "pass"),
     Case(
         "5.1.8",
         "fail",
@@ -456,7 +456,7 @@ CASES: list[Case] = [
         given(rule("impersonate:user-info", "users", "authentication.k8s.io")),
         "fail",
     ),
-    Case("5.1.9", "pass", "as kubeadm makes it", stock, "pass"),
+    Case("5.1.9", "pass", "kubeadm's defaults", stock, "pass"),
     Case("5.1.9", "fail", "create", given(rule("create", "persistentvolumes")), "fail"),
     Case(
         "5.1.9",
@@ -466,13 +466,13 @@ CASES: list[Case] = [
         "pass",
     ),
     Case("5.1.9", "odd", "only reading", given(rule("get,list,watch", "persistentvolumes")), "pass"),
-    Case("5.1.10", "pass", "as kubeadm makes it", stock, "pass"),
+    Case("5.1.10", "pass", "kubeadm's defaults", stock, "pass"),
     Case("5.1.10", "fail", "get", given(rule("get", "nodes/proxy")), "fail", says=("get nodes/proxy",)),
     Case(
         "5.1.10", "odd", "finer parts of nodes", given(rule("get", "nodes/metrics,nodes/log,nodes")), "pass"
     ),
     Case("5.1.10", "odd", "a part of everything", given(rule("get", "*/proxy")), "fail"),
-    Case("5.1.11", "pass", "as kubeadm makes it", stock, "pass"),
+    Case("5.1.11", "pass", "kubeadm's defaults", stock, "pass"),
     Case(
         "5.1.11",
         "fail",
@@ -491,7 +491,7 @@ CASES: list[Case] = [
         given(rule("create,get", "certificatesigningrequests", CSR)),
         "pass",
     ),
-    Case("5.1.12", "pass", "as kubeadm makes it", stock, "pass"),
+    Case("5.1.12", "pass", "kubeadm's defaults", stock, "pass"),
     Case(
         "5.1.12",
         "fail",
@@ -513,7 +513,7 @@ CASES: list[Case] = [
         given(rule("get,list,watch", "validatingwebhookconfigurations", ADMISSION)),
         "pass",
     ),
-    Case("5.1.13", "pass", "as kubeadm makes it", stock, "pass"),
+    Case("5.1.13", "pass", "kubeadm's defaults", stock, "pass"),
     Case("5.1.13", "fail", "create", given(rule("create", "serviceaccounts/token")), "fail"),
     Case(
         "5.1.13",

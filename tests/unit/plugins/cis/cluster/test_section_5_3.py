@@ -73,7 +73,7 @@ CASES: list[Case] = [
     Case(
         "5.3.1",
         "fail",
-        "Cilium is told not to",
+        "Cilium with policies disabled",
         cilium(**{"enable-policy": "never"}),
         "fail",
         says=("enable-policy=never",),
@@ -195,7 +195,7 @@ CASES: list[Case] = [
     Case(
         "5.3.2",
         "odd",
-        "Cilium, told not to deny the rest",
+        "Cilium without default deny",
         custom(
             CCNP,
             {"endpointSelector": {}, "ingress": [{}], "enableDefaultDeny": {"ingress": False}},

@@ -105,7 +105,7 @@ CASES: list[Case] = [
     Case(
         "5.5.1",
         "odd",
-        "another program that looks at signatures",
+        "another program that verifies signatures",
         lambda: cluster(hook("connaisseur-webhook", "pods"), nodes=(facts(),)),
         "pass",
         "fail",

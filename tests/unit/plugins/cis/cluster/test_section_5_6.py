@@ -74,7 +74,7 @@ CASES: list[Case] = [
     Case(
         "5.6.2",
         "fail",
-        "nobody says it",
+        "not set anywhere",
         running(PLAIN),
         "fail",
         says=("Pod/shop/web", "no seccompProfile (container app)"),
@@ -156,7 +156,7 @@ CASES: list[Case] = [
     Case(
         "5.6.4",
         "odd",
-        "what belongs to something else is told once",
+        "owned objects are listed once",
         lambda: in_default(
             pod("default/web-1", owner="ReplicaSet/web"),
             more={"default:services": (thing("Service", "web", "default"),)},
