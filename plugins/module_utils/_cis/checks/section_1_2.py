@@ -12,10 +12,10 @@ Its defaults are those of Kubernetes 1.34 to 1.37; checks mention where these di
 
 from __future__ import annotations
 
-import re
 import typing as t
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host import admission, structured
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.durations import seconds
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.programs import (
     Program,
     Undecided,
@@ -58,8 +58,6 @@ STRONG_CIPHERS = frozenset(
 _STRONG_PROVIDERS = frozenset({"aescbc", "secretbox", "kms v1", "kms v2"})
 #: The longest appropriate request timeout: the benchmark's own example.
 LONGEST_REQUEST = 300.0
-_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
-_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 # --- authentication and authorization --------------------------------------------------------------------------------
@@ -263,18 +261,6 @@ def _kept(
 
 
 # --- requests and tokens --------------------------------------------------------------------------------------------
-
-
-def seconds(text: str) -> float | None:
-    """A duration as Go writes it, C(None) when it is invalid."""
-    sign = -1.0 if text.startswith("-") else 1.0
-    rest = text.lstrip("+-")
-    if rest == "0":
-        return 0.0
-    parts = _DURATION.findall(rest)
-    if not parts or "".join(number + unit for number, unit in parts) != rest:
-        return None
-    return sign * sum(float(number) * _SECONDS[unit] for number, unit in parts)
 
 
 def _request_timeout(program: Program) -> Verdict:

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import re
 import ssl
 import typing as t
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from datetime import datetime, timezone
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host import kubelet
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.arguments import Arguments
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.durations import seconds
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.files import (
     target,
 )
@@ -71,7 +71,6 @@ _STRONG = (
     | _TLS13
     | {"TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"}
 )
-_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
 _LEAST_EVENTS = 5
 _APPROVE = (
     "It requests one: approve this node's certificate signing request for kubernetes.io/kubelet-serving,"
@@ -107,8 +106,8 @@ def _same(written: t.Any, live: t.Any) -> bool:
     if written == live or (not written and not live) or written in ("0", "0s"):
         return True
     if isinstance(written, str) and isinstance(live, str):
-        length = seconds(written)
-        return length is not None and length == seconds(live)
+        length = seconds(written.strip())
+        return length is not None and length == seconds(live.strip())
     return False
 
 
@@ -186,21 +185,8 @@ def _read_only_port(reader: Reader, known: Settings, setting: Setting) -> Evalua
     return Evaluation(good, f"The read-only port of the kubelet {reason}.", "0, or not set")
 
 
-def seconds(text: t.Any) -> float | None:
-    """A duration as Go writes it, C(None) when it is invalid."""
-    rest = str(text).strip()
-    if rest in ("0", "+0", "-0"):
-        return 0.0
-    sign = -1 if rest.startswith("-") else 1
-    rest = rest.lstrip("+-")
-    if not rest or _DURATION.sub("", rest):
-        return None
-    units = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-    return sign * sum(float(number) * units[unit] for number, unit in _DURATION.findall(rest))
-
-
 def _idle_timeout(reader: Reader, known: Settings, setting: Setting) -> Evaluation:
-    length = seconds(setting.value if setting.value not in (None, "") else "0")
+    length = seconds(str(setting.value if setting.value not in (None, "") else "0").strip())
     if length is None:
         raise Unknown(
             f"{setting.key} is {setting.value!r} in {setting.source}, which is not a duration. Correct it,"

@@ -9,6 +9,7 @@ import errno
 
 import pytest
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.checks import section_1_2
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host import durations
 
 from tests.unit.plugins.cis.fakes import Case, FakeReader, File, process
 from tests.unit.plugins.cis.planes import (
@@ -698,4 +699,4 @@ def test_no_key_is_returned() -> None:
     ],
 )
 def test_durations(text: str, wanted: float | None) -> None:
-    assert section_1_2.seconds(text) == wanted
+    assert durations.seconds(text) == wanted

@@ -18,7 +18,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.checks i
     section_4_2,
     section_4_3,
 )
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host import kubelet
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host import durations, kubelet
 
 from tests.unit.plugins.cis.fakes import Case, FakeReader, File, process
 from tests.unit.support.certificates import ENDED, authority, issue
@@ -950,7 +950,7 @@ def test_fixes_keep_a_script_executable() -> None:
     ],
 )
 def test_durations_of_go(text: str, expected: float | None) -> None:
-    assert section_4_2.seconds(text) == expected
+    assert durations.seconds(text) == expected
 
 
 @pytest.mark.parametrize(
