@@ -321,7 +321,7 @@ def extension_request(*extensions: bytes) -> bytes:
     return tlv(0x30, EXTENSION_REQUEST, tlv(0x31, tlv(0x30, *extensions)))
 
 
-def test_a_request_by_hand() -> None:
+def test_a_request_encoded_in_the_test() -> None:
     own = _x509.parse_request_der(raw_request(extension_request(san(tlv(0x82, b"w1")))))
     assert own.names.dns == ("w1",)
 
