@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.plugins.action import ActionBase
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._action import ControllerAction
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight import inventory
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -21,29 +20,18 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 }
 
 
-class ActionModule(ActionBase):
-    """Looks at the inventory that the controller has read; contacts no host."""
+class ActionModule(ControllerAction):
+    """Looks at the inventory that the controller has read."""
 
-    TRANSFERS_FILES = False
-    _supports_check_mode = True
-    _supports_async = False
+    ARGUMENT_SPEC = ARGUMENT_SPEC
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Run the action.
-
-        :return: what the module's documentation lists.
-        """
-        result: dict[str, t.Any] = super().run(tmp, task_vars)
-        _validated, params = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
-        known = task_vars or {}
-        sources = known.get("ansible_inventory_sources") or ()
-        try:
-            hosts = inventory.check(
-                known["groups"],
-                known["ansible_play_hosts_all"],
-                params["groups"],
-                ", ".join(map(str, sources)),
-            )
-        except OperatorError as exc:
-            return {**result, "failed": True, "msg": str(exc), "changed": False}
-        return {**result, "changed": False, "hosts": hosts}
+    def perform(self, params: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        """See C(ControllerAction)."""
+        sources = task_vars.get("ansible_inventory_sources") or ()
+        hosts = inventory.check(
+            task_vars["groups"],
+            task_vars["ansible_play_hosts_all"],
+            params["groups"],
+            ", ".join(map(str, sources)),
+        )
+        return {"changed": False, "hosts": hosts}

@@ -10,12 +10,12 @@ import datetime
 import typing as t
 
 from ansible.module_utils.basic import missing_required_lib
-from ansible.plugins.action import ActionBase
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import (
     ApiError,
     CredentialsError,
     StatusError,
 )
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._action import ControllerAction
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.audit import (
     CHECKS,
     evaluate_all,
@@ -81,20 +81,12 @@ def _failure(message: str) -> dict[str, t.Any]:
     return {"failed": True, "msg": message}
 
 
-class ActionModule(ActionBase):
-    """Reads the API of the cluster from the controller; contacts no host."""
+class ActionModule(ControllerAction):
+    """Reads the API of the cluster from the controller."""
 
-    TRANSFERS_FILES = False
-    _requires_connection = False
-    _supports_check_mode = True
-    _supports_async = False
+    ARGUMENT_SPEC = ARGUMENT_SPEC
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Run the action.
-
-        :return: what the module's documentation lists.
-        """
-        result: dict[str, t.Any] = super().run(tmp, task_vars)
-        _validation, params = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
+    def perform(self, params: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        """See C(ControllerAction)."""
         time = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return {**result, "time": time, **audit(params)}
+        return {"time": time, **audit(params)}

@@ -10,9 +10,9 @@ import time
 import typing as t
 
 from ansible.module_utils.basic import missing_required_lib
-from ansible.plugins.action import ActionBase
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import Client
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._action import ControllerAction
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.health import (
     CHECKS,
     Expectation,
@@ -68,28 +68,19 @@ def report(verdict: Verdict, waited: float, wait: bool) -> dict[str, t.Any]:
     return result
 
 
-class ActionModule(ActionBase):
-    """Reads from the API server on the controller; contacts no host."""
+class ActionModule(ControllerAction):
+    """Reads from the API server on the controller."""
 
-    TRANSFERS_FILES = False
-    _requires_connection = False
-    _supports_check_mode = True
-    _supports_async = False
+    ARGUMENT_SPEC = ARGUMENT_SPEC
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Run the action.
-
-        :return: what the module's documentation lists.
-        """
-        result: dict[str, t.Any] = super().run(tmp, task_vars)
-        _validation, params = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
+    def perform(self, params: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        """See C(ControllerAction)."""
         if connect.KUBERNETES_ERROR is not None:
             failure = {"failed": True, "msg": missing_required_lib("kubernetes")}
-            return {**result, **failure, "exception": connect.KUBERNETES_ERROR}
+            return {**failure, "exception": connect.KUBERNETES_ERROR}
         try:
             api = connect.connect(params["kubeconfig"], params["context"])
         except OperatorError as exc:
-            nothing = {"ready": False, "nodes": [], "unmet": [], "waited": 0.0}
-            return {**result, **nothing, "failed": True, "msg": str(exc)}
+            return {"ready": False, "nodes": [], "unmet": [], "waited": 0.0, "failed": True, "msg": str(exc)}
         verdict, waited = verify(api, params)
-        return {**result, **report(verdict, waited, params["wait"])}
+        return report(verdict, waited, params["wait"])

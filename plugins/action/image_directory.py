@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.plugins.action import ActionBase
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._action import ControllerAction
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._mirror.copying import copy_images
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -23,28 +23,17 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 }
 
 
-class ActionModule(ActionBase):
-    """Copies images on the controller; contacts no host."""
+class ActionModule(ControllerAction):
+    """Copies images on the controller."""
 
-    TRANSFERS_FILES = False
-    _supports_check_mode = True
-    _supports_async = False
+    ARGUMENT_SPEC = ARGUMENT_SPEC
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Run the action.
-
-        :return: what the module's documentation lists.
-        """
-        result: dict[str, t.Any] = super().run(tmp, task_vars)
-        _validation, params = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
+    def perform(self, params: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        """See C(ControllerAction)."""
         try:
-            return {**result, **copy_images(params, self._task.check_mode)}
-        except OperatorError as error:
-            return {**result, "failed": True, "msg": str(error), **error.context}
+            return copy_images(params, self._task.check_mode)
         except OSError as error:
-            return {
-                **result,
-                "failed": True,
-                "msg": f"{error.filename or params['directory']}: {error.strerror}. Free space there, and check that"
-                " you may write.",
-            }
+            raise OperatorError(
+                f"{error.filename or params['directory']}: {error.strerror}.",
+                "Free space there, and check that you may write.",
+            ) from error

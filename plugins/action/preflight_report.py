@@ -11,8 +11,8 @@ import os
 import typing as t
 
 from ansible.module_utils.basic import missing_required_lib
-from ansible.plugins.action import ActionBase
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files import write_atomic
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._action import ControllerAction
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight import parameters, verdict
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight.model import (
     CHECKS,
@@ -23,32 +23,20 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight.mo
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight.networks import NETADDR_ERROR
 
 
-class ActionModule(ActionBase):
-    """Compares what the controller knows of the hosts with the site's requirements; contacts no host."""
+class ActionModule(ControllerAction):
+    """Compares what the controller knows of the hosts with the site's requirements."""
 
-    TRANSFERS_FILES = False
-    _supports_check_mode = True
-    _supports_async = False
+    ARGUMENT_SPEC = parameters.ARGUMENT_SPEC
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Run the action.
-
-        :return: what the module's documentation lists.
-        """
-        result: dict[str, t.Any] = super().run(tmp, task_vars)
-        _validated, params = self.validate_argument_spec(argument_spec=parameters.ARGUMENT_SPEC)
+    def perform(self, params: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        """See C(ControllerAction)."""
         if NETADDR_ERROR is not None:
-            return {
-                **result,
-                "failed": True,
-                "msg": missing_required_lib("netaddr"),
-                "exception": NETADDR_ERROR,
-            }
+            return {"failed": True, "msg": missing_required_lib("netaddr"), "exception": NETADDR_ERROR}
         unknown = sorted({*params["ignore"], *params["warn"]} - set(CHECKS))
         if unknown:
             text = f"There is no check called {', '.join(unknown)} (ignore, warn). Choose from: {', '.join(CHECKS)}."
-            return {**result, "failed": True, "msg": text}
-        return {**result, **self._report(params)}
+            return {"failed": True, "msg": text}
+        return self._report(params)
 
     def _report(self, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         """Evaluate all checks, and write the report."""
