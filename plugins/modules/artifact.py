@@ -316,8 +316,8 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Decide what has to be placed and, outside check mode, place it."""
     params = module.params
     download = {name: params[name] for name in ("ca_path", "ca", "timeout", "retries", "headers")}
-    journal = Journal(params["record"], params["component"] or "")
-    with Stage(params["work_dir"]) as stage, journal:
+    record = (params["record"], params["component"] or "")
+    with Stage(params["work_dir"]) as stage, Journal(*record) as journal:
         call = Call(request_from(params), journal, stage, lambda: Fetcher(**download), module.check_mode)
         decision = call.decide()
         diff = diff_of(decision.plan) if module._diff else None
