@@ -247,6 +247,17 @@ TABLE = (
         memory=4000,
     ),
     Scenario(
+        "field",
+        "what public bug reports of other tools describe: each condition is refused by name before anything changes, "
+        "or the cluster works with it",
+        seconds=300,
+        paths=(*_LAB, *_NODE_ROLES, *_NODE_CODE, "roles/*", "plugins/*", "playbooks/*", "molecule/field/*"),
+        steps=(_verify("field"),),
+        start=Start.CLUSTER,
+        hosts=3,
+        memory=4000,
+    ),
+    Scenario(
         "cis",
         "the CIS audit passes on a cluster by site and after an upgrade, finds and remediates 40 faults, and "
         "agrees with kube-bench, also on a cluster by kubeadm alone",

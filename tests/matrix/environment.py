@@ -32,7 +32,7 @@ from lab.run import tail, write_atomic
 
 REPO = Path(__file__).resolve().parents[2]
 #: What the tests of the plugins import, in the versions that pyproject.toml allows.
-TEST_PACKAGES = ("cryptography", "pytest", "pytest-xdist")
+TEST_PACKAGES = ("cryptography", "hypothesis", "pytest", "pytest-xdist")
 #: Programs of the machine that make and enter the roots.
 DEBIAN_PACKAGES = ("debian-archive-keyring", "git", "mmdebstrap", "util-linux")
 #: What making one takes; measured on two cores.

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.unit.support import modules
 from tests.unit.support.modules import RunAction, RunModule
@@ -42,6 +43,20 @@ if not _importable():
     sys.path.insert(0, str(_collections_tree()))
     importlib.invalidate_caches()
     sys.modules.pop("ansible_collections", None)
+
+
+# The same examples in every run and on every machine, so that a change fails by itself alone. To search further,
+# run pytest with `--hypothesis-profile=search`. A busy machine is slow by itself, so examples have no deadline.
+settings.register_profile(
+    "repeatable",
+    max_examples=200,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.register_profile("search", settings.get_profile("repeatable"), max_examples=20000, derandomize=False)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture
