@@ -48,7 +48,7 @@ PROVIDED = {
     "role_path",
 }
 #: The preflight observes every host first, so that the role `node` need not do it again.
-SHARED_RESULTS = {("preflight", "node_info")}
+SHARED_RESULTS = {("preflight", "node_info"), ("control_plane", "node_joined")}
 #: With run_once, a host that does not answer ends the play for all whatever ignore_unreachable says, but for
 #: ignore_errors. What a task with all four has found is looked at by the next one.
 LOOK_AT_ALL = {"ignore_errors", "ignore_unreachable", "register", "run_once"}
