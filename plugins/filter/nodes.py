@@ -25,7 +25,9 @@ def select_delegate(observations: t.Any, known: t.Any = None) -> dict[str, t.Any
         raise AnsibleFilterError(str(exc)) from exc
 
 
-def daemon_settled(node: t.Any, name: str, placed: t.Any, inputs: t.Any, times: t.Any = None) -> bool:
+def daemon_settled(
+    node: t.Any, name: str, placed: t.Any, inputs: t.Any, times: t.Any = None, reload_inputs: t.Any = ()
+) -> bool:
     """See C(daemon_settled.yml).
 
     :raises AnsibleFilterError: for anything but the results of C(node_info) and C(artifact).
@@ -35,7 +37,7 @@ def daemon_settled(node: t.Any, name: str, placed: t.Any, inputs: t.Any, times: 
             raise AnsibleFilterError(
                 f"daemon_settled takes the results of node_info and artifact, found {type(value).__name__}."
             )
-    return daemons.daemon_settled(node, name, placed, inputs, times)
+    return daemons.daemon_settled(node, name, placed, inputs, times, reload_inputs)
 
 
 class FilterModule:

@@ -46,10 +46,18 @@ options:
     type: list
     elements: path
     default: []
+  reload_inputs:
+    description:
+      - Files that it also reads again when it is reloaded, so that a change of them needs no restart. Missing ones are
+        ignored.
+      - Its unit needs C(ExecReload), its init script the command C(reload).
+    type: list
+    elements: path
+    default: []
   pending:
     description:
-      - In check mode, files that an earlier task would have changed. Those that are among the O(inputs) lead to a
-        restart, as they would in a real run. Ignored otherwise.
+      - In check mode, files that an earlier task would have changed. Those that are among the O(inputs) or
+        O(reload_inputs) lead to a restart or reload, as they would in a real run. Ignored otherwise.
     type: list
     elements: path
     default: []
@@ -73,6 +81,14 @@ EXAMPLES = r"""
       - /etc/containerd/config.toml
       - /etc/systemd/system/containerd.service
 
+- name: Run keepalived, and have it read a changed configuration without a restart
+  baremetal.kubernetes.daemon:
+    name: kubernetes-api-endpoint
+    inputs:
+      - /etc/systemd/system/kubernetes-api-endpoint.service
+    reload_inputs:
+      - /etc/baremetal-kubernetes/api-endpoint.conf
+
 - name: Enable the kubelet, and leave starting it to kubeadm
   baremetal.kubernetes.daemon:
     name: kubelet
@@ -85,7 +101,7 @@ actions:
   returned: success
   type: list
   elements: str
-  sample: [reload, enable, restart]
+  sample: [daemon-reload, enable, restart]
 reasons:
   description: Why, for each of RV(actions).
   returned: success
@@ -104,7 +120,12 @@ import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._daemon.manager import Manager, manager_for
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._daemon.manager import (
+    Manager,
+    manager_for,
+    note_reload,
+    reloaded_at,
+)
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._daemon.plan import (
     Desired,
     Observed,
@@ -152,11 +173,12 @@ def wait_running(manager: Manager, name: str, seconds: float) -> None:
 
 def diff_of(observed: Observed, plan: Plan, name: str) -> dict[str, str]:
     """The state before, and the state and its reasons after."""
-    words = {"reload": "definition: read again", "enable": "starts with the host: yes"}
+    words = {"daemon-reload": "definition: read again", "enable": "starts with the host: yes"}
     words.update({"disable": "starts with the host: no", "start": "running: yes", "stop": "running: no"})
-    words["restart"] = "running: yes, restarted"
+    words.update({"restart": "running: yes, restarted", "reload": "configuration: read again"})
     old = {
-        "reload": "definition: older than on disk",
+        "reload": "configuration: older than on disk",
+        "daemon-reload": "definition: older than on disk",
         "enable": "starts with the host: no",
         "disable": "starts with the host: yes",
         "start": "running: no",
@@ -186,17 +208,24 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         raise OperatorError(
             f"there is no service {name} on this host.", "Write its unit or init script before."
         )
-    inputs, now = modified(params["inputs"]), time.time()
-    pending = set(params["inputs"]) & set(params["pending"]) if module.check_mode else set()
-    observed = dataclasses.replace(
-        observed, newer=newer_inputs(inputs, observed.started_at, now, pending) if observed.running else ()
-    )
+    inputs, reloads, now = modified(params["inputs"]), modified(params["reload_inputs"]), time.time()
+    pending = set(params["pending"]) if module.check_mode else set()
+    if observed.running:
+        observed = dataclasses.replace(observed, reloaded_at=reloaded_at(name))
+        observed = dataclasses.replace(
+            observed,
+            newer=newer_inputs(inputs, observed.started_at, now, pending & set(params["inputs"])),
+            unread=newer_inputs(reloads, observed.read_at, now, pending & set(params["reload_inputs"])),
+        )
     plan = plan_daemon(Desired(params["state"], params["enabled"]), observed)
     if not module.check_mode:
         for action in plan.actions:
             if action in ("start", "restart"):
-                reset_future_times(inputs, now)
+                reset_future_times({**inputs, **reloads}, now)
+            began = time.time()
             manager.act(name, action)
+            if action == "reload":
+                note_reload(name, began)
         if {"start", "restart"} & set(plan.actions):
             wait_running(manager, name, params["timeout"])
     result: dict[str, t.Any] = {
@@ -217,6 +246,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["started", "stopped", "present"], "default": "started"},
             "enabled": {"type": "bool", "default": True},
             "inputs": {"type": "list", "elements": "path", "default": []},
+            "reload_inputs": {"type": "list", "elements": "path", "default": []},
             "pending": {"type": "list", "elements": "path", "default": []},
             "timeout": {"type": "int", "default": 30},
         },

@@ -146,6 +146,10 @@ node:
       type: list
       elements: str
       sample: [conntrack, socat]
+    optional_commands:
+      description: Paths of C(curl) and C(keepalived), which some roles need; V(null) for what the host lacks.
+      type: dict
+      sample: {curl: /usr/bin/curl, keepalived: null}
     python_version:
       description: Version of the Python that runs modules.
       type: str
@@ -159,6 +163,13 @@ node:
       type: list
       elements: str
       sample: [192.0.2.11, "2001:db8::11"]
+    interfaces:
+      description:
+        - Network interfaces with an address that others can reach, each with C(name), C(mac) (V(null) without one) and
+          C(addresses) with their prefix lengths. Empty when the host lacks C(ip).
+      type: list
+      elements: dict
+      sample: [{name: eth0, mac: "02:00:00:00:00:0b", addresses: [192.0.2.11/24]}]
     memory_bytes:
       description: Memory in bytes.
       type: int
@@ -227,11 +238,13 @@ node:
       sample: {kubelet: 1.36.4, kubeadm: 1.36.4, containerd: 2.3.4, runc: 1.4.3, crictl: null}
     daemons:
       description:
-        - The daemons C(kubelet), C(containerd) and C(kubelet-csr-approver), each with C(enabled), C(running),
-          C(masked), C(stale) (the service manager has read an older definition than the one on disk) and C(started_at)
-          (seconds since the epoch, V(null) when it is not known).
+        - The daemons C(kubelet), C(containerd), C(kubelet-csr-approver) and C(kubernetes-api-endpoint), each with
+          C(enabled), C(running), C(masked), C(stale) (the service manager has read an older definition than the one on
+          disk), C(started_at) (seconds since the epoch, V(null) when it is not known) and C(reloaded_at) (when it was
+          last told to read its configuration again, V(null) for never).
       type: dict
-      sample: {kubelet: {enabled: true, running: true, masked: false, stale: false, started_at: 1790000000.5}}
+      sample:
+        kubelet: {enabled: true, running: true, masked: false, stale: false, started_at: 1790000000.5}
     observed_at:
       description: When the host was observed, in seconds since the epoch by its own clock.
       type: float

@@ -21,6 +21,8 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors impor
 Run = t.Callable[[t.Sequence[str]], tuple[int, str, str]]
 #: Properties of a unit that `parse_show` reads.
 PROPERTIES = "LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,MainPID"
+#: Directory with an empty file for each daemon that was told to read its configuration again; its time says when.
+STAMPS = "run/baremetal-kubernetes"
 _LOG_LINES = 15
 _LOG_BYTES = 65536
 
@@ -90,6 +92,28 @@ def parse_show(values: t.Mapping[str, str]) -> Observed:
     )
 
 
+def reload_stamp(name: str, root: str = "/") -> str:
+    """The file whose modification time is that of a daemon's last reload. It is gone after a boot, as the daemon is."""
+    return os.path.join(root, STAMPS, f"{name}.reloaded")
+
+
+def reloaded_at(name: str, root: str = "/") -> float | None:
+    """When a daemon was last told to read its configuration again, in seconds since the epoch; C(None) for never."""
+    try:
+        return os.stat(reload_stamp(name, root)).st_mtime
+    except OSError:
+        return None
+
+
+def note_reload(name: str, when: float, root: str = "/") -> None:
+    """Remember a reload. :param when: before the daemon was told, so that a later change is not missed."""
+    path = reload_stamp(name, root)
+    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+    with open(path, "wb"):
+        pass
+    os.utime(path, (when, when))
+
+
 class Systemd:
     """systemd, by systemctl."""
 
@@ -107,7 +131,9 @@ class Systemd:
 
     def act(self, name: str, action: str) -> None:
         argv = (
-            ["systemctl", "daemon-reload"] if action == "reload" else ["systemctl", action, f"{name}.service"]
+            ["systemctl", "daemon-reload"]
+            if action == "daemon-reload"
+            else ["systemctl", action, f"{name}.service"]
         )
         code, out, err = self._run(argv)
         if code != 0:
@@ -163,7 +189,7 @@ class OpenRC:
         return None
 
     def act(self, name: str, action: str) -> None:
-        if action == "reload":
+        if action == "daemon-reload":
             return
         argv = {
             "enable": ["rc-update", "add", name, "default"],

@@ -33,6 +33,8 @@ class Observed:
     :param stale: the service manager has read an older definition than the one on disk.
     :param started_at: start of its process in seconds since the epoch, C(None) when that is not known.
     :param newer: inputs that changed after the start.
+    :param reloaded_at: when it was last told to read its configuration again, C(None) for never.
+    :param unread: inputs of a reload that changed after both.
     """
 
     present: bool
@@ -42,13 +44,23 @@ class Observed:
     stale: bool = False
     started_at: float | None = None
     newer: tuple[str, ...] = ()
+    reloaded_at: float | None = None
+    unread: tuple[str, ...] = ()
+
+    @property
+    def read_at(self) -> float | None:
+        """When it last read the inputs of a reload: at its start, or at a reload since."""
+        if self.started_at is None or self.reloaded_at is None:
+            return self.started_at
+        return max(self.started_at, self.reloaded_at)
 
 
 @dataclass(frozen=True)
 class Plan:
     """Steps in the order in which they are done, each with the reason for it.
 
-    :param steps: pairs of C(reload), C(enable), C(disable), C(start), C(restart) or C(stop), and a reason.
+    :param steps: pairs of C(daemon-reload), C(enable), C(disable), C(start), C(restart), C(reload) or C(stop), and a
+        reason.
     """
 
     steps: tuple[tuple[str, str], ...]
@@ -84,7 +96,7 @@ def plan_daemon(desired: Desired, observed: Observed) -> Plan:
     """
     steps: list[tuple[str, str]] = []
     if observed.stale:
-        steps.append(("reload", "the definition on disk is newer than the one in force"))
+        steps.append(("daemon-reload", "the definition on disk is newer than the one in force"))
     if desired.enabled and not observed.enabled:
         steps.append(("enable", "it does not start with the host"))
     if not desired.enabled and observed.enabled:
@@ -96,4 +108,6 @@ def plan_daemon(desired: Desired, observed: Observed) -> Plan:
     elif desired.state == "started" and (observed.newer or observed.stale):
         reason = ", ".join(observed.newer) or "its definition"
         steps.append(("restart", f"changed since its start: {reason}"))
+    elif desired.state == "started" and observed.unread:
+        steps.append(("reload", f"changed since it was read: {', '.join(observed.unread)}"))
     return Plan(tuple(steps))

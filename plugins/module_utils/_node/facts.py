@@ -23,8 +23,10 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._daemon.manag
     PROPERTIES,
     OpenRC,
     parse_show,
+    reloaded_at,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._daemon.plan import Observed
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import interfaces
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import (
     KubernetesState,
     observe,
@@ -94,7 +96,9 @@ _MANAGER_PROGRAMS = {
 _VERSION = re.compile(r"\bv?(\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?)")
 _COMMAND_SECONDS = 15
 #: Daemons that the collection runs on a node.
-DAEMONS = ("kubelet", "containerd", "kubelet-csr-approver")
+DAEMONS = ("kubelet", "containerd", "kubelet-csr-approver", "kubernetes-api-endpoint")
+#: Programs of the distribution that a role may need, beside C(NODE_COMMANDS).
+OPTIONAL_COMMANDS = ("curl", "keepalived")
 
 
 def _run(argv: t.Sequence[str]) -> tuple[int, str]:
@@ -216,6 +220,8 @@ def daemons(root: str, manager: str) -> dict[str, dict[str, t.Any]]:
     elif manager == "openrc" and find_program(root, "rc-service"):
         provider = OpenRC(lambda argv: (*_run([find_program(root, argv[0]) or argv[0], *argv[1:]]), ""), root)
         found = {name: _shown(provider.observe(name)) for name in DAEMONS}
+    for name, state in found.items():
+        state["reloaded_at"] = reloaded_at(name, root) if state["running"] else None
     return found
 
 
@@ -263,6 +269,13 @@ def addresses(root: str) -> list[str]:
             found.add(ipaddress.IPv6Address(int(words[0], 16)))
     usable = [item for item in found if not item.is_loopback and not item.is_link_local]
     return [str(item) for item in sorted(usable, key=lambda item: (item.version, int(item)))]
+
+
+def network_interfaces(root: str) -> list[dict[str, t.Any]]:
+    """The host's interfaces that others can reach, and their addresses."""
+    program = find_program(root, "ip")
+    status, output = _run([program, *interfaces.COMMAND]) if program else (127, "")
+    return interfaces.parse_interfaces(output) if status == 0 else []
 
 
 def _meminfo(root: str) -> dict[str, int]:
@@ -347,9 +360,11 @@ def collect(root: str = "/", probe: str | None = None) -> dict[str, t.Any]:
             "service_manager": manager,
             "package_manager": package_manager(root),
             "missing_commands": missing_commands(root),
+            "optional_commands": {name: find_program(root, name) for name in OPTIONAL_COMMANDS},
             "python_version": platform.python_version(),
             "address": source_address(probe),
             "addresses": addresses(root),
+            "interfaces": network_interfaces(root),
             "memory_bytes": memory.get("MemTotal", 0),
             "swap_bytes": memory.get("SwapTotal", 0),
             "cgroup": cgroup(root),

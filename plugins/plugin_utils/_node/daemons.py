@@ -18,6 +18,7 @@ def daemon_settled(
     placed: t.Mapping[str, t.Any],
     inputs: t.Iterable[str],
     times: t.Mapping[str, float] | None = None,
+    reload_inputs: t.Iterable[str] = (),
 ) -> bool:
     """Whether the module C(daemon) would find nothing to do, so that it need not be called.
 
@@ -28,6 +29,7 @@ def daemon_settled(
     :param placed: result of C(artifact) for the daemon's files, of this run.
     :param inputs: paths that the daemon reads when it starts.
     :param times: modification times of inputs that C(artifact) does not place, in seconds since the epoch.
+    :param reload_inputs: paths that it also reads when it is reloaded.
     :returns: false also when anything is unknown.
     """
     daemon = (node.get("daemons") or {}).get(name) or {}
@@ -38,5 +40,7 @@ def daemon_settled(
         return False
     known = {str(file["dest"]): file.get("modified_at") for file in placed.get("files") or ()}
     known.update(times or {})
-    modified = [known.get(path) for path in inputs]
-    return all(time is not None and not started < time <= observed for time in modified)
+    read = max(started, daemon.get("reloaded_at") or started)
+    modified = [(started, known.get(path)) for path in inputs]
+    modified += [(read, known.get(path)) for path in reload_inputs]
+    return all(time is not None and not since < time <= observed for since, time in modified)

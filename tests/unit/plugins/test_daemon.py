@@ -18,6 +18,8 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._daemon.manag
     Systemd,
     children,
     manager_for,
+    note_reload,
+    reloaded_at,
     start_time,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._daemon.plan import (
@@ -44,13 +46,16 @@ def observed(**more: t.Any) -> Observed:
         ("started", True, observed(enabled=False, running=False), ["enable", "start"]),
         ("started", False, RUNNING, ["disable"]),
         ("started", True, observed(newer=("/etc/x",)), ["restart"]),
-        ("started", True, observed(stale=True), ["reload", "restart"]),
-        ("started", True, observed(stale=True, running=False), ["reload", "start"]),
+        ("started", True, observed(unread=("/etc/x",)), ["reload"]),
+        ("started", True, observed(newer=("/etc/x",), unread=("/etc/y",)), ["restart"]),
+        ("present", True, observed(unread=("/etc/y",)), []),
+        ("started", True, observed(stale=True), ["daemon-reload", "restart"]),
+        ("started", True, observed(stale=True, running=False), ["daemon-reload", "start"]),
         ("started", True, Observed(present=False), ["enable", "start"]),
         ("stopped", False, RUNNING, ["disable", "stop"]),
         ("stopped", False, observed(enabled=False, running=False), []),
         ("present", True, observed(running=False, newer=("/etc/x",)), []),
-        ("present", True, observed(newer=("/etc/x",), stale=True), ["reload"]),
+        ("present", True, observed(newer=("/etc/x",), stale=True), ["daemon-reload"]),
         ("present", True, observed(enabled=False, running=False), ["enable"]),
     ],
 )
@@ -63,6 +68,24 @@ def test_plan(state: str, enabled: bool, found: Observed, actions: list[str]) ->
 def test_a_restart_names_what_changed() -> None:
     plan = plan_daemon(Desired("started", True), observed(newer=("/etc/a", "/etc/b")))
     assert plan.steps == (("restart", "changed since its start: /etc/a, /etc/b"),)
+
+
+@pytest.mark.parametrize(
+    ("started", "reloaded", "read"),
+    [(100.0, None, 100.0), (100.0, 150.0, 150.0), (200.0, 150.0, 200.0), (None, 150.0, None)],
+    ids=["never reloaded", "reloaded", "restarted since", "start unknown"],
+)
+def test_the_time_of_reading_is_the_later_of_start_and_reload(
+    started: float | None, reloaded: float | None, read: float | None
+) -> None:
+    assert observed(started_at=started, reloaded_at=reloaded).read_at == read
+
+
+def test_a_reload_is_remembered(tmp_path: Path) -> None:
+    assert reloaded_at("kubelet", str(tmp_path)) is None
+    note_reload("kubelet", 1000.5, str(tmp_path))
+    note_reload("kubelet", 2000.25, str(tmp_path))
+    assert reloaded_at("kubelet", str(tmp_path)) == 2000.25
 
 
 @pytest.mark.parametrize(
@@ -149,12 +172,13 @@ def test_systemd_knows_the_start() -> None:
 def test_systemd_acts() -> None:
     commands = Commands()
     manager = Systemd(commands)
-    for action in ("reload", "enable", "restart"):
+    for action in ("daemon-reload", "enable", "restart", "reload"):
         manager.act("kubelet", action)
     assert commands.calls == [
         ["systemctl", "daemon-reload"],
         ["systemctl", "enable", "kubelet.service"],
         ["systemctl", "restart", "kubelet.service"],
+        ["systemctl", "reload", "kubelet.service"],
     ]
 
 
@@ -195,13 +219,14 @@ def test_openrc_observes_one_that_is_stopped_or_missing(openrc_root: Path) -> No
 def test_openrc_acts(openrc_root: Path) -> None:
     commands = Commands()
     manager = OpenRC(commands, str(openrc_root))
-    for action in ("reload", "enable", "start", "restart", "disable"):
+    for action in ("daemon-reload", "enable", "start", "restart", "reload", "disable"):
         manager.act("kubelet", action)
     assert commands.calls == [
         ["rc-update", "add", "kubelet", "default"],
         ["rc-service", "kubelet", "zap"],
         ["rc-service", "kubelet", "start"],
         ["rc-service", "kubelet", "restart"],
+        ["rc-service", "kubelet", "reload"],
         ["rc-update", "--all", "del", "kubelet"],
     ]
 

@@ -239,6 +239,23 @@ def test_daemon_settled(
     assert daemon_settled(node, "d", {**PLACED, **placed}, inputs, times) is settled
 
 
+@pytest.mark.parametrize(
+    ("daemon", "modified", "settled"),
+    [
+        ({}, 99.0, True),
+        ({}, 150.0, False),
+        ({"reloaded_at": None}, 150.0, False),
+        ({"reloaded_at": 160.0}, 150.0, True),
+        ({"reloaded_at": 140.0}, 150.0, False),
+    ],
+    ids=["older", "newer", "never reloaded", "reloaded since", "reloaded before"],
+)
+def test_daemon_that_reads_a_file_again(daemon: dict[str, t.Any], modified: float, settled: bool) -> None:
+    node = {"daemons": {"d": {**RUNNING, **daemon}}, "observed_at": 200.0}
+    found = daemon_settled(node, "d", PLACED, ["/bin/d"], {"/etc/d": modified}, reload_inputs=["/etc/d"])
+    assert found is settled
+
+
 def test_daemon_that_was_not_observed_is_not_settled() -> None:
     assert daemon_settled({}, "d", PLACED, []) is False
     with pytest.raises(AnsibleFilterError, match="node_info and artifact"):

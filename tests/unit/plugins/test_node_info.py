@@ -24,7 +24,14 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from tests.unit.support.certificates import Issued, issue, name
 from tests.unit.support.modules import RunModule
 
-NOT_INSTALLED = {"enabled": False, "running": False, "masked": False, "stale": False, "started_at": None}
+NOT_INSTALLED = {
+    "enabled": False,
+    "running": False,
+    "masked": False,
+    "stale": False,
+    "started_at": None,
+    "reloaded_at": None,
+}
 
 
 def certificate(common_name: str, key: t.Any = None, organization: str | None = None) -> Issued:
