@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""What the action plugins that work on the controller alone have in common."""
+"""What action plugins have in common."""
 
 from __future__ import annotations
 
@@ -16,6 +16,16 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 
 Json = dict[str, t.Any]
+
+
+def log_nothing(action: ActionBase) -> None:
+    """Keep what is sent to the host and what it answers out of logs of any verbosity.
+
+    With -vvv, the ssh connection prints all that a program prints on the host, unless its own play context says
+    C(no_log). The connection has a copy, which is not the one of the action.
+    """
+    action._play_context.no_log = True
+    action._connection._play_context.no_log = True
 
 
 class ControllerAction(ActionBase, abc.ABC):

@@ -5,14 +5,18 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: fetch_private
-short_description: Copy a secret file from a host to the controller
+module: fetch_kubeconfig
+short_description: Copy a kubeconfig from a host to the controller
 version_added: 0.1.0
 author:
   - baremetal.kubernetes contributors (@baremetal-kubernetes)
 description:
-  - Copies a file from the host to the controller. The copy has mode 0600 from the beginning, its directory 0700.
-  - The content is never in a result or a diff.
+  - Reads a kubeconfig of kubeadm on the host and writes one on the controller, with mode 0600.
+  - The controller does not trust the host. It parses what the host gave and writes a file from scratch, which has one
+    cluster with its URL and CA, one user with a certificate and its key, and one context. Anything else is refused by
+    name, as C(exec), C(auth-provider), C(tokenFile), C(proxy-url) or a path would let the host run programs on the
+    controller or read its files.
+  - The content is never in a result, a diff or a log, whatever the verbosity.
 extends_documentation_fragment:
   - baremetal.kubernetes._attributes
 attributes:
@@ -28,23 +32,25 @@ attributes:
     support: full
 options:
   src:
-    description: Path of the file on the host.
+    description: Path of the kubeconfig on the host.
     type: str
-    required: true
+    default: /etc/kubernetes/admin.conf
   dest:
-    description: Path of the copy on the controller. Missing directories are created.
+    description:
+      - Path of the kubeconfig on the controller.
+      - Missing directories are created with mode 0700; existing ones keep their mode.
     type: path
     required: true
 notes:
   - The copy replaces an older one atomically.
+  - A directory of O(dest) that others can write to is a warning, as they could replace the file.
 seealso:
-  - module: ansible.builtin.fetch
+  - module: baremetal.kubernetes.client_kubeconfig
 """
 
 EXAMPLES = r"""
 - name: Fetch the administrator's kubeconfig
-  baremetal.kubernetes.fetch_private:
-    src: /etc/kubernetes/admin.conf
+  baremetal.kubernetes.fetch_kubeconfig:
     dest: "{{ inventory_dir }}/.credentials/admin.kubeconfig"
 """
 
