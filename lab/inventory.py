@@ -174,7 +174,7 @@ def variables(settings: Settings, checksums: Checksums | None, machine: Machine)
         "cluster_ignore_preflight_errors": ["SystemVerification", "Swap"],
         # All hosts show the machine's firmware, and share its disk.
         "preflight_ignore": ["duplicate_product_uuid"],
-        "preflight_disk_min_mib": {"/var/lib": 500},
+        "preflight_disk_min_mib": {"/var/lib": 500, "/opt": 256, "/etc": 16},
         # The driver that works on every machine: with cgroup v1 systemd no longer offers its own.
         "container_runtime_cgroup_driver": "cgroupfs",
         **limits,

@@ -9,10 +9,12 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.programs import search_path
 
 
 def run_module(module: AnsibleModule, work: t.Callable[[AnsibleModule], dict[str, t.Any]]) -> None:
@@ -20,6 +22,8 @@ def run_module(module: AnsibleModule, work: t.Callable[[AnsibleModule], dict[str
 
     :param work: observes, plans and applies, and returns what the module returns.
     """
+    # For programs that AnsibleModule runs or finds, and for all that they run.
+    os.environ["PATH"] = search_path()
     try:
         result = work(module)
     except OperatorError as exc:

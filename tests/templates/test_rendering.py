@@ -125,6 +125,7 @@ DOCUMENTS: dict[str, tuple[str, str]] = {
         "(__container_runtime_programs + __kubelet_programs.kubeadm + __kubelet_programs.kubelet) | to_nice_yaml",
         "yaml",
     ),
+    "directories": ("__container_runtime_directories | to_nice_yaml", "yaml"),
     "kubelet": ("__kubelet_config | combine(kubelet_config, recursive=true) | to_nice_yaml", "yaml"),
     "init": ("__control_plane_init_documents | to_nice_yaml", "yaml"),
     "join": ("__control_plane_join_documents | to_nice_yaml", "yaml"),
@@ -485,3 +486,11 @@ def test_pulls_go_to_the_mirror_and_trust_its_ca(rendered: Callable[[str], Path]
     assert mirror["override_path"] is True
     assert mirror["capabilities"] == ["pull", "resolve"]
     assert mirror["ca"] == "/etc/baremetal-kubernetes/mirror-ca.crt"
+
+
+def test_directories_that_pods_write_to_belong_to_root(rendered: Callable[[str], Path]) -> None:
+    """Cilium's init containers have no capability to write where another user's directory forbids it."""
+    found = yaml.safe_load((rendered("plain systemd") / "directories.document").read_text(encoding="utf-8"))
+    assert {"/opt/cni", "/opt/cni/bin", "/etc/cni", "/etc/cni/net.d"} <= {item["path"] for item in found}
+    # The defaults of `artifact`: root, 0755.
+    assert not any({"mode", "owner", "group"} & set(item) for item in found)

@@ -35,7 +35,10 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.members
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.security import security
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.process import run
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.programs import SEARCH_PATH
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.programs import (
+    SEARCH_PATH,
+    environment,
+)
 
 # GOARCH of the kernel's machine names, for those that Kubernetes releases exist for.
 _ARCHITECTURES = {
@@ -103,7 +106,7 @@ OPTIONAL_COMMANDS = ("curl", "keepalived")
 
 def _run(argv: t.Sequence[str]) -> tuple[int, str]:
     try:
-        done = run(argv, _COMMAND_SECONDS)
+        done = run(argv, _COMMAND_SECONDS, environment())
     except OSError:
         return 127, ""
     return (127, "") if done.code is None else (done.code, done.stdout)

@@ -76,12 +76,12 @@ class Process(subprocess.Popen):
         self.wait()
 
 
-def run(argv: t.Sequence[str], seconds: float, env: t.Mapping[str, str] | None = None) -> Finished:
+def run(argv: t.Sequence[str], seconds: float, env: t.Mapping[str, str]) -> Finished:
     """Run a command to its end.
 
     :param argv: the program and its arguments.
     :param seconds: longest run; then it is killed with all that it started.
-    :param env: all of its environment, this process's own when None; messages are in English in any case.
+    :param env: all of its environment; messages are in English in any case.
     :raises OSError: the program cannot be run.
     """
-    return Process(argv, {**(os.environ if env is None else env), "LC_ALL": "C"}).finish(seconds)
+    return Process(argv, {**env, "LC_ALL": "C"}).finish(seconds)

@@ -7,35 +7,46 @@
 
 """Find and run the programs of a host.
 
-A module's C(PATH) may lack the directories that a package source installs to, and kubeadm itself looks for kubelet,
-crictl, mount and others in its own.
+Programs are found in the system's own directories, and run with an environment of ours: what a module inherits depends
+on who logs in and how he becomes root (su leaves a user's C(PATH), /etc/environment may have a proxy), and kubeadm
+writes the proxy of its environment into manifests.
 """
 
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import typing as t
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.process import run
 
-#: Where programs are, beside the directories of C(PATH).
+#: The only directories that programs are run from.
 SEARCH_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/opt/bin")
 COMMAND_SECONDS = 30.0
 NOT_FOUND, TIMED_OUT = 127, 124
 
 
+def search_path() -> str:
+    """C(SEARCH_PATH) as the variable C(PATH)."""
+    return os.pathsep.join(SEARCH_PATH)
+
+
 def environment(more: t.Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment that programs run with."""
-    env = {**os.environ, "LC_ALL": "C", **(more or {})}
-    # An empty entry would be the working directory.
-    env["PATH"] = os.pathsep.join(path for path in (env.get("PATH", ""), *SEARCH_PATH) if path)
-    return env
+    """All of the environment that programs run with.
+
+    :param more: further variables.
+    """
+    try:
+        home = pwd.getpwuid(os.geteuid()).pw_dir
+    except KeyError:
+        home = "/"
+    return {"PATH": search_path(), "HOME": home, "LC_ALL": "C", **(more or {})}
 
 
 def find(name: str) -> str | None:
     """Path of a program, C(None) when it is not installed. C(name) may be a path."""
-    return shutil.which(name, path=environment()["PATH"])
+    return shutil.which(name, path=search_path())
 
 
 def command(argv: t.Sequence[str], seconds: float = COMMAND_SECONDS) -> tuple[int, str]:

@@ -11,17 +11,18 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import process
+import yaml
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import process, programs
 
 
 def test_output_and_exit_code() -> None:
     code = "import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"
-    assert process.run([sys.executable, "-c", code], 30) == process.Finished(3, "out\n", "err\n")
+    assert process.run([sys.executable, "-c", code], 30, {}) == process.Finished(3, "out\n", "err\n")
 
 
 def test_it_has_no_input_and_speaks_english() -> None:
     code = "import os, sys; print(repr(sys.stdin.read()), os.environ['LC_ALL'])"
-    assert process.run([sys.executable, "-c", code], 30).stdout == "'' C\n"
+    assert process.run([sys.executable, "-c", code], 30, {}).stdout == "'' C\n"
 
 
 def test_environment_can_be_given() -> None:
@@ -31,19 +32,19 @@ def test_environment_can_be_given() -> None:
 
 def test_bytes_that_are_no_text_do_not_stop_it() -> None:
     code = r"import os; os.write(1, b'a\xffb')"
-    assert process.run([sys.executable, "-c", code], 30).stdout == "a\ufffdb"
+    assert process.run([sys.executable, "-c", code], 30, {}).stdout == "a\ufffdb"
 
 
 def test_missing_program() -> None:
     with pytest.raises(FileNotFoundError):
-        process.run(["/does/not/exist"], 30)
+        process.run(["/does/not/exist"], 30, {})
 
 
 def test_late_command_is_ended_with_its_children(tmp_path: Path) -> None:
     note = tmp_path / "child"
     script = f"sleep 60 & echo $! > {note}; echo started; wait"
     started = time.monotonic()
-    done = process.run(["sh", "-c", script], 3)
+    done = process.run(["sh", "-c", script], 3, programs.environment())
     assert (done.code, done.stdout) == (None, "started\n")
     assert time.monotonic() - started < 30
     state = Path("/proc", note.read_text(encoding="utf-8"), "stat")
@@ -54,5 +55,11 @@ def test_late_command_is_ended_with_its_children(tmp_path: Path) -> None:
 def test_what_left_the_session_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "_GRACE_SECONDS", 0.2)
     started = time.monotonic()
-    assert process.run(["sh", "-c", "setsid sleep 20 & wait"], 3).code is None
+    assert process.run(["sh", "-c", "setsid sleep 20 & wait"], 3, programs.environment()).code is None
     assert time.monotonic() - started < 15
+
+
+def test_the_role_host_has_the_same_directories() -> None:
+    path = Path(__file__).parents[3] / "roles/host/vars/main.yml"
+    variables = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert variables["__host_environment"] == {"PATH": programs.search_path()}

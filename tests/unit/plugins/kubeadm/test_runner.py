@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -22,6 +23,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.boot
     KUBELET_CONFIG,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._module import run_module
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import programs
 
@@ -121,16 +123,45 @@ def test_kubelet_is_asked_where_it_listens(
         runner.Host(str(tmp_path)).unhealthy_kubelet()
 
 
-def test_programs_are_found_beyond_the_path_of_the_module(
+def test_programs_are_found_in_the_directories_of_the_system(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.setattr(programs, "SEARCH_PATH", (str(tmp_path),))
-    program = tmp_path / "crictl"
-    program.write_text("#!/bin/sh\necho out; echo err >&2; exit 3\n")
+    """su leaves the PATH of the user who logged in: without sbin, and with programs of his own."""
+    system, home = tmp_path / "sbin", tmp_path / "home"
+    for directory, text in ((system, "#!/bin/sh\necho out; echo err >&2; exit 3\n"), (home, "#!/bin/sh\n")):
+        directory.mkdir()
+        (directory / "crictl").write_text(text)
+    (home / "crictl").chmod(0o755)
+    monkeypatch.setenv("PATH", str(home))
+    monkeypatch.setattr(programs, "SEARCH_PATH", (str(system),))
     assert programs.command(["crictl"]) == (programs.NOT_FOUND, "crictl is not installed")
-    program.chmod(0o755)
-    assert programs.find("crictl") == str(program)
+    (system / "crictl").chmod(0o755)
+    assert programs.find("crictl") == str(system / "crictl")
     assert programs.command(["crictl"]) == (3, "out\nerr\n")
-    monkeypatch.delenv("PATH")
-    assert programs.environment({"A": "b"})["PATH"] == str(tmp_path)
+
+
+def test_programs_get_nothing_of_who_logs_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """kubeadm would write a proxy into manifests, and read its credentials from another KUBECONFIG."""
+    for name in ("https_proxy", "HTTPS_PROXY", "NO_PROXY", "KUBECONFIG", "CONTAINER_RUNTIME_ENDPOINT"):
+        monkeypatch.setenv(name, "http://192.0.2.1:3128")
+    monkeypatch.setenv("PATH", "/nowhere")
+    found = programs.environment({"A": "b"})
+    assert set(found) == {"PATH", "HOME", "LC_ALL", "A"}
+    assert found["PATH"] == ":".join(programs.SEARCH_PATH)
+    code, printed = programs.command(["env"])
+    assert code == 0
+    assert "PROXY" not in printed.upper()
+    assert "KUBECONFIG" not in printed
+
+
+def test_modules_run_programs_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also what AnsibleModule finds and runs."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    seen: list[str] = []
+
+    class Module:
+        def exit_json(self, **_result: object) -> None:
+            seen.append(os.environ["PATH"])
+
+    run_module(Module(), lambda _module: seen.append(os.environ["PATH"]) or {})  # type: ignore[arg-type, func-returns-value]
+    assert seen == [programs.search_path()] * 2
