@@ -8,46 +8,44 @@
 """Read the YAML of configuration files: block and flow style, quoted and block scalars, comments, JSON.
 
 Hosts need not have a YAML library. Like every reader of C(_formats), this one fails closed, and its syntax never grows:
-anchors, tags, merge keys, keys that are no scalars, quoted or plain scalars over several lines and tabs as indentation
-raise C(YamlError). Callers treat such a text as one that differs, or that could not be read.
+anchors, tags, merge keys, keys that are no scalars, quoted or plain scalars over several lines, tabs outside of text,
+and line breaks other than LF and CR LF raise C(YamlError). Callers treat such a text as one that differs, or that could
+not be read.
 
-Plain scalars are resolved as in Kubernetes (sigs.k8s.io/yaml, YAML 1.1): C(yes) and C(off) are booleans. What parsers
-disagree about stays a string (numbers with leading zeros, exponents or colons, dates) or is refused (C(y), C(n)). Keys
-are always strings, as in JSON.
+Plain scalars are resolved as in Kubernetes (sigs.k8s.io/yaml, YAML 1.1): C(yes) and C(off) are booleans, C(0x32) and
+C(062) are 50. What parsers disagree about is refused (C(y), C(0o17), C(1e3), C(12:30)); dates stay strings. Blanks are
+spaces, as in YAML: a no-break space belongs to the word. Keys are always strings, as in JSON.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import typing as t
 
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats.scalars import (
+    COLON,
+    DEEPEST,
+    NO_START,
+    YamlError,
+    from_json,
+    plain,
+    plain_key,
+    unquoted,
+)
+
+__all__ = ("YamlError", "load", "load_all", "split")
+
 _QUOTED = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^']|'')*'""")
-_BLANKS = re.compile(r"\s*")
-_COLON = re.compile(r":(?=\s|$)")
-_COMMENT = re.compile(r"(?:^|\s)#.*$")
-_BLOCK_SCALAR = re.compile(r"^([|>])(?:([-+])([1-9])?|([1-9])([-+])?)?(?:\s+#.*)?$")
-_FLOW_PLAIN = re.compile(r"(?:[^,\[\]{}:#\s]|:(?![\s,\[\]{}]|$)|(?<=\S)#|[ ](?!\s*(?:#|$)))+")
-_BYTE = re.compile(r"(?<!\\)((?:\\\\)*)\\x([0-9A-Fa-f]{2})")
-_DOCUMENT = re.compile(r"^(?:---|\.\.\.)(?:\s|$)")
-_INTEGER = re.compile(r"^[-+]?(?:0|[1-9]\d*)$")
-_FLOAT = re.compile(r"^[-+]?(?:0|[1-9]\d*)\.\d+$")
-_NO_START = frozenset(",[]{}#&*!|>'\"%@`")
-_DEEPEST = 60
-_WORDS: dict[str, t.Any] = {
-    **{form: True for word in ("true", "yes", "on") for form in (word, word.title(), word.upper())},
-    **{form: False for word in ("false", "no", "off") for form in (word, word.title(), word.upper())},
-    **dict.fromkeys(("null", "Null", "NULL", "~", "")),
-}
-_UNCLEAR = frozenset({"y", "Y", "n", "N", ".inf", "-.inf", ".nan", "<<", "="})
-
-
-class YamlError(ValueError):
-    """The text is not YAML of this kind."""
-
-    def __init__(self, number: int, what: str) -> None:
-        self.number = number
-        super().__init__(f"line {number}: {what}")
+_BLANKS = re.compile(r" *")
+_KEY_COLON = re.compile(r" *:(?= |$)")
+_COMMENT = re.compile(r"(?:^| )#.*$")
+_BLOCK_SCALAR = re.compile(r"^([|>])(?:([-+])([1-9])?|([1-9])([-+])?)?(?: +#.*)?$")
+_FLOW_PLAIN = re.compile(r"(?:[^,\[\]{}:?# ]|:(?![ ,\[\]{}]|$)|(?<=[^ ])#| +(?![ #]|$))+")
+_DOCUMENT = re.compile(r"^(?:---|\.\.\.)(?: |$)")
+# Characters of YAML 1.1, without the line breaks that few editors show: CR alone, NEL, LS and PS.
+_ALIEN = re.compile("[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+# Parsers give up on longer keys.
+_LONGEST_KEY = 1024
 
 
 class _Line(t.NamedTuple):
@@ -60,11 +58,13 @@ class _Reader:
     """Lines of a document.
 
     :param before: how many lines of the stream are before it.
+    :param cut: whether no line break ends the last one.
     """
 
-    def __init__(self, lines: t.Sequence[str], before: int) -> None:
+    def __init__(self, lines: t.Sequence[str], before: int, cut: bool = False) -> None:
         self._raw = list(lines)
         self._before = before
+        self._cut = cut
         self._at = 0
 
     @property
@@ -80,12 +80,11 @@ class _Reader:
     def peek(self) -> _Line | None:
         """The next line that says something."""
         while (raw := self.raw) is not None:
-            text = raw.strip()
+            text = raw.strip(" ")
             if text and not text.startswith("#"):
-                margin = raw[: len(raw) - len(raw.lstrip())]
-                if margin.strip(" "):
+                if text[0] == "\t":
                     raise YamlError(self.number, "a tab as indentation")
-                return _Line(len(margin), text, self.number)
+                return _Line(len(raw) - len(raw.lstrip(" ")), text, self.number)
             self._at += 1
         return None
 
@@ -102,12 +101,19 @@ class _Reader:
         width = header.group(3) or header.group(4)
         margin = parent + int(width) if width else None
         lines: list[str] = []
+        blanks = 0
         while (raw := self.raw) is not None:
             if raw.strip(" "):
                 indent = len(raw) - len(raw.lstrip(" "))
                 if indent <= parent or (margin is not None and indent < margin):
                     break
+                if margin is None and (indent < blanks or raw[indent] == "\t"):
+                    raise YamlError(
+                        self.number, "a block scalar that begins with a deeper blank line or a tab"
+                    )
                 margin = indent if margin is None else margin
+            elif margin is None:
+                blanks = max(blanks, len(raw))
             lines.append("" if margin is None else raw[margin:])
             self._at += 1
         filled = len(lines)
@@ -115,6 +121,10 @@ class _Reader:
             filled -= 1
         body = "\n".join(lines[:filled]) if header.group(1) == "|" else _folded(lines[:filled])
         chomping = header.group(2) or header.group(5)
+        if self._cut and self.raw is None and lines:
+            if filled < len(lines):
+                raise YamlError(self.number - 1, "blanks at the end of the file")
+            return body
         if chomping == "-":
             return body
         if chomping == "+":
@@ -124,42 +134,21 @@ class _Reader:
 
 def _folded(lines: t.Sequence[str]) -> str:
     """Lines joined by blanks: empty ones break them, and deeper ones stay as they are (YAML 1.2.2, 8.1.3)."""
-    body, blank, previous = "", 0, None
+    parts: list[str] = []
+    blank, previous = 0, ""
     for line in lines:
         if not line:
             blank += 1
             continue
-        if previous is None:
-            body += "\n" * blank
+        if not previous:
+            parts.append("\n" * blank)
         elif previous[0] in " \t" or line[0] in " \t":
-            body += "\n" * (blank + 1)
+            parts.append("\n" * (blank + 1))
         else:
-            body += "\n" * blank or " "
-        body, blank, previous = body + line, 0, line
-    return body
-
-
-def _plain(text: str, number: int) -> t.Any:
-    """The value of a scalar without quotes."""
-    if text in _WORDS:
-        return _WORDS[text]
-    if text in _UNCLEAR or "\t" in text:
-        raise YamlError(number, f"a value that programs read differently: {text[:40]}")
-    if text[0] in _NO_START or text[:2] in ("- ", "? ", ": ") or text in "-?:" or _COLON.search(text):
-        raise YamlError(number, f"a value beyond this reader: {text[:40]}")
-    if _INTEGER.match(text):
-        return int(text)
-    return float(text) if _FLOAT.match(text) else text
-
-
-def _quoted(text: str, number: int) -> str:
-    if text.startswith("'"):
-        return text[1:-1].replace("''", "'")
-    try:
-        # Of the escapes that JSON has not, only the one for bytes is ever written.
-        return str(json.loads(_BYTE.sub(r"\1\\u00\2", text), strict=False))
-    except ValueError:
-        raise YamlError(number, f"an escape beyond this reader: {text[:40]}") from None
+            parts.append("\n" * blank or " ")
+        parts.append(line)
+        blank, previous = 0, line
+    return "".join(parts)
 
 
 class _Flow:
@@ -179,7 +168,7 @@ class _Flow:
             # In place: a document may be one long line.
             blanks = _BLANKS.match(raw, self._at)
             blank = blanks.end() if blanks else self._at
-            comment = raw[blank : blank + 1] == "#" and (blank == 0 or raw[blank - 1].isspace())
+            comment = raw[blank : blank + 1] == "#" and (blank == 0 or raw[blank - 1] == " ")
             if blank < len(raw) and not comment:
                 self._at = blank
                 return raw[blank]
@@ -202,15 +191,27 @@ class _Flow:
         if not match:
             raise YamlError(number, f"a value beyond this reader: {raw[self._at :][:40]}")
         self._at = match.end()
+        if key and len(match.group()) > _LONGEST_KEY:
+            raise YamlError(number, "a key that is too long")
         if quoted:
-            return _quoted(match.group(), number)
-        value = _plain(match.group().rstrip(), number)
-        return match.group().rstrip() if key else value
+            return unquoted(match.group(), number)
+        text = match.group().rstrip(" ")
+        if text[0] in ":?":
+            raise YamlError(number, f"a value beyond this reader: {text[:40]}")
+        return plain_key(text, number) if key else plain(text, number)
+
+    def colon(self, quoted: bool) -> None:
+        """Take the colon behind a key. Behind one without quotes, parsers disagree unless a blank follows."""
+        number = self._reader.number
+        self.expect(":")
+        after = (self._reader.raw or "")[self._at : self._at + 1]
+        if self._reader.number != number or (not quoted and after not in ("", " ")):
+            raise YamlError(number, "a key beyond this reader")
 
     def value(self, depth: int) -> t.Any:
         """One value of any kind."""
         start = self.next()
-        if depth > _DEEPEST:
+        if depth > DEEPEST:
             raise YamlError(self._reader.number, "nested too deeply")
         if start == "[":
             return self._sequence(depth)
@@ -232,10 +233,11 @@ class _Flow:
         self._at += 1
         pairs: dict[str, t.Any] = {}
         while self.next() != "}":
+            quoted = self.next() in "\"'"
             key = str(self.scalar(key=True))
             if key in pairs:
                 raise YamlError(self._reader.number, f"{key} is there twice")
-            self.expect(":")
+            self.colon(quoted)
             pairs[key] = None if self.next() in ",}" else self.value(depth + 1)
             if self.next() != "}":
                 self.expect(",")
@@ -245,8 +247,8 @@ class _Flow:
     def finish(self) -> None:
         """Nothing may be behind the value in its last line."""
         rest = (self._reader.raw or "")[self._at :]
-        if _COMMENT.sub("", rest).strip() or rest.startswith("#"):
-            raise YamlError(self._reader.number, f"a value beyond this reader: {rest.strip()[:40]}")
+        if _COMMENT.sub("", rest).strip(" ") or rest.startswith("#"):
+            raise YamlError(self._reader.number, f"a value beyond this reader: {rest.strip(' ')[:40]}")
         self._reader.take()
 
 
@@ -254,20 +256,23 @@ def _key(text: str, number: int) -> tuple[str, str, int] | None:
     """The key that a line begins with, what is behind it, and where that begins. C(None) when there is none."""
     if text[0] in "\"'":
         quoted = _QUOTED.match(text)
-        colon = re.compile(r"\s*:(?=\s|$)").match(text, quoted.end()) if quoted else None
+        colon = _KEY_COLON.match(text, quoted.end()) if quoted else None
         if not quoted or not colon:
             return None
-        name, end = _quoted(quoted.group(), number), colon.end()
+        name, end = unquoted(quoted.group(), number), colon.end()
     else:
         if text == "?" or text.startswith("? "):
             raise YamlError(number, "a key of several lines")
-        found = _COLON.search(text)
-        if not found or text[0] in _NO_START or _COMMENT.search(text[: found.start()]):
+        found = COLON.search(text)
+        if not found or text[0] in NO_START or _COMMENT.search(text[: found.start()]):
             return None
-        name, end = text[: found.start()].rstrip(), found.end()
-        if name == "<<" or not name:
+        name, end = text[: found.start()].rstrip(" "), found.end()
+        if not name:
             raise YamlError(number, f"a key beyond this reader: {text[:40]}")
-    rest = text[end:].lstrip()
+        name = plain_key(name, number)
+    if end > _LONGEST_KEY:
+        raise YamlError(number, "a key that is too long")
+    rest = text[end:].lstrip(" ")
     return name, rest, len(text) - len(rest)
 
 
@@ -283,7 +288,7 @@ def _inline(reader: _Reader, column: int) -> t.Any:
         value = flow.value(0)
         flow.finish()
         return value
-    value = _plain(_COMMENT.sub("", raw[column:]).strip(), reader.number)
+    value = plain(_COMMENT.sub("", raw[column:]).strip(" "), reader.number)
     reader.take()
     return value
 
@@ -311,7 +316,7 @@ def _block(reader: _Reader, indent: int, depth: int) -> t.Any:
     line = reader.peek()
     if line is None:
         return None
-    if depth > _DEEPEST:
+    if depth > DEEPEST:
         raise YamlError(line.number, "nested too deeply")
     if _is_item(line.text):
         return _sequence(reader, indent, depth)
@@ -323,7 +328,7 @@ def _block(reader: _Reader, indent: int, depth: int) -> t.Any:
 def _sequence(reader: _Reader, indent: int, depth: int) -> list[t.Any]:
     items: list[t.Any] = []
     while (line := reader.peek()) is not None and line.indent == indent and _is_item(line.text):
-        inner = line.text[1:].lstrip()
+        inner = line.text[1:].lstrip(" ")
         column = indent + len(line.text) - len(inner)
         if inner and (_is_item(inner) or _key(inner, line.number)) and inner[0] != "#":
             reader.replace(column, inner)
@@ -350,27 +355,39 @@ def _mapping(reader: _Reader, indent: int, depth: int) -> dict[str, t.Any]:
     return pairs
 
 
-def _no_twins(pairs: list[tuple[str, t.Any]]) -> dict[str, t.Any]:
-    result = dict(pairs)
-    if len(result) < len(pairs):
-        raise ValueError("a key is there twice")
-    return result
-
-
-def _no_json(name: str) -> t.NoReturn:
-    raise ValueError(f"{name} is no JSON")
-
-
 def _documents(text: str) -> t.Iterator[tuple[list[str], int]]:
-    """Lines of each document that says something, and how many lines are before them."""
-    lines = text.lstrip("\ufeff").replace("\r\n", "\n").split("\n")
+    """Lines of each document that says something, and how many lines are before them.
+
+    :raises YamlError: for what may not stand beside or behind a mark.
+    """
+    lines = text.split("\n")
     lines = lines[:-1] if not lines[-1] else lines
     marks = [at for at, line in enumerate(lines) if _DOCUMENT.match(line)]
+    ended = {at for at in marks if lines[at].startswith(".")}
     for at in marks:
         lines[at] = "   " + lines[at][3:]
+        beside = lines[at].strip(" ")
+        if beside[:1] not in ("", "#") and (at in ended or _is_item(beside) or _key(beside, at + 1)):
+            raise YamlError(at + 1, f"what does not belong beside a mark: {beside[:40]}")
     for first, last in zip([0, *marks], [*marks, len(lines)]):
-        if any(line.strip() and not line.strip().startswith("#") for line in lines[first:last]):
-            yield lines[first:last], first
+        said = next((at for at in range(first, last) if lines[at].strip(" ")[:1] not in ("", "#")), None)
+        if said is None:
+            if marks[:1] == [last] and last in ended:
+                raise YamlError(last + 1, "an end of no document")
+            continue
+        if first in ended:
+            raise YamlError(said + 1, f"a document that no mark begins: {lines[said][:40]}")
+        yield lines[first:last], first
+
+
+def _checked(text: str) -> str:
+    """The text with LF as its line breaks. :raises YamlError: for characters that are no part of YAML."""
+    text = (text[1:] if text.startswith("\ufeff") else text).replace("\r\n", "\n")
+    alien = _ALIEN.search(text)
+    if alien:
+        line = text.count("\n", 0, alien.start()) + 1
+        raise YamlError(line, f"a character or a line break beyond this reader: U+{ord(alien.group()):04X}")
+    return text
 
 
 def load_all(text: str) -> list[t.Any]:
@@ -378,15 +395,17 @@ def load_all(text: str) -> list[t.Any]:
 
     :raises YamlError: when the text needs more of the language than this reader knows.
     """
-    if text.lstrip()[:1] in ("{", "["):
+    text = _checked(text)
+    if text.lstrip(" \t\n")[:1] in ("{", "["):
         # Go's decoders read JSON as such, too: tabs and exponents are then what they are there.
         try:
-            return [json.loads(text, object_pairs_hook=_no_twins, parse_constant=_no_json)]
+            return [from_json(text)]
         except (ValueError, RecursionError):
             pass
     values = []
+    last = 0 if text.endswith("\n") else text.count("\n") + 1
     for lines, before in _documents(text):
-        reader = _Reader(lines, before)
+        reader = _Reader(lines, before, cut=before + len(lines) == last)
         first = reader.peek()
         values.append(_block(reader, first.indent if first else 0, 0))
         rest = reader.peek()
@@ -398,11 +417,16 @@ def load_all(text: str) -> list[t.Any]:
 def load(text: str) -> t.Any:
     """The value of a document, C(None) when it says nothing.
 
-    :raises YamlError: when the text needs more of the language than this reader knows, or has several documents.
+    :raises YamlError: when the text needs more of the language than this reader knows, or has several documents: Go
+        reads the first one, even when it is empty.
     """
     values = load_all(text)
+    text = _checked(text)
+    starts = [before for _lines, before in _documents(text)]
     if len(values) > 1:
-        raise YamlError(list(_documents(text))[1][1] + 1, "a second document")
+        raise YamlError(starts[1] + 1, "a second document")
+    if any(_DOCUMENT.match(line) for line in text.split("\n")[: starts[0] if values and starts else 0]):
+        raise YamlError(starts[0] + 1, "a document behind an empty one")
     return values[0] if values else None
 
 

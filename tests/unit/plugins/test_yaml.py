@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -343,6 +345,20 @@ REFUSED = {
     "a value behind a quote": ('a: "b" c\n', 1),
     "a comment that touches": ('a: "b"#c\n', 1),
     "a value behind a bracket": ("a: [b] c\n", 1),
+    "a tab before a comment": ("a: b\t# c\n", 1),
+    "a blank line with a tab": ("a: 1\n\t\nb: 2\n", 2),
+    "a block scalar that begins with a tab": ("a: |\n  \tb\n", 2),
+    "a block scalar that begins deeper": ("a: |\n    \n  b\n", 3),
+    "a mapping beside a mark": ("--- a: b\n", 1),
+    "a list beside a mark": ("--- - a\n", 1),
+    "a document behind an end": ("a: 1\n...\nb: 1\n", 3),
+    "an end at the beginning": ("...\na: 1\n", 1),
+    "a document behind an empty one": ("---\n---\na: 1\n", 2),
+    "a colon that touches": ("{a:, b: 1}\n", 1),
+    "a value that begins with a colon": ("[:a]\n", 1),
+    "a question in brackets": ("[a?b]\n", 1),
+    "a long key": ("a" * 1030 + ": b\n", 1),
+    "a long key in braces": ("{" + "a" * 1030 + ": b}\n", 1),
     "an open bracket": ("x: z\na: [b,\n  c\nd: e\n", 4),
     "an open brace at the end": ("a: {b: 1,\n", 1),
     "a document in brackets": ("a: [b,\n---\nc]\n", 1),
@@ -374,21 +390,105 @@ def test_what_it_does_not_know_is_refused_with_the_line(text: str, line: int) ->
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        # Octal in YAML 1.1, decimal in 1.2.
-        ("0123", "0123"),
-        ("0o17", "0o17"),
-        ("0x1F", "0x1F"),
-        ("1e3", "1e3"),
-        ("1_000", "1_000"),
-        ("12:30:45", "12:30:45"),
+        ("0x0", 0),
+        ("0x32", 50),
+        ("0x1000", 4096),
+        ("-0x1f", -31),
+        ("0x_1_f", 31),
+        ("0123", 83),
+        ("00", 0),
+        ("0b101", 5),
+        ("1_000", 1000),
+        ("+7", 7),
+        ("-0", 0),
+        ("18446744073709551615", 2**64 - 1),
+        ("1.50", 1.5),
+        ("10.96.0.0/12", "10.96.0.0/12"),
+        ("2001:db8::10", "2001:db8::10"),
+        ("4h0m0s", "4h0m0s"),
+        ("1.36.4", "1.36.4"),
+        ("_1", "_1"),
         ("2026-01-01", "2026-01-01"),
+        ("\u0661\u0662", "\u0661\u0662"),
+        ("\u00a0x\u00a0", "\u00a0x\u00a0"),
+        ("x\u00a0# y", "x\u00a0# y"),
         ("off", False),
         ("Yes", True),
     ],
 )
-def test_what_programs_read_differently(text: str, value: Any) -> None:
-    assert reader.load(f"a: {text}\n") == {"a": value}
-    assert reader.load(f"b: [{text}]") == {"b": [value]}
+def test_plain_scalars_are_resolved_as_in_kubernetes(text: str, value: Any) -> None:
+    read = [reader.load(f"a: {text}\n")["a"], reader.load(f"b: [{text}]")["b"][0]]
+    assert read == [value, value]
+    assert {type(one) for one in read} == {type(value)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("0o17", "0O17", "0X1f", "0x", "0b", "0b_", "08", "0B1", "-_1", "+_1_0"),
+        *(
+            "1e3",
+            "1.5e+3",
+            ".5",
+            "-.5",
+            "1.",
+            "00.5",
+            "1_0.5",
+            "1" * 5000,
+            "18446744073709551616",
+            "9" * 400 + ".5",
+        ),
+        *("12:30:45", "1:30", "-1:30", "1:30.5", ".inf", "-.INF", "+.Inf", ".NaN", "y", "N", "=", "<<"),
+    ],
+)
+def test_scalars_that_programs_read_differently_are_refused(text: str) -> None:
+    for whole in (f"a: {text}\n", f"[a, {text}]", f"- {text}\n", f"{text}: a\n"):
+        with pytest.raises(reader.YamlError):
+            reader.load(whole)
+
+
+@pytest.mark.parametrize("key", ["yes", "True", "null", "~", "0x1", "01", "+1", "1_0", "1.5"])
+def test_keys_that_kubernetes_writes_otherwise_are_refused(key: str) -> None:
+    for whole in (f"{key}: a\n", f"{{{key}: a}}", f"- {key}: a\n"):
+        with pytest.raises(reader.YamlError):
+            reader.load(whole)
+    assert reader.load(f"'{key}': a\n") == {key: "a"}
+
+
+@pytest.mark.parametrize(
+    "mark", ["\r", "\x85", "\u2028", "\u2029", "\x0b", "\x0c", "\x1c", "\x00", "\ufeff", "\ufffe"]
+)
+def test_other_line_breaks_and_control_characters_are_refused(mark: str) -> None:
+    for text in (f"a: 1 # c{mark}b: 2\n", f'a: "x{mark}y"\n', f"a: |\n  x{mark}y\n", f'{{"a": "x{mark}y"}}'):
+        with pytest.raises(reader.YamlError, match="beyond this reader"):
+            reader.load("# first\n" + text)
+
+
+def test_a_rule_behind_a_line_separator_is_not_overlooked() -> None:
+    text = "rules:\n- level: Metadata # \u2028- level: None\n"
+    assert len(library.safe_load(text)["rules"]) == 2
+    with pytest.raises(reader.YamlError, match=r"line 2: .* U\+2028"):
+        reader.load(text)
+
+
+def test_half_a_pair_is_refused() -> None:
+    for text in ('a: "\\ud83d\\ude00"\n', 'a: "\\ud800"\n', '{"a": "\\ud800"}'):
+        with pytest.raises(reader.YamlError):
+            reader.load(text)
+    assert reader.load('{"a": "\\ud83d\\ude00"}') == {"a": "\U0001f600"}
+
+
+def test_json_has_bounds() -> None:
+    for text in ("[1e999]", "[" + "1" * 101 + "]", "[-9223372036854775809]", "[" * 70 + "]" * 70):
+        with pytest.raises(reader.YamlError):
+            reader.load(text)
+    assert reader.load('{"a": 1e3}') == {"a": 1000.0}
+
+
+def test_text_without_a_last_line_break() -> None:
+    assert reader.load("a: |\n  b") == {"a": "b"}
+    assert reader.load("a: >+\n  b") == {"a": "b"}
+    assert reader.load_all("a: |\n  b\n---\nc") == [{"a": "b\n"}, "c"]
 
 
 def test_escapes() -> None:
@@ -407,6 +507,33 @@ def test_a_second_document_is_refused_where_one_is_wanted() -> None:
 
 def test_streams_are_split() -> None:
     assert reader.split("---\na: 1\n---\nb: 2\n") == ["a: 1\n", "b: 2\n"]
+
+
+LARGE = {
+    "brackets": "[" * 1_000_000,
+    "dashes": "- " * 1_000_000,
+    "blanks in brackets": "[a" + " " * 1_000_000 + "b]",
+    "backslashes": '"' + "\\" * 1_000_000,
+    "quotes": "'" * 1_000_000,
+    "comments": "a: b" + " #" * 500_000,
+    "marks": "---\n" * 250_000,
+    "empty lines": "a: >\n" + "  b\n\n" * 200_000,
+    "digits": "a: " + "1" * 1_000_000,
+    "digits in JSON": "[" + "1" * 1_000_000 + "]",
+    "a key": "a" + " " * 1_000_000 + ": b",
+}
+
+
+@pytest.mark.parametrize("text", LARGE.values(), ids=LARGE.keys())
+def test_time_and_memory_are_bounded(text: str) -> None:
+    tracemalloc.start()
+    begin = time.process_time()
+    with contextlib.suppress(reader.YamlError):
+        reader.load_all(text)
+    spent, (_now, most) = time.process_time() - begin, tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert spent < 10
+    assert most < 200 * len(text)
 
 
 def test_a_large_file_takes_no_time() -> None:
