@@ -155,6 +155,10 @@ options:
     description: Seconds that a connection attempt or a pause within a transfer may take.
     type: int
     default: 30
+  deadline:
+    description: Seconds that the download of one file may take, all attempts together.
+    type: int
+    default: 3600
   retries:
     description:
       - Further attempts after a failed one, with growing pauses of 0.5 to 10 seconds. They continue where the
@@ -315,7 +319,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._module impor
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Decide what has to be placed and, outside check mode, place it."""
     params = module.params
-    download = {name: params[name] for name in ("ca_path", "ca", "timeout", "retries", "headers")}
+    download = {name: params[name] for name in ("ca_path", "ca", "timeout", "deadline", "retries", "headers")}
     record = (params["record"], params["component"] or "")
     with Stage(params["work_dir"]) as stage, Journal(*record) as journal:
         call = Call(request_from(params), journal, stage, lambda: Fetcher(**download), module.check_mode)

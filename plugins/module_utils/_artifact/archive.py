@@ -9,11 +9,15 @@
 
 from __future__ import annotations
 
+import bz2
+import contextlib
 import gzip
 import hashlib
+import io
 import lzma
 import posixpath
 import stat
+import struct
 import tarfile
 import typing as t
 import zipfile
@@ -27,16 +31,30 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.mod
 # The largest release archive of the components installed here unpacks to about 0.3 GiB; beyond these limits an
 # archive is a mistake or a bomb.
 MAX_UNPACKED_BYTES = 4 << 30
-MAX_MEMBERS = 100_000
+MAX_MEMBERS = 20_000
+_MAX_NAME = 4096
+_SHOWN = 80
 _CHUNK = 1 << 20
+# What a reader of tar takes beside contents for one member: its header, and extended ones with a long name; and the
+# most settings that these may have.
+_MAX_HEADER = 4 << 20
+_MAX_SETTINGS = 1000
+# A zip file's list of members, which is read as a whole.
+_MAX_LIST = 32 << 20
+# What the standard library raises for bytes that are no archive, a damaged one, or one made to break it.
 _DAMAGE = (
     tarfile.TarError,
     zipfile.BadZipFile,
     gzip.BadGzipFile,
     zlib.error,
     lzma.LZMAError,
+    struct.error,
+    ArithmeticError,
     EOFError,
-    NotImplementedError,
+    LookupError,
+    RuntimeError,
+    ValueError,
+    OSError,
 )
 
 # Opens the place for a member (name, declared size in bytes), or declines it with None.
@@ -54,24 +72,19 @@ def read_archive(
     :param limit: most bytes that all regular files may have together.
     :returns: the regular files by normalised name.
     :raises ArtifactError: for an absolute name, a name with C(..), a link that leaves the tree, a device, two members
-        of one name, too much content, or an archive that cannot be read.
+        of one name, too many members, too much content, an archive that cannot be read, or a disk that is full.
     """
     try:
-        if zipfile.is_zipfile(path) and not tarfile.is_tarfile(path):
+        with open(path, "rb") as raw:
+            magic = raw.read(6)
+        if magic.startswith(b"PK"):
             return _read_zip(path, label, sink, limit)
-        return _read_tar(path, label, sink, limit)
+        return _read_tar(path, magic, label, sink, limit)
     except _DAMAGE as exc:
         raise ArtifactError(
             f"{label}: the archive cannot be read: {exc or type(exc).__name__}.",
             "Supported are tar (plain, gz, bz2, xz) and zip; the checksum matched, so look at what was published.",
         ) from exc
-
-
-def _refuse(label: str, name: str, why: str) -> ArtifactError:
-    return ArtifactError(
-        f"{label}: the archive holds {name!r}, {why}. Nothing was replaced.",
-        "No release archive needs this: do not use the file, and tell who published it.",
-    )
 
 
 class _Reader:
@@ -82,36 +95,47 @@ class _Reader:
         self._sink = sink
         self._limit = limit
         self._total = 0
+        self._members = 0
         self._seen: set[str] = set()
         self.files: dict[str, MemberFacts] = {}
 
+    def refuse(self, name: str, why: str) -> ArtifactError:
+        shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..."
+        return ArtifactError(
+            f"{self._label}: the archive holds {shown!r}, {why}. Nothing was replaced.",
+            "No release archive needs this: do not use the file, and tell who published it.",
+        )
+
     def name(self, raw: str) -> str:
-        """The normalised, safe name of a member."""
+        """The normalised, safe name of a member of any kind, which is counted."""
+        self._members += 1
+        if self._members > MAX_MEMBERS:
+            raise self.refuse(raw, f"more than {MAX_MEMBERS} members")
+        if len(raw) > _MAX_NAME:
+            raise self.refuse(raw, f"a name of {len(raw)} characters")
         if raw.startswith("/") or "\x00" in raw or "\\" in raw:
-            raise _refuse(self._label, raw, "an absolute or unusable name")
+            raise self.refuse(raw, "an absolute or unusable name")
         if ".." in raw.split("/"):
-            raise _refuse(self._label, raw, "a name that leaves the tree")
+            raise self.refuse(raw, "a name that leaves the tree")
         return posixpath.normpath(raw)
 
     def once(self, name: str) -> None:
         """Two members of one name would let the second replace the verified first."""
         if name in self._seen:
-            raise _refuse(self._label, name, "twice")
+            raise self.refuse(name, "twice")
         self._seen.add(name)
-        if len(self._seen) > MAX_MEMBERS:
-            raise _refuse(self._label, name, f"more than {MAX_MEMBERS} members")
 
     def link(self, name: str, target: str, symbolic: bool) -> None:
         base = posixpath.dirname(name) if symbolic else ""
         where = posixpath.normpath(posixpath.join(base, target))
         if target.startswith("/") or where == ".." or where.startswith("../"):
-            raise _refuse(self._label, name, f"a link to {target!r} outside the tree")
+            raise self.refuse(name, f"a link to {target!r} outside the tree")
 
     def regular(self, name: str, size: int, stream: t.IO[bytes]) -> None:
         """Hash one regular file and copy it to the sink."""
         if self._total + size > self._limit:
             raise self._too_large(name)
-        out = self._sink(name, size)
+        out = self._open(name, size)
         digest, copied = hashlib.sha256(), 0
         try:
             while chunk := stream.read(_CHUNK):
@@ -120,14 +144,34 @@ class _Reader:
                     raise self._too_large(name)
                 digest.update(chunk)
                 if out is not None:
-                    out.write(chunk)
+                    self._write(out, chunk, name)
         finally:
             if out is not None:
-                out.close()
+                with contextlib.suppress(OSError):
+                    out.close()
         if copied != size:
             raise EOFError(f"{name} ends after {copied} of {size} bytes")
         self._total += copied
         self.files[name] = MemberFacts(sha256=digest.hexdigest(), size=copied)
+
+    def _open(self, name: str, size: int) -> t.BinaryIO | None:
+        try:
+            return self._sink(name, size)
+        except OSError as exc:
+            raise self._unwritable(name, exc) from exc
+
+    def _write(self, out: t.BinaryIO, chunk: bytes, name: str) -> None:
+        try:
+            out.write(chunk)
+            out.flush()
+        except OSError as exc:
+            raise self._unwritable(name, exc) from exc
+
+    def _unwritable(self, name: str, exc: OSError) -> ArtifactError:
+        return ArtifactError(
+            f"{self._label}: {name!r} cannot be written: {exc.strerror or exc}. Nothing was replaced.",
+            "Free space on that file system, or make it writable.",
+        )
 
     def _too_large(self, name: str) -> ArtifactError:
         return ArtifactError(
@@ -137,28 +181,96 @@ class _Reader:
         )
 
 
-def _read_tar(path: str, label: str, sink: Sink, limit: int) -> dict[str, MemberFacts]:
+class _Bounded(io.RawIOBase):
+    """A decompressed tar with headers of limited size: they are read as a whole, and compress well.
+
+    :ivar left: bytes that may still be read; C(None) while a content is read, which has its own limit.
+    """
+
+    def __init__(self, stream: t.IO[bytes]) -> None:
+        self._stream = stream
+        self.left: int | None = _MAX_HEADER
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        if self.left is not None:
+            if not 0 <= size <= self.left:
+                raise tarfile.ReadError(f"a header of more than {_MAX_HEADER} bytes")
+            self.left -= size
+        return self._stream.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+
+def _decompressed(path: str, magic: bytes) -> t.IO[bytes]:
+    if magic.startswith(b"\x1f\x8b"):
+        return t.cast("t.IO[bytes]", gzip.open(path))
+    if magic.startswith(b"BZh"):
+        return t.cast("t.IO[bytes]", bz2.open(path))
+    if magic.startswith((b"\xfd7zXZ\x00", b"\x5d\x00\x00")):
+        return t.cast("t.IO[bytes]", lzma.open(path))
+    return open(path, "rb")
+
+
+def _read_tar(path: str, magic: bytes, label: str, sink: Sink, limit: int) -> dict[str, MemberFacts]:
     reader = _Reader(label, sink, limit)
-    with tarfile.open(path, mode="r:*") as archive:
-        for member in archive:
-            name = reader.name(member.name)
-            if member.isdir():
-                continue
-            reader.once(name)
-            if member.issym() or member.islnk():
-                reader.link(name, member.linkname, member.issym())
-            elif member.isreg():
-                stream = archive.extractfile(member)
-                if stream is not None:
-                    with stream:
-                        reader.regular(name, member.size, stream)
-            else:
-                raise _refuse(label, member.name, "a device, pipe or other special file")
+    with contextlib.closing(_decompressed(path, magic)) as stream:
+        bounded = _Bounded(stream)
+        with tarfile.open(fileobj=t.cast("t.IO[bytes]", bounded), mode="r:") as archive:
+            while (member := archive.next()) is not None:
+                _read_member(reader, archive, member, bounded)
+                # It keeps all members otherwise, each with a copy of the settings for all.
+                archive.members = []
+                if len(archive.pax_headers) > _MAX_SETTINGS:
+                    raise tarfile.ReadError(f"more than {_MAX_SETTINGS} settings for all members")
+                bounded.left = _MAX_HEADER
     return reader.files
+
+
+def _read_member(
+    reader: _Reader, archive: tarfile.TarFile, member: tarfile.TarInfo, bounded: _Bounded
+) -> None:
+    name = reader.name(member.name)
+    if member.isdir():
+        return
+    reader.once(name)
+    if member.issym() or member.islnk():
+        reader.link(name, member.linkname, member.issym())
+    elif member.isreg():
+        content = archive.extractfile(member)
+        if content is not None:
+            bounded.left = None
+            with content:
+                reader.regular(name, member.size, content)
+    else:
+        raise reader.refuse(member.name, "a device, pipe or other special file")
+
+
+def _list_size(path: str) -> int:
+    """Bytes of a zip file's list of members, as its last record tells (APPNOTE.TXT 4.3.16)."""
+    with open(path, "rb") as stream:
+        end = stream.seek(0, io.SEEK_END)
+        stream.seek(max(0, end - 22 - 0xFFFF))
+        tail = stream.read()
+    at = tail.rfind(b"PK\x05\x06")
+    if at < 0 or len(tail) < at + 22:
+        raise zipfile.BadZipFile("it has no list of members")
+    return int(struct.unpack_from("<L", tail, at + 12)[0])
 
 
 def _read_zip(path: str, label: str, sink: Sink, limit: int) -> dict[str, MemberFacts]:
     reader = _Reader(label, sink, limit)
+    if _list_size(path) > _MAX_LIST:
+        raise zipfile.BadZipFile(f"its list of members has more than {_MAX_LIST >> 20} MiB")
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             name = reader.name(info.filename)
@@ -167,12 +279,16 @@ def _read_zip(path: str, label: str, sink: Sink, limit: int) -> dict[str, Member
             reader.once(name)
             kind = stat.S_IFMT(info.external_attr >> 16)
             if info.flag_bits & 0x1:
-                raise _refuse(label, name, "encrypted")
+                raise reader.refuse(name, "encrypted")
             if kind == stat.S_IFLNK:
-                reader.link(name, archive.read(info).decode("utf-8", "replace"), symbolic=True)
+                with archive.open(info) as stream:
+                    target = stream.read(_MAX_NAME + 1)
+                if len(target) > _MAX_NAME:
+                    raise reader.refuse(name, "a link to an endless name")
+                reader.link(name, target.decode("utf-8", "replace"), symbolic=True)
             elif kind in (0, stat.S_IFREG):
                 with archive.open(info) as stream:
                     reader.regular(name, info.file_size, stream)
             else:
-                raise _refuse(label, name, "a device, pipe or other special file")
+                raise reader.refuse(name, "a device, pipe or other special file")
     return reader.files

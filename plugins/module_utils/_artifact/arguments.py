@@ -66,6 +66,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "ca_path": {"type": "path"},
     "ca": {"type": "str"},
     "timeout": {"type": "int", "default": 30},
+    "deadline": {"type": "int", "default": 3600},
     "retries": {"type": "int", "default": 3},
     "record": {"type": "path", "default": record.DEFAULT_PATH},
     "work_dir": {"type": "path"},

@@ -16,83 +16,29 @@ import http.client
 import os
 import re
 import ssl
-import threading
+import stat
 import time
 import typing as t
 import urllib.error
 import urllib.parse
 import urllib.request
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.model import (
     ArtifactError,
     FileSpec,
 )
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.transport import (
+    Deadline,
+    Space,
+    opener,
+)
 
 CHUNK = 1 << 20
-# Left free beside every download, so that the host keeps working when the estimate is a little short.
-SPACE_MARGIN = 16 << 20
+# The largest release archive of the components installed here has about 0.1 GiB.
+MAX_DOWNLOAD_BYTES = 4 << 30
 _RETRIED_STATUS = (408, 425, 429, 500, 502, 503, 504)
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d*/(?:\d+|\*)")
-
-
-def free_bytes(path: str) -> int:
-    """Bytes that the file system of C(path) still gives to this process."""
-    stat = os.statvfs(path)
-    return stat.f_bavail * stat.f_frsize
-
-
-@dataclass
-class Space:
-    """Free space that parallel downloads have promised to use, per file system.
-
-    :param free: tells the free bytes at a path (replaced in tests).
-    """
-
-    free: t.Callable[[str], int] = free_bytes
-    _left: dict[int, int] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def reserve(self, directory: str, size: int, name: str) -> None:
-        """Promise C(size) bytes in C(directory).
-
-        :raises ArtifactError: when they are not there.
-        """
-        device = os.stat(directory).st_dev
-        with self._lock:
-            # What was free at first, less the promises: bytes that have arrived meanwhile are not counted twice.
-            now = self.free(directory)
-            available = min(now, self._left.get(device, now))
-            if size + SPACE_MARGIN > available:
-                raise ArtifactError(
-                    f"{name}: {size >> 20} MiB are needed in {directory}, {max(available, 0) >> 20} MiB are free"
-                    f" ({SPACE_MARGIN >> 20} MiB stay free for the host).",
-                    "Free space on that file system, or set work_dir to a larger one.",
-                    required_bytes=size + SPACE_MARGIN,
-                    free_bytes=max(available, 0),
-                )
-            self._left[device] = available - size
-
-
-class _SameHostHeaders(urllib.request.HTTPRedirectHandler):
-    """Follow redirects, but neither carry credentials to another host nor fall back from https to http."""
-
-    def __init__(self, private: t.Collection[str]) -> None:
-        self._private = {name.lower() for name in private}
-
-    def redirect_request(
-        self, req: urllib.request.Request, fp: t.Any, code: int, msg: str, headers: t.Any, newurl: str
-    ) -> urllib.request.Request | None:
-        old, new = urllib.parse.urlsplit(req.full_url), urllib.parse.urlsplit(newurl)
-        if old.scheme == "https" and new.scheme != "https":
-            raise urllib.error.HTTPError(
-                req.full_url, code, f"redirect from https to {new.scheme}", headers, fp
-            )
-        request = super().redirect_request(req, fp, code, msg, headers, newurl)
-        if request is not None and old.netloc != new.netloc:
-            for name in [key for key in request.headers if key.lower() in self._private]:
-                request.remove_header(name)
-        return request
 
 
 class _TransientError(Exception):
@@ -109,7 +55,7 @@ class _Part:
     def __init__(self, path: str, algorithms: t.Iterable[str]) -> None:
         self.path = path
         self.validator = ""
-        self.reserved = False
+        self.reserved = 0
         self._algorithms = tuple(dict.fromkeys(algorithms))
         self.restart()
 
@@ -120,10 +66,14 @@ class _Part:
         with open(self.path, "wb"):
             pass
 
-    def extend(self, read: t.Callable[[], bytes]) -> None:
-        """Append until C(read) gives nothing more."""
+    def extend(self, read: t.Callable[[], bytes], admit: t.Callable[[int], None]) -> None:
+        """Append until C(read) gives nothing more.
+
+        :param admit: is told the size that the part is about to have; it raises when that is too much.
+        """
         with open(self.path, "ab") as out:
             while chunk := read():
+                admit(self.size + len(chunk))
                 out.write(chunk)
                 self.size += len(chunk)
                 for item in self._hashes.values():
@@ -149,9 +99,11 @@ class Fetcher:
     :param ca_path: PEM file of authorities trusted beside the system's, or C(None).
     :param ca: such authorities themselves, in PEM form.
     :param timeout: seconds per connection attempt and per read.
+    :param deadline: seconds for a file, all attempts together.
     :param retries: further attempts after the first.
     :param headers: sent with each request to the first host.
     :param pause: seconds to wait before an attempt, by number of the attempt that failed.
+    :param limit: most bytes that a file may have.
     """
 
     def __init__(
@@ -159,12 +111,16 @@ class Fetcher:
         ca_path: str | None = None,
         ca: str | None = None,
         timeout: float = 30,
+        deadline: float = 3600,
         retries: int = 3,
         headers: t.Mapping[str, str] | None = None,
         space: Space | None = None,
         pause: t.Callable[[int], float] = lambda failed: min(0.5 * 2 ** (failed - 1), 10.0),
+        limit: int = MAX_DOWNLOAD_BYTES,
     ) -> None:
         self._timeout = timeout
+        self._seconds = deadline
+        self._limit = limit
         self._retries = retries
         self._headers = dict(headers or {})
         self.space = space or Space()
@@ -186,34 +142,34 @@ class Fetcher:
                     f"The authorities given as ca cannot be read as PEM certificates: {exc}.",
                     "Give the mirror's CA certificate, as its PEM file has it.",
                 ) from exc
-        # Proxies come from the environment (https_proxy, http_proxy, no_proxy).
-        self._opener = urllib.request.build_opener(
-            urllib.request.HTTPSHandler(context=context), _SameHostHeaders(self._headers)
-        )
+        self._context = context
 
     def fetch(self, spec: FileSpec, path: str) -> Fetched:
         """Download C(spec.url) to C(path) and verify it.
 
-        :raises ArtifactError: unreachable, refused, truncated, no space, or another checksum than expected. What was
-            downloaded is removed then.
+        :raises ArtifactError: unreachable, refused, truncated, too large, too slow, no space, or another checksum than
+            expected. What was downloaded is removed then.
         """
         try:
-            return self._fetch(spec, path)
+            with Deadline(self._seconds) as deadline:
+                return self._fetch(spec, path, deadline)
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(path)
             raise
 
-    def _fetch(self, spec: FileSpec, path: str) -> Fetched:
+    def _fetch(self, spec: FileSpec, path: str, deadline: Deadline) -> Fetched:
         part = _Part(path, (spec.checksum.algorithm, "sha256"))
         attempt, resumed, reason = 0, False, ""
         while attempt <= self._retries:
             if attempt:
-                time.sleep(self._pause(attempt))
+                time.sleep(min(self._pause(attempt), deadline.left()))
+            if deadline.passed or not deadline.left():
+                raise self._too_slow(spec, part)
             attempt += 1
             resumed = part.size > 0
             try:
-                self._transfer(spec, part)
+                self._transfer(spec, part, deadline)
             except _TransientError as exc:
                 reason = str(exc)
                 continue
@@ -221,9 +177,12 @@ class Fetcher:
                 reason = str(exc)
                 part.restart()
                 continue
+            # A connection that was closed at the deadline looks like the end of a transfer.
             actual = part.hexdigest(spec.checksum.algorithm)
             if actual == spec.checksum.digest:
                 return Fetched(path, part.size, part.hexdigest("sha256"), attempt)
+            if deadline.passed:
+                raise self._too_slow(spec, part)
             if resumed and attempt <= self._retries:
                 # The halves may stem from different files: once more, from the start.
                 reason = "the resumed download has another checksum"
@@ -238,6 +197,8 @@ class Fetcher:
                 found_checksum=f"{spec.checksum.algorithm}:{actual}",
                 expected_checksum=str(spec.checksum),
             )
+        if deadline.passed:
+            raise self._too_slow(spec, part)
         raise ArtifactError(
             f"{spec.name}: {spec.url} could not be downloaded in {attempt} attempt(s): {reason}. Nothing was replaced.",
             f"Check that {_host(spec.url)} is reachable from this host (name, route, firewall, proxy).",
@@ -245,7 +206,32 @@ class Fetcher:
             attempts=attempt,
         )
 
-    def _transfer(self, spec: FileSpec, part: _Part) -> None:
+    def _too_slow(self, spec: FileSpec, part: _Part) -> ArtifactError:
+        return ArtifactError(
+            f"{spec.name}: {spec.url} did not end within {self._seconds:g} s; {part.size} bytes arrived. Nothing was"
+            " replaced.",
+            f"Find out why {_host(spec.url)} is so slow, or use a mirror that is nearer.",
+            url=spec.url,
+        )
+
+    def _admit(self, spec: FileSpec, part: _Part, size: int, known: bool) -> None:
+        """Let a part grow to a size: within the limit, and on disk space that is there.
+
+        :param known: whether this is all; space is promised in steps otherwise.
+        """
+        if size > self._limit:
+            raise ArtifactError(
+                f"{spec.name}: {spec.url} has more than {self._limit >> 20} MiB, which no release file has. Nothing was"
+                " replaced.",
+                "Check that the URL names the intended release file.",
+                url=spec.url,
+            )
+        if size > part.reserved:
+            size = size if known else max(size, part.reserved + CHUNK)
+            self.space.reserve(os.path.dirname(part.path), size - part.reserved, spec.name)
+            part.reserved = size
+
+    def _transfer(self, spec: FileSpec, part: _Part, deadline: Deadline) -> None:
         """One attempt; continues where the part ends."""
         if spec.url.lower().startswith("file:"):
             self._copy(spec, part)
@@ -260,7 +246,8 @@ class Fetcher:
             if part.validator:
                 request.add_header("If-Range", part.validator)
         try:
-            with self._opener.open(request, timeout=self._timeout) as response:
+            own = opener(self._context, self._headers, deadline)
+            with own.open(request, timeout=min(self._timeout, deadline.left() + 1)) as response:
                 self._stream(spec, part, response)
         except urllib.error.HTTPError as exc:
             with exc:
@@ -305,13 +292,12 @@ class Fetcher:
         tag = response.headers.get("ETag", "")
         part.validator = tag if not tag.startswith("W/") else ""
         length = response.headers.get("Content-Length")
-        expected = int(length) if length and length.isdigit() else None
-        if expected is not None and not part.reserved:
-            self.space.reserve(os.path.dirname(part.path), expected, spec.name)
-            part.reserved = True
+        expected = int(length) if length and re.fullmatch(r"[0-9]{1,18}", length) else None
         start = part.size
+        if expected is not None:
+            self._admit(spec, part, start + expected, known=True)
         # read1 hands over what has arrived, so that a broken connection leaves it for the next attempt.
-        part.extend(lambda: response.read1(CHUNK))
+        part.extend(lambda: response.read1(CHUNK), lambda size: self._admit(spec, part, size, known=False))
         if expected is not None and part.size - start < expected:
             raise _TransientError(f"truncated: {part.size} of {start + expected} bytes arrived")
 
@@ -324,10 +310,17 @@ class Fetcher:
                 "Correct the URL.",
             )
         try:
-            self.space.reserve(os.path.dirname(part.path), os.path.getsize(source), spec.name)
+            info = os.stat(source)
+            if not stat.S_ISREG(info.st_mode):
+                raise ArtifactError(
+                    f"{spec.name}: {source} is not a regular file.", "Correct the URL.", url=spec.url
+                )
+            self._admit(spec, part, info.st_size, known=True)
             with open(source, "rb") as stream:
                 part.restart()
-                part.extend(lambda: stream.read(CHUNK))
+                part.extend(
+                    lambda: stream.read(CHUNK), lambda size: self._admit(spec, part, size, known=False)
+                )
         except OSError as exc:
             if exc.errno == errno.ENOSPC:
                 raise _no_space(spec, part.path) from exc

@@ -19,17 +19,14 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.archive import read_archive
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.download import (
-    Fetched,
-    Fetcher,
-    Space,
-)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.download import Fetched, Fetcher
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.model import (
     ArtifactError,
     Contents,
     FileSpec,
     clean_member,
 )
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.transport import Space
 
 STAGE_PREFIX = ".bmk-artifact-"
 # A run that was killed leaves its stage behind. One that is at work holds a lock on it, but for its very first moment.

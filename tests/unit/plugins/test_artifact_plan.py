@@ -14,11 +14,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact import journal, record
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.archive import read_archive
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.download import (
-    SPACE_MARGIN,
-    Fetcher,
-    Space,
-)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.download import Fetcher
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.model import (
     ArtifactError,
     Checksum,
@@ -32,6 +28,10 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.pla
     UNKNOWN,
     plan_files,
     unpacked_names,
+)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.transport import (
+    SPACE_MARGIN,
+    Space,
 )
 
 A, B, C = ("a" * 64, "b" * 64, "c" * 64)
