@@ -183,6 +183,11 @@ facts:
           common_name: kubernetes-admin
           organizations: ["kubeadm:cluster-admins"]
           subject_kind: kubeconfig
+    unread:
+      description: Files that may have such certificates, and could not be read, so that checks are undecided.
+      type: list
+      elements: dict
+      sample: [{path: /etc/kubernetes/super-admin.conf, reason: "line 12: a value beyond this reader: |"}]
 """
 
 import os

@@ -155,7 +155,8 @@ def facts_of(reader: Reader) -> dict[str, t.Any]:
         return facts.cluster_facts(reader)
     except Exception as exc:  # noqa: BLE001 - as in evaluate
         text = f"the facts of this host could not be read: {type(exc).__name__}: {exc}"
-        return {"api_server": None, "kubelet": None, "certificates": [], "errors": [text]}
+        unread = [{"path": "", "reason": text}]
+        return {"api_server": None, "kubelet": None, "certificates": [], "unread": unread}
 
 
 def node_name(reader: Reader) -> str:

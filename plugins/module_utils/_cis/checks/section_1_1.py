@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import re
 import typing as t
+from dataclasses import replace
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host import etcd, kubelet
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host import etcd, keys, kubelet
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.arguments import Arguments
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.files import (
     Found,
@@ -43,7 +44,12 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model im
 
 Evaluate = t.Callable[[Reader], Result]
 
-_PKI = "/etc/kubernetes/pki"
+_KUBERNETES = "/etc/kubernetes"
+_PKI = f"{_KUBERNETES}/pki"
+_KUBECONFIGS = tuple(
+    f"{_KUBERNETES}/{name}.conf"
+    for name in ("admin", "super-admin", "scheduler", "controller-manager", "kubelet")
+)
 # Directories that have more than certificates: only the files that a program names are checked there.
 _SHARED = (
     "/",
@@ -60,7 +66,6 @@ _CNI = "/etc/cni/net.d"
 _CONF_DIR = re.compile(r"""^\s*(?:cni\.)?conf_dir\s*=\s*["']([^"']+)["']""", re.MULTILINE)
 _NETWORK_DIR = re.compile(r"""^\s*network_dir\s*=\s*["']([^"']+)["']""", re.MULTILINE)
 _IMPORTS = re.compile(r"^\s*imports\s*=\s*\[([^\]]*)\]", re.MULTILINE)
-_PRIVATE_KEY = b"PRIVATE KEY-----"
 _PKI_FLAGS = {
     API_SERVER: (
         "client-ca-file",
@@ -112,8 +117,16 @@ def manifests(reader: Reader, program: str) -> tuple[str, list[FileFact]]:
             found.append(fact)
         elif fact.kind != "file" or "/" in inner or inner.startswith("."):
             continue
-        elif inner == f"{program}.yaml" or runs.search(_text(reader, fact.path)):
+        elif inner == f"{program}.yaml":
             found.append(fact)
+        else:
+            try:
+                text = reader.read(fact.path).decode("utf-8", "replace")
+            except OSError as exc:
+                found.append(replace(fact, error=exc.strerror or str(exc)))
+                continue
+            if runs.search(text):
+                found.append(fact)
     return directory, found
 
 
@@ -320,15 +333,17 @@ def _directories(named: t.Iterable[str]) -> list[str]:
     return [path for path in wanted if not any(path.startswith(f"{other}/") for other in wanted)]
 
 
-def _pki(reader: Reader) -> list[Target]:
-    """All files in the directories of certificates, and those that programs name elsewhere."""
-    named = {path: target(reader, path, process) for path, process in _named_files(reader).items()}
+def _pki(reader: Reader) -> list[tuple[Target, Process | None]]:
+    """All files in the directories of certificates, and those that programs name elsewhere, with who sees them."""
+    named = {path: (target(reader, path, owner), owner) for path, owner in _named_files(reader).items()}
     # A path that is another file on the host, or none, is not in a directory of the host.
-    directories = _directories(path for path, item in named.items() if item.fixable)
-    found = {fact.path: Target(fact) for directory in directories for fact in reader.walk(directory)}
-    for path, item in named.items():
-        found.setdefault(path, item)
-    return [item for item in found.values() if item.fact.error or item.fact.kind != "missing"]
+    directories = _directories(path for path, (item, _owner) in named.items() if item.fixable)
+    found: dict[str, tuple[Target, Process | None]] = {
+        fact.path: (Target(fact), None) for directory in directories for fact in reader.walk(directory)
+    }
+    for path, (item, owner) in named.items():
+        found.setdefault(path, (item, None if item.fixable else owner))
+    return [pair for pair in found.values() if pair[0].fact.error or pair[0].fact.kind != "missing"]
 
 
 def _no_pki(reader: Reader, check_id: str) -> Result:
@@ -345,30 +360,42 @@ def _no_pki(reader: Reader, check_id: str) -> Result:
 
 
 def _pki_all(reader: Reader, check_id: str) -> Found:
-    return _pki(reader) or _no_pki(reader, check_id)
+    return [item for item, _owner in _pki(reader)] or _no_pki(reader, check_id)
 
 
-def _is_pki(fact: FileFact) -> bool:
-    return fact.kind == "file" and fact.path.endswith((".crt", ".key", ".pem", ".pub"))
+def _outside(reader: Reader) -> t.Iterator[tuple[Target, Process | None]]:
+    """Other files in kubeadm's directory, as copies of keys are left behind there. Its kubeconfigs have own checks."""
+    for fact in reader.walk(_KUBERNETES):
+        if not fact.path.startswith(f"{_PKI}/") and fact.path not in _KUBECONFIGS:
+            yield Target(fact), None
 
 
-def _holds_key(reader: Reader, path: str) -> bool:
-    if path.endswith(".key"):
-        return True
+def _held(reader: Reader, item: Target, owner: Process | None) -> tuple[str, Target]:
+    """What a file holds, and the file; an error of reading it becomes one of the file."""
+    fact = item.fact
+    if fact.error or fact.kind != "file":
+        return keys.OTHER, item
     try:
-        return _PRIVATE_KEY in reader.read(path)
-    except OSError:
-        return False
+        kind = keys.kind_of(keys.content(reader, fact.path, owner))
+    except OSError as exc:
+        return keys.OTHER, replace(item, fact=replace(fact, error=exc.strerror or str(exc)))
+    if fact.path.endswith(keys.OF_KEY):
+        kind = keys.KEY
+    elif kind != keys.KEY and fact.path.endswith(keys.OF_CERTIFICATE):
+        kind = keys.CERTIFICATE
+    return kind, item
 
 
-def _pki_files(keys: bool, allowed: int) -> t.Callable[[Reader, str], Found]:
+def _pki_files(wanted: str, allowed: int) -> t.Callable[[Reader, str], Found]:
+    """Files that hold keys or certificates, whatever they are called; what cannot be read may hold either."""
+
     def find(reader: Reader, check_id: str) -> Found:
-        found = [
-            Target(item.fact, allowed, fixable=item.fixable)
-            for item in _pki(reader)
-            if item.fact.error or (_is_pki(item.fact) and _holds_key(reader, item.fact.path) == keys)
-        ]
-        return found or _no_pki(reader, check_id)
+        found: dict[str, Target] = {}
+        for item, owner in (*_pki(reader), *(_outside(reader) if wanted == keys.KEY else ())):
+            kind, read = _held(reader, item, owner)
+            if kind == wanted or read.fact.error:
+                found.setdefault(read.fact.path, Target(read.fact, allowed, fixable=read.fixable))
+        return list(found.values()) or _no_pki(reader, check_id)
 
     return find
 
@@ -439,8 +466,8 @@ CHECKS: t.Mapping[str, Evaluate] = {
     "1.1.11": mode_check("1.1.11", _data_dir),
     "1.1.12": _data_owner,
     "1.1.19": owner_check("1.1.19", _pki_all),
-    "1.1.20": mode_check("1.1.20", _pki_files(keys=False, allowed=0o644)),
-    "1.1.21": mode_check("1.1.21", _pki_files(keys=True, allowed=0o600)),
+    "1.1.20": mode_check("1.1.20", _pki_files(keys.CERTIFICATE, allowed=0o644)),
+    "1.1.21": mode_check("1.1.21", _pki_files(keys.KEY, allowed=0o600)),
 }
 #: Checks that apply to an external etcd as well.
 OF_ETCD = ("1.1.7", "1.1.8", "1.1.11", "1.1.12", "1.1.19", "1.1.20", "1.1.21")

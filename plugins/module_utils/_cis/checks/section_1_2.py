@@ -317,17 +317,27 @@ def _extended_tokens(program: Program) -> Verdict:
 # --- etcd and encryption --------------------------------------------------------------------------------------------
 
 
+def _servers(program: Program, flag: str) -> t.Iterator[str]:
+    """URLs of etcd. Overrides have them behind the resource, separated by semicolons: C(/events#https://a;https://b)."""
+    for word in program.arguments.words(flag):
+        for url in word.rpartition("#")[2].split(";"):
+            yield url.strip()
+
+
 def _etcd(*flags: str, authority: bool = False) -> t.Callable[[Program], Verdict]:
     """A check of files for etcd, which are useless when the API server connects without TLS."""
     files = file_flag(*flags, authority=authority, without="The connection to etcd is not secured.")
 
     def evaluate(program: Program) -> Verdict:
         verdict = files(program)
-        bare = [word for word in program.arguments.words("etcd-servers") if word.startswith("http://")]
-        if not bare:
+        plain = []
+        for flag in ("etcd-servers", "etcd-servers-overrides"):
+            bare = [url for url in _servers(program, flag) if url.lower().startswith("http://")]
+            if bare:
+                plain.append(program.evidence(flag, "https", FAIL, ",".join(bare)))
+        if not plain:
             return verdict
-        plain = program.evidence("etcd-servers", "https", FAIL, ",".join(bare))
-        evidence = (*verdict.evidence, plain)
+        evidence = (*verdict.evidence, *plain)
         return Verdict(FAIL, "The API server connects to etcd without TLS.", evidence, verdict.literal)
 
     return evaluate

@@ -12,6 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host import structured
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.arguments import truth_of
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.programs import (
     Program,
     Undecided,
@@ -64,14 +65,16 @@ def _gates(program: Program) -> dict[str, bool]:
     """Feature gates that are set; each may have a component as prefix, kube by default."""
     gates = {}
     for name, value in program.arguments.mapping("feature-gates").items():
-        if value.lower() not in ("true", "false", "t", "f", "1", "0"):
+        try:
+            on = truth_of(value, name)
+        except ValueError as exc:
             raise Undecided(
-                f"--feature-gates has {name}={value}, which is not a boolean. Inspect the process.",
+                f"--feature-gates has {exc}. Inspect the process.",
                 program.evidence("feature-gates", "true or false", ""),
-            )
+            ) from exc
         component, _colon, gate = name.rpartition(":")
         if component in ("", "kube"):
-            gates[gate] = value.lower() in ("true", "t", "1")
+            gates[gate] = on
     return gates
 
 

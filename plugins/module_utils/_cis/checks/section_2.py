@@ -76,16 +76,27 @@ def _verdict(good: bool, literal: bool, reason: str, *evidences: Evidence) -> Ve
     return PASS if good else FAIL, PASS if literal else FAIL, reason, evidences
 
 
-def _urls(settings: etcd.Settings, peer: bool) -> tuple[bool, Evidence]:
+#: Every option that makes etcd listen for clients or members, with its default. C(listen-metrics-urls) is none: it
+#: serves metrics and health, but no data.
+_LISTENERS = {
+    False: {"listen-client-urls": "http://localhost:2379", "listen-client-http-urls": ""},
+    True: {"listen-peer-urls": "http://localhost:2380"},
+}
+
+
+def _urls(settings: etcd.Settings, peer: bool) -> tuple[bool, tuple[Evidence, ...]]:
     """Whether etcd listens with TLS only: certificates do nothing for an http URL."""
-    name = "listen-peer-urls" if peer else "listen-client-urls"
-    default = "http://localhost:2380" if peer else "http://localhost:2379"
-    text, source = settings.text(name)
-    urls = [url.strip() for url in (text or default).split(",") if url.strip()]
-    good = all(url.startswith(("https://", "unixs://", "unix://")) for url in urls)
-    shown = ",".join(urls) + ("" if text else " (default)")
-    source = source or settings.file or f"process {ETCD}"
-    return good, Evidence(source, f"--{name}", shown, "https only", PASS if good else FAIL)
+    found = []
+    for name, default in _LISTENERS[peer].items():
+        text, source = settings.text(name)
+        urls = [url.strip() for url in (text or default).split(",") if url.strip()]
+        if not urls:
+            continue
+        good = all(url.startswith(("https://", "unixs://", "unix://")) for url in urls)
+        shown = ",".join(urls) + ("" if text else " (default)")
+        source = source or settings.file or f"process {ETCD}"
+        found.append(Evidence(source, f"--{name}", shown, "https only", PASS if good else FAIL))
+    return all(item.status == PASS for item in found), tuple(found)
 
 
 def _key_pair(peer: bool) -> t.Callable[[Reader, etcd.Settings], Verdict]:
@@ -103,7 +114,7 @@ def _key_pair(peer: bool) -> t.Callable[[Reader, etcd.Settings], Verdict]:
         else:
             reason = f"etcd has a certificate, but also listens for {whom} without TLS."
         seen = (_seen(settings, name, "a file", given[name]) for name in names)
-        return _verdict(both and safe, both, reason, *seen, urls)
+        return _verdict(both and safe, both, reason, *seen, *urls)
 
     return evaluate
 
@@ -133,7 +144,7 @@ def _client_auth(peer: bool) -> t.Callable[[Reader, etcd.Settings], Verdict]:
             reason,
             _seen(settings, f"{prefix}client-cert-auth", "true", demanded),
             _seen(settings, f"{prefix}trusted-ca-file", "a file"),
-            urls,
+            *urls,
         )
 
     return evaluate
@@ -179,13 +190,18 @@ def _client_ca(reader: Reader) -> tuple[str, Process | None, str]:
     """File with the cluster's client CA, the process that uses it, and where that was read.
 
     On the host of an external etcd there is no API server; its kubelet has the same CA.
+
+    :raises _UnreadError: when the kubelet's configuration cannot be read.
     """
     for process in reader.processes(API_SERVER):
         path = Arguments(process.argv).last("client-ca-file")
         if path:
             return path, process, f"--client-ca-file of {API_SERVER}"
     for process in reader.processes(KUBELET):
-        for layer in reversed(kubelet.from_files(reader, process).layers):
+        known = kubelet.from_files(reader, process)
+        if known.problem:
+            raise _UnreadError(f"The kubelet's client CA is not known: {known.problem}")
+        for layer in reversed(known.layers):
             path = kubelet.lookup(layer.values, ("authentication", "x509", "clientCAFile"))[1]
             if path:
                 return str(path), process, f"clientCAFile of {KUBELET}"
@@ -199,8 +215,8 @@ def _own_ca(reader: Reader, settings: etcd.Settings) -> Verdict:
     seen = _seen(settings, "trusted-ca-file", "a dedicated CA", None if path else False)
     if not path:
         return _verdict(False, False, "etcd has no CA to verify clients.", seen)
-    other, owner, origin = _client_ca(reader)
     try:
+        other, owner, origin = _client_ca(reader)
         own = _fingerprints(reader, path, settings.process)
         shown = Evidence(path, "sha256", ", ".join(sorted(own)), "not the cluster's CA")
         if not other:
@@ -217,7 +233,7 @@ def _own_ca(reader: Reader, settings: etcd.Settings) -> Verdict:
         return (
             ERROR,
             ERROR,
-            f"{exc}. Expected a PEM file with certificates that root can read.",
+            f"{exc}. Expected files that root can read, and certificates in PEM.",
             (seen,),
         )
     good = not own & theirs

@@ -152,8 +152,29 @@ def _kubelet(
     return evaluate_field
 
 
+def _of_kind(setting: Setting, kind: type, told: str) -> t.Any:
+    """The value, C(None) when it is not set. :raises Unknown: for another kind, which stops a kubelet."""
+    value = setting.value
+    if value is None or (isinstance(value, kind) and (kind is bool or not isinstance(value, bool))):
+        return value
+    raise Unknown(
+        f"{setting.key} is {value!r} in {setting.source}, which is not {told}. The kubelet cannot have started with it:"
+        " correct it and audit again."
+    )
+
+
+def _truth(setting: Setting) -> bool | None:
+    value: bool | None = _of_kind(setting, bool, "a boolean")
+    return value
+
+
+def _number(setting: Setting) -> int | None:
+    value: int | None = _of_kind(setting, int, "an integer")
+    return value
+
+
 def _anonymous(reader: Reader, known: Settings, setting: Setting) -> Evaluation:
-    good = setting.value is False or setting.value is None
+    good = not _truth(setting)
     reason = "The kubelet rejects anonymous requests." if good else "The kubelet accepts anonymous requests."
     # Literally, it has to be set, although it is false by default with a file.
     return Evaluation(
@@ -180,7 +201,7 @@ def _ca(reader: Reader, known: Settings, setting: Setting) -> Evaluation:
 
 
 def _read_only_port(reader: Reader, known: Settings, setting: Setting) -> Evaluation:
-    good = not setting.value
+    good = not _number(setting)
     reason = "is closed" if good else f"is open: {setting.value}"
     return Evaluation(good, f"The read-only port of the kubelet {reason}.", "0, or not set")
 
@@ -204,13 +225,13 @@ def _idle_timeout(reader: Reader, known: Settings, setting: Setting) -> Evaluati
 
 
 def _utility_chains(reader: Reader, known: Settings, setting: Setting) -> Evaluation:
-    good = setting.value is True
+    good = _truth(setting) is True
     reason = "manages its iptables chains" if good else "does not manage its iptables chains"
     return Evaluation(good, f"The kubelet {reason}.", "true, or not set")
 
 
 def _event_rate(reader: Reader, known: Settings, setting: Setting) -> Evaluation:
-    rate = setting.value if isinstance(setting.value, int) else 0
+    rate = _number(setting) or 0
     good = rate >= _LEAST_EVENTS
     if good:
         reason = f"The kubelet sends up to {rate} events a second."
@@ -297,7 +318,7 @@ def _serving(reader: Reader, known: Settings, setting: Setting) -> Evaluation:
 
 
 def _client_rotation(reader: Reader, known: Settings, setting: Setting) -> Evaluation:
-    good = setting.value is True
+    good = _truth(setting) is True
     reason = "rotates its client certificate" if good else "does not rotate its client certificate"
     literal = good or not setting.written
     return Evaluation(good, f"The kubelet {reason}.", "true", literal=literal)
@@ -306,7 +327,7 @@ def _client_rotation(reader: Reader, known: Settings, setting: Setting) -> Evalu
 def _server_rotation(reader: Reader, known: Settings, setting: Setting) -> Evaluation:
     gate = known.gate("RotateKubeletServerCertificate")
     on = gate.value is True
-    bootstrap = setting.value is True
+    bootstrap = _truth(setting) is True
     own = _given(known, "tlsCertFile", "kubelet.crt")
     more = (Evidence(gate.source, gate.key, gate.value, "true", PASS if on else FAIL),)
     expected = "true"
@@ -357,14 +378,15 @@ def _ciphers(reader: Reader, known: Settings, setting: Setting) -> Evaluation:
 
 
 def _pids(reader: Reader, known: Settings, setting: Setting) -> Evaluation:
-    value = setting.value if isinstance(setting.value, int) else -1
+    number = _number(setting)
+    value = -1 if number is None else number
     good = value > 0
     reason = f"A Pod may have {value} processes." if good else "A Pod may have any number of processes."
     return Evaluation(good, reason, "more than 0", literal=setting.written)
 
 
 def _seccomp(reader: Reader, known: Settings, setting: Setting) -> Evaluation:
-    good = setting.value is True
+    good = _truth(setting) is True
     name = "RuntimeDefault" if good else "Unconfined"
     reason = f"Pods without a seccomp profile run with {name}."
     literal = setting.written or "seccomp-default" in known.arguments

@@ -22,6 +22,15 @@ _VALUE = re.compile(r"-(?:\d|$)")
 _FALSE = frozenset({"0", "f", "false", "FALSE", "False", "F"})
 
 
+def truth_of(value: str, name: str) -> bool:
+    """A boolean as Go parses it. :raises ValueError: when it is none."""
+    if value in _TRUE:
+        return True
+    if value in _FALSE:
+        return False
+    raise ValueError(f"{name}={value} is not a boolean")
+
+
 class Arguments:
     """The flags of a command line.
 
@@ -73,13 +82,7 @@ class Arguments:
         :raises ValueError: when it is invalid; the program would not have started.
         """
         value = self.last(name)
-        if value is None:
-            return None
-        if value in _TRUE:
-            return True
-        if value in _FALSE:
-            return False
-        raise ValueError(f"--{self._normal(name)}={value} is not a boolean")
+        return None if value is None else truth_of(value, f"--{self._normal(name)}")
 
     def mapping(self, name: str) -> dict[str, str]:
         """Pairs of a flag such as C(--feature-gates=A=true,B=false); the last value of a name counts."""

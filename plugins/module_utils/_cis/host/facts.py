@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import posixpath
 import typing as t
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host import (
     admission,
     audit_policy,
+    keys,
     kubelet,
     structured,
 )
@@ -23,20 +25,39 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.pro
     Program,
     Undecided,
 )
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.reader import API_SERVER, Reader
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.reader import (
+    API_SERVER,
+    FileFact,
+    Reader,
+)
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import x509, yaml
 
 _DIRECTORY = "/etc/kubernetes"
 _PKI = f"{_DIRECTORY}/pki"
+# Usages of the extension keyUsage; all others are extended ones.
+_BASIC = frozenset(
+    {
+        *(
+            "digital signature",
+            "content commitment",
+            "key encipherment",
+            "data encipherment",
+            "key agreement",
+        ),
+        *("cert sign", "crl sign", "encipher only", "decipher only"),
+    }
+)
 _T = t.TypeVar("_T")
 
 
 def cluster_facts(reader: Reader) -> dict[str, t.Any]:
     """Facts of one host; its state never raises."""
+    certificates, unread = _certificates(reader)
     return {
         "api_server": _api_server(reader),
         "kubelet": _kubelet(reader),
-        "certificates": _certificates(reader),
+        "certificates": certificates,
+        "unread": unread,
     }
 
 
@@ -101,35 +122,108 @@ def _kubelet(reader: Reader) -> dict[str, bool | None] | None:
 # --- certificates ---------------------------------------------------------------------------------------------------
 
 
-def _certificates(reader: Reader) -> list[dict[str, t.Any]]:
-    """Client certificates in kubeadm's files; unreadable ones are omitted."""
-    found = []
-    for directory, ending in ((_DIRECTORY, ".conf"), (_PKI, ".crt")):
-        for fact in reader.walk(directory):
-            name = fact.path[len(directory) + 1 :]
-            if fact.kind != "file" or "/" in name or not name.endswith(ending):
-                continue
-            read = _of_kubeconfig if ending == ".conf" else _of_file
-            found += [_described(fact.path, pem, ending) for pem in read(reader, fact.path)]
-    return [item for item in found if item]
+class _Unread(Exception):  # noqa: N818 - an answer, not an error of this program
+    """A file may hold a client certificate, but could not be read; the text says why."""
 
 
-def _text(reader: Reader, path: str) -> str:
+def _certificates(reader: Reader) -> tuple[list[dict[str, t.Any]], list[dict[str, str]]]:
+    """Client certificates in kubeadm's directory, by content, and files that could not be read.
+
+    Certificates of other authorities, such as etcd's, mean nothing to the API server.
+    """
+    trusted, unread = _authorities(reader)
+    found: list[dict[str, t.Any]] = []
+    for fact in reader.walk(_DIRECTORY):
+        held, reason = _tried(reader, fact, trusted)
+        found += held
+        if reason:
+            unread.append({"path": fact.path, "reason": reason})
+    return found, unread
+
+
+def _tried(
+    reader: Reader, fact: FileFact, trusted: list[x509.Certificate]
+) -> tuple[list[dict[str, t.Any]], str]:
+    """Certificates in a file, and why it could not be read."""
+    if fact.error or fact.kind != "file":
+        return [], fact.error
     try:
-        return reader.read(path).decode()
-    except (OSError, UnicodeDecodeError):
-        return ""
+        return _held(reader, fact.path, trusted), ""
+    except _Unread as exc:
+        return [], str(exc)
 
 
-def _of_file(reader: Reader, path: str) -> list[str]:
-    return [_text(reader, path)]
-
-
-def _of_kubeconfig(reader: Reader, path: str) -> list[str]:
+def _authorities(reader: Reader) -> tuple[list[x509.Certificate], list[dict[str, str]]]:
+    """The authorities that the API server trusts; empty, which filters nothing, when they are not known."""
+    paths = [(f"{_PKI}/ca.crt", None)]
+    for process in reader.processes(API_SERVER):
+        path = Program(reader, process).value("client-ca-file")
+        if path:
+            paths = [(path, process)]
     try:
-        whole = yaml.load(_text(reader, path))
-    except yaml.YamlError:
+        return x509.parse_bundle(reader.read(*paths[0]).decode("ascii", "replace")), []
+    except FileNotFoundError:
+        return [], []
+    except (OSError, x509.CertificateError) as exc:
+        return [], [{"path": paths[0][0], "reason": _reason(exc)}]
+
+
+def _reason(exc: Exception) -> str:
+    return exc.strerror or str(exc) if isinstance(exc, OSError) else str(exc)
+
+
+def _data(reader: Reader, path: str) -> bytes:
+    try:
+        return keys.content(reader, path)
+    except OSError as exc:
+        raise _Unread(_reason(exc)) from exc
+
+
+def _held(reader: Reader, path: str, trusted: list[x509.Certificate]) -> list[dict[str, t.Any]]:
+    data = _data(reader, path)
+    kubeconfig = keys.names_certificate(data) or (path.endswith(".conf") and bool(data))
+    if kubeconfig:
+        texts = _of_kubeconfig(reader, path, data)
+    elif b"-----BEGIN CERTIFICATE-----" in data:
+        texts = [data.decode("ascii", "replace")]
+    elif path.endswith(".crt"):
+        raise _Unread("no PEM certificate")
+    else:
         return []
+    return [
+        {
+            "path": path,
+            "common_name": certificate.common_name,
+            "organizations": list(certificate.organizations),
+            "subject_kind": "kubeconfig" if kubeconfig else "file",
+        }
+        for text in texts
+        for certificate in _parsed(text)
+        if _is_client(certificate) and (not trusted or any(x509.issued_by(certificate, ca) for ca in trusted))
+    ]
+
+
+def _parsed(text: str) -> list[x509.Certificate]:
+    try:
+        return x509.parse_bundle(text)
+    except x509.CertificateError as exc:
+        raise _Unread(str(exc)) from exc
+
+
+def _is_client(certificate: x509.Certificate) -> bool:
+    """Whether Go takes it as a client certificate: without any extended usage, it may be used for everything."""
+    extended = {
+        usage for usage in certificate.key_usages if usage not in _BASIC and not usage.startswith("bit ")
+    }
+    return not certificate.is_ca and (not extended or bool(extended & {"client auth", "any"}))
+
+
+def _of_kubeconfig(reader: Reader, path: str, data: bytes) -> list[str]:
+    """The client certificates of a kubeconfig. :raises _Unread: for what Kubernetes may read, and this does not."""
+    try:
+        whole = yaml.load(data.decode())
+    except (yaml.YamlError, UnicodeDecodeError) as exc:
+        raise _Unread(str(exc)) from exc
     users = whole.get("users") if isinstance(whole, dict) else None
     found = []
     for item in users if isinstance(users, list) else []:
@@ -137,25 +231,14 @@ def _of_kubeconfig(reader: Reader, path: str) -> list[str]:
         if not isinstance(user, dict):
             continue
         if user.get("client-certificate-data"):
+            # Go's decoder leaves out line breaks.
+            text = str(user["client-certificate-data"]).replace("\n", "").replace("\r", "")
             try:
-                found.append(base64.b64decode(str(user["client-certificate-data"]), validate=True).decode())
-            except (binascii.Error, ValueError):
-                continue
+                found.append(base64.b64decode(text, validate=True).decode("ascii", "replace"))
+            except (binascii.Error, ValueError) as exc:
+                raise _Unread("client-certificate-data is not base64") from exc
         elif user.get("client-certificate"):
-            found.append(_text(reader, str(user["client-certificate"])))
+            named = posixpath.join(posixpath.dirname(path), str(user["client-certificate"]))
+            if reader.stat(named).kind != "missing" or reader.stat(named).error:
+                found.append(_data(reader, named).decode("ascii", "replace"))
     return found
-
-
-def _described(path: str, pem: str, ending: str) -> dict[str, t.Any] | None:
-    try:
-        certificate = x509.parse_pem(pem)
-    except x509.CertificateError:
-        return None
-    if certificate.is_ca or "client auth" not in certificate.key_usages:
-        return None
-    return {
-        "path": path,
-        "common_name": certificate.common_name,
-        "organizations": list(certificate.organizations),
-        "subject_kind": "kubeconfig" if ending == ".conf" else "file",
-    }

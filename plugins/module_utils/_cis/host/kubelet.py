@@ -17,7 +17,10 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, replace
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.arguments import Arguments
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.arguments import (
+    Arguments,
+    truth_of,
+)
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.reader import (
     KUBELET,
     FileFact,
@@ -233,7 +236,7 @@ def document(reader: Reader, path: str, process: Process | None) -> dict[str, t.
 
     :raises OSError: when it cannot be read. :raises ValueError: when it is not such a file.
     """
-    value = yaml.load(reader.read(path, process).decode("utf-8", "replace"))
+    value = yaml.load(reader.read(path, process).decode())
     if not isinstance(value, dict):
         raise ValueError("it is not a mapping")
     return value
@@ -267,7 +270,7 @@ def _flag_layer(arguments: Arguments) -> Layer:
         for step in path[:-1]:
             inner = inner.setdefault(step, {})
         inner[path[-1]] = value
-    gates = {name: text.lower() == "true" for name, text in arguments.mapping("feature-gates").items()}
+    gates = {name: truth_of(text, name) for name, text in arguments.mapping("feature-gates").items()}
     if gates:
         values["featureGates"] = gates
     return Layer(SOURCE, values, flags=True)

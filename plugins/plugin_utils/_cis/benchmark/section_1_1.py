@@ -66,6 +66,20 @@ CHECKS: tuple[Check, ...] = (
     file_mode("1.1.17", CONTROL_PLANE, "Controller manager kubeconfig", "0600"),
     file_owner("1.1.18", CONTROL_PLANE, "Controller manager kubeconfig"),
     file_owner("1.1.19", CONTROL_PLANE, "Control-plane certificates and keys", _PKI),
-    file_mode("1.1.20", CONTROL_PLANE, "Control-plane certificates", "0644", f"{_PKI} Files *.crt.", MANUAL),
-    file_mode("1.1.21", CONTROL_PLANE, "Control-plane private keys", "0600", f"{_PKI} Files *.key.", MANUAL),
+    file_mode(
+        "1.1.20",
+        CONTROL_PLANE,
+        "Control-plane certificates",
+        "0644",
+        f"{_PKI} Files that hold certificates or public keys.",
+        MANUAL,
+    ),
+    file_mode(
+        "1.1.21",
+        CONTROL_PLANE,
+        "Control-plane private keys",
+        "0600",
+        f"{_PKI} Files that hold private keys, under any name, there and elsewhere in /etc/kubernetes.",
+        MANUAL,
+    ),
 )

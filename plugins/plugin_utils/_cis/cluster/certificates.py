@@ -14,11 +14,13 @@ import binascii
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model import Evidence
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats.x509 import (
     CertificateError,
     parse_pem,
 )
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.snapshot import (
+    Object,
     Snapshot,
     name_of,
 )
@@ -61,14 +63,37 @@ def issued(snapshot: Snapshot) -> t.Iterator[Issued]:
 def on_hosts(snapshot: Snapshot) -> t.Iterator[Issued]:
     """Certificates that C(cis_node) found in files."""
     for facts in snapshot.nodes:
-        found = facts.get("certificates") or ()
-        # The kubelet's own certificate has the name of the host.
-        names = (str(entry.get("common_name") or "") for entry in found)
-        host = next((name[len(_NODE) :] + ":" for name in names if name.startswith(_NODE)), "")
-        for entry in found:
+        host = _host(facts)
+        for entry in facts.get("certificates") or ():
             yield Issued(
                 f"{host}{entry.get('path') or ''}",
                 str(entry.get("common_name") or ""),
                 tuple(str(name) for name in entry.get("organizations") or ()),
                 file=True,
             )
+
+
+def unread(snapshot: Snapshot) -> t.Iterator[Evidence]:
+    """Files of hosts that may hold a client certificate, and could not be read: what is in them is not known."""
+    for facts in snapshot.nodes:
+        for entry in facts.get("unread") or ():
+            yield Evidence(
+                f"{_host(facts)}{entry.get('path') or 'the facts'}",
+                "client certificates",
+                f"could not be read: {entry.get('reason') or ''}",
+                "a kubeconfig or a certificate that can be read",
+            )
+
+
+def _host(facts: Object) -> str:
+    """Name of the host with a colon: the kubelet's own certificate has it."""
+    names = (str(entry.get("common_name") or "") for entry in facts.get("certificates") or ())
+    return next((name[len(_NODE) :] + ":" for name in names if name.startswith(_NODE)), "")
+
+
+def undecided(evidence: t.Sequence[Evidence]) -> str:
+    """Why there is no verdict."""
+    return (
+        f"{len(evidence)} file(s) that may hold a client certificate could not be read, first {evidence[0].source}"
+        f" ({evidence[0].observed}). Write them as kubeadm does, or remove them, and run the playbook cis again."
+    )

@@ -66,8 +66,17 @@ def _by_server(server: Object, namespace: Object) -> Enforced:
         return Enforced(PRIVILEGED, f"the admission plugin {_PLUGIN} is disabled")
     config = server.get("pod_security") or {}
     known = bool(config) or not server.get("errors")
-    if name_of(namespace) in ((config.get("exemptions") or {}).get("namespaces") or ()):
+    exempt = config.get("exemptions") or {}
+    if name_of(namespace) in (exempt.get("namespaces") or ()):
         return Enforced(PRIVILEGED, "the configuration of the API server exempts the namespace")
+    for key, what in (
+        ("runtimeClasses", "Pods with the RuntimeClass"),
+        ("usernames", "Pods that are created by"),
+    ):
+        names = ", ".join(str(name) for name in exempt.get(key) or ())
+        if names:
+            # In every namespace, whatever its label says.
+            return Enforced(PRIVILEGED, f"the configuration of the API server exempts {what} {names}")
     label = labels_of(namespace).get(LABEL)
     if label is not None:
         return Enforced(_level(label), f"label {LABEL}={label}", known)

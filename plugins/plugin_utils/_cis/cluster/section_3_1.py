@@ -13,6 +13,7 @@ import datetime
 import typing as t
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.model import (
+    ERROR,
     FAIL,
     MANUAL,
     Evidence,
@@ -84,6 +85,9 @@ def client_certificates(snapshot: Snapshot) -> Result:
         return conclude(
             "3.1.1", evidence, good="", bad="{} client certificate(s) are not of Kubernetes' own components."
         )
+    unread = list(certificates.unread(snapshot))
+    if unread:
+        return Result("3.1.1", ERROR, certificates.undecided(unread), limited([*evidence, *unread]))
     hosts = "" if snapshot.all_hosts_known else f" Certificates on some hosts are not known. {ASK_HOSTS}."
     return Result(
         "3.1.1",

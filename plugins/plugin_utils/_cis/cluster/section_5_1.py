@@ -371,6 +371,9 @@ def masters_group(snapshot: Snapshot) -> Result:
     if not snapshot.all_hosts_known:
         found = f"{failures(evidence)} finding(s) so far, but certificates on some hosts are not known. {ASK_HOSTS}."
         return Result("5.1.7", ERROR, found, limited(evidence))
+    unread = list(certificates.unread(snapshot))
+    if unread and not failures(evidence):
+        return Result("5.1.7", ERROR, certificates.undecided(unread), limited([*evidence, *unread]))
     return conclude(
         "5.1.7",
         evidence,

@@ -109,6 +109,12 @@ def defaults(level: str, *exempt: str) -> Object:
     }
 
 
+def exempting(kind: str, *names: str) -> Object:
+    """A PodSecurityConfiguration that enforces the strictest level, except for some names of a kind."""
+    whole = defaults("restricted")
+    return {**whole, "exemptions": {**whole["exemptions"], kind: list(names)}}
+
+
 def role(name: str, *rules: Object, namespace: str = "") -> Object:
     return thing("Role" if namespace else "ClusterRole", name, namespace, rules=list(rules))
 

@@ -233,7 +233,7 @@ def test_unexpected_exception_in_facts_is_reported(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(audit.facts, "cluster_facts", broken)
     found = audit.facts_of(FakeReader())
-    assert found["api_server"] is None and "ValueError: surprise" in found["errors"][0]
+    assert found["api_server"] is None and "ValueError: surprise" in found["unread"][0]["reason"]
 
 
 def test_the_name_of_a_node() -> None:

@@ -529,6 +529,58 @@ CASES: list[Case] = [
         "fail",
         says=("both.pem",),
     ),
+    *(
+        Case(
+            "1.1.21",
+            "odd",
+            f"a copy called {name}",
+            having({name: File(held, mode=0o644)}),
+            "fail",
+            says=(name,),
+        )
+        for name, held in (
+            (f"{PKI}/ca.key.bak", KEY),
+            (f"{PKI}/old/ca.key~", KEY),
+            (f"{PKI}/ca.der", b"\x30\x82\x04\xa4\x02\x01\x00\x02\x82"),
+            (f"{PKI}/ca.p12", b"\x30\x82\x09\x51\x02\x01\x03\x30\x82"),
+            (f"{PKI}/secret.yaml", "tls.key: LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVktLS0tLQo=\n"),
+            ("/etc/kubernetes/pki.2026/sa.key", KEY),
+            ("/etc/kubernetes/admin.conf.old", "users: [{user: {client-key-data: eA==}}]\n"),
+        )
+    ),
+    *(
+        Case(
+            check_id,
+            "odd",
+            "a file that may be one",
+            having({f"{PKI}/x": File(unreadable=errno.EACCES)}),
+            "error",
+            says=(f"{PKI}/x", "cannot be read"),
+        )
+        for check_id in ("1.1.20", "1.1.21")
+    ),
+    Case(
+        "1.1.21",
+        "odd",
+        "a large file",
+        having({"/etc/kubernetes/tmp/db": File(unreadable=errno.EFBIG)}),
+        "pass",
+    ),
+    Case(
+        "1.1.20",
+        "odd",
+        "a certificate without a suffix",
+        having({f"{PKI}/ca": File(CERTIFICATE, 0o664)}),
+        "fail",
+    ),
+    Case(
+        "1.1.1",
+        "odd",
+        "a manifest that may be another's",
+        having({"/etc/kubernetes/manifests/x.yaml": File(unreadable=errno.EIO)}),
+        "error",
+        says=("manifests/x.yaml",),
+    ),
     Case(
         "1.1.21",
         "odd",

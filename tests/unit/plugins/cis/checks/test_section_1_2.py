@@ -528,6 +528,27 @@ CASES = [
     # 1.2.26
     Case("1.2.26", "pass", "a CA", api_server(), PASS, says=("etcd-ca",)),
     Case("1.2.26", "fail", "none", api_server(etcd_cafile=None), FAIL),
+    *(
+        Case(
+            check_id,
+            "odd",
+            "an override without TLS",
+            api_server(
+                "--etcd-servers-overrides=/events#https://a:1;https://b:1,/secrets#https://a:1;HTTP://b:1"
+            ),
+            FAIL,
+            PASS,
+            ("etcd-servers-overrides", "HTTP://b:1"),
+        )
+        for check_id in ("1.2.23", "1.2.26")
+    ),
+    Case(
+        "1.2.26",
+        "odd",
+        "overrides with TLS",
+        api_server("--etcd-servers-overrides=/events#https://a:1;https://b:1"),
+        PASS,
+    ),
     Case("1.2.26", "odd", "one of two without TLS", api_server("--etcd-servers=http://[::1]:1"), FAIL, PASS),
     # 1.2.27
     Case("1.2.27", "pass", "secretbox", api_server(), PASS, says=("secretbox, identity",)),

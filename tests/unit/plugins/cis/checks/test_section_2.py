@@ -172,6 +172,19 @@ def _transport(prefix: str, key_pair: str, auth: str, auto: str) -> list[Case]:
             host({flag: "false", trusted: None}, env={"ETCD_" + flag.upper().replace("-", "_"): "true"}),
             "fail",
         ),
+        Case(
+            auth,
+            "odd",
+            "another listener without TLS",
+            host(
+                {"listen-client-http-urls": "http://0.0.0.0:2382"}
+                if not prefix
+                else {urls: "http://10.0.0.1:1"}
+            ),
+            "fail",
+            literal="pass",
+            says=("without TLS",),
+        ),
         Case(auth, "odd", "http is never asked", host({urls: "http://10.0.0.1:1"}), "fail", literal="pass"),
         Case(auto, "pass", "said to be off", host({self_signed: "false"}), "pass"),
         Case(

@@ -65,6 +65,17 @@ CASES = [
         says=("rules[0].resource",),
     ),
     Case("3.2.1", "odd", "unknown level", api_server(put=also("{level: All}")), ERROR, says=("not a level",)),
+    *(
+        Case(
+            "3.2.2",
+            "odd",
+            f"a rule behind {name} in a comment",
+            api_server(put={PATH: AUDIT.replace("rules:\n", f"rules: # x{mark}- level: None\n")}),
+            ERROR,
+            says=("beyond this reader",),
+        )
+        for name, mark in (("LS", "\u2028"), ("PS", "\u2029"), ("NEL", "\x85"), ("CR", "\r"))
+    ),
     Case("3.2.2", "pass", "all of it", api_server(), PASS, says=("kinds of requests",)),
     Case("3.2.2", "pass", "metadata of all", api_server(put=policy("- level: Metadata\n")), PASS),
     Case("3.2.2", "fail", "stock", api_server(base=STOCK), FAIL),

@@ -136,6 +136,12 @@ def without() -> FakeReader:
     return FakeReader(files={CA_FILE: File(CLUSTER.pem)})
 
 
+def written(text: str) -> Callable[[], FakeReader]:
+    """The kubelet of a file, as somebody wrote it, that does not answer."""
+    given = HOST.with_(running=(process("kubelet", *ARGUMENTS, pid=20),))
+    return lambda: given.with_files({CONFIG: File(f"{text}\n")})
+
+
 def flags_only(*arguments: str) -> Callable[[], FakeReader]:
     """A kubelet without a configuration file."""
     return lambda: HOST.with_(running=(process("kubelet", *arguments),)).with_files({CONFIG: None})
@@ -638,6 +644,43 @@ CASES: list[Case] = [
     ),
     Case("4.2.4", "odd", "the default of a file", host(), "pass"),
     Case("4.2.4", "odd", "the default without a file", flags_only(), "fail", says=("10255",)),
+    *(
+        Case("4.2.4", "odd", f"its file has {text}", written(f"readOnlyPort: {text}"), status)
+        for text, status in (
+            ("0x0", "pass"),
+            ("0b0", "pass"),
+            ("0o0", "error"),
+            ("'0'", "error"),
+            ("0x2_80F", "fail"),
+        )
+    ),
+    *(
+        Case("4.2.8", "odd", f"its file has {text}", written(f"eventRecordQPS: {text}"), status, literal)
+        for text, status, literal in (
+            ("0x32", "pass", ""),
+            ("062", "pass", ""),
+            ("5e1", "error", ""),
+            ("true", "error", ""),
+            ("0x0", "fail", "pass"),
+        )
+    ),
+    *(
+        Case("4.2.13", "odd", f"its file has {text}", written(f"podPidsLimit: {text}"), status, literal)
+        for text, status, literal in (
+            ("0x1000", "pass", ""),
+            ("1_000", "pass", ""),
+            ("-0x1", "fail", "pass"),
+            ("1:0", "error", ""),
+        )
+    ),
+    Case("4.2.1", "odd", "a string", written("authentication: {anonymous: {enabled: 'false'}}"), "error"),
+    Case(
+        "4.2.11",
+        "odd",
+        "a gate as Go writes it",
+        host({}, "--feature-gates=RotateKubeletServerCertificate=1"),
+        "pass",
+    ),
     Case("4.2.4", "odd", "no number", host({}, "--read-only-port=none"), "error"),
     Case(
         "4.2.5",

@@ -110,6 +110,16 @@ CASES: list[Case] = [
     Case(
         "3.1.1",
         "odd",
+        "a kubeconfig that could not be read",
+        lambda: cluster(
+            nodes=(facts(unread=[{"path": "/etc/kubernetes/jane.conf", "reason": "line 3: x"}]),)
+        ),
+        "error",
+        says=("/etc/kubernetes/jane.conf", "line 3: x"),
+    ),
+    Case(
+        "3.1.1",
+        "odd",
         "a certificate that cannot be read",
         lambda: cluster(request("strange", encoded(b"no PEM")), nodes=(facts(),)),
         "fail",

@@ -410,6 +410,16 @@ CASES: list[Case] = [
         "fail",
         says=("ClusterRoleBinding/more",),
     ),
+    Case(
+        "5.1.7",
+        "odd",
+        "a kubeconfig that could not be read",
+        lambda: cluster(
+            nodes=(facts(unread=[{"path": "/etc/kubernetes/super-admin.conf", "reason": "line 3: x"}]),)
+        ),
+        "error",
+        says=("/etc/kubernetes/super-admin.conf", "line 3: x", "playbook cis"),
+    ),
     Case("5.1.7", "odd", "hosts are not known", lambda: cluster(), "error", says=("Run cis_node",)),
     Case(
         "5.1.7",

@@ -21,6 +21,7 @@ from tests.unit.plugins.cis.clusters import (
     defaults,
     definition,
     evaluate,
+    exempting,
     facts,
     namespace,
     pod,
@@ -149,6 +150,21 @@ CASES: list[Case] = [
         lambda: cluster(namespace("shop"), nodes=(facts(pod_security=defaults("restricted", "shop")),)),
         "fail",
         says=("exempts the namespace",),
+    ),
+    *(
+        Case(
+            check_id,
+            "odd",
+            f"a configuration that exempts {kind}",
+            lambda kind=kind: cluster(
+                namespace("shop", "restricted"), nodes=(facts(pod_security=exempting(kind, "builder")),)
+            ),
+            "fail",
+            literal="" if check_id in ("5.2.1", "5.2.11") else "pass",
+            says=("builder", "Namespace/shop"),
+        )
+        for check_id in ("5.2.1", "5.2.2", "5.2.5", "5.2.11")
+        for kind in ("usernames", "runtimeClasses")
     ),
     Case(
         "5.2.1",

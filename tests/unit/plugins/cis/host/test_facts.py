@@ -12,12 +12,24 @@ from typing import Any
 
 import pytest
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.facts import cluster_facts
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tests.unit.plugins.cis.fakes import FakeReader, File, process
 from tests.unit.plugins.cis.planes import CIS, PKI, STOCK, api_server, certificate
+from tests.unit.support.certificates import authority, issue
 
+CA = authority("kubernetes")
+CLIENT, SERVER = (
+    x509.ExtendedKeyUsage([usage])
+    for usage in (ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH)
+)
+BOTH = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH])
 ADMIN = certificate("kubernetes-admin", "kubeadm:cluster-admins", client=True)
-NODE = certificate("system:node:one", "system:nodes", client=True)
+
+
+def client(name: str, group: str) -> str:
+    return issue(name, [group], issuer=CA, extensions=[CLIENT]).pem
 
 
 def kubeconfig(user: str) -> str:
@@ -60,6 +72,7 @@ def test_a_worker() -> None:
         "api_server": None,
         "kubelet": {"seccomp_default": True},
         "certificates": [],
+        "unread": [],
     }
 
 
@@ -109,40 +122,80 @@ def test_kms_has_no_version() -> None:
     assert server["encryption"] == {"secrets": ["kms"]}
 
 
-def test_certificates() -> None:
+def entry(path: str, name: str, group: str, kind: str = "kubeconfig") -> dict[str, Any]:
+    return {"path": path, "common_name": name, "organizations": [group], "subject_kind": kind}
+
+
+def test_certificates_of_the_cluster() -> None:
+    admin = client("kubernetes-admin", "kubeadm:cluster-admins")
     files = {
-        "/etc/kubernetes/admin.conf": File(kubeconfig(embedded(ADMIN))),
+        "/etc/kubernetes/admin.conf": File(kubeconfig(embedded(admin))),
         "/etc/kubernetes/kubelet.conf": File(kubeconfig("{client-certificate: /var/lib/kubelet/pki/c.pem}")),
-        "/var/lib/kubelet/pki/c.pem": File(NODE + "-----BEGIN EC PRIVATE KEY-----\n"),
+        "/var/lib/kubelet/pki/c.pem": File(
+            client("system:node:one", "system:nodes") + "-----BEGIN EC PRIVATE KEY-----\n"
+        ),
         "/etc/kubernetes/token.conf": File(kubeconfig("{token: abc}")),
-        "/etc/kubernetes/damaged.conf": File(kubeconfig("{client-certificate-data: '*'}")),
-        "/etc/kubernetes/anchor.conf": File("users: &a []\n"),
         "/etc/kubernetes/list.conf": File("[]\n"),
         "/etc/kubernetes/odd.conf": File("users: [1, {user: 2}, {user: {client-certificate: /none}}]\n"),
-        "/etc/kubernetes/closed.conf": File(unreadable=errno.EACCES),
-        "/etc/kubernetes/tmp/old.conf": File(kubeconfig(embedded(ADMIN))),
-        f"{PKI}/ca.crt": File(certificate("kubernetes", ca=True)),
-        f"{PKI}/apiserver.crt": File(certificate("kube-apiserver")),
-        f"{PKI}/apiserver-kubelet-client.crt": File(certificate("client", "system:masters", client=True)),
-        f"{PKI}/jane.crt": File(b"\xff"),
+        "/etc/kubernetes/tmp/old.kubeconfig": File(kubeconfig(embedded(admin))),
+        "/etc/kubernetes/users/bundle": File(client("jane", "ops") + CA.pem + client("joe", "dev")),
+        "/etc/kubernetes/manifests/kube-apiserver.yaml": File("- --kubelet-client-certificate=/x.crt\n"),
+        f"{PKI}/ca.crt": File(CA.pem),
+        f"{PKI}/sa.pub": File("-----BEGIN PUBLIC KEY-----\n"),
+        f"{PKI}/any.crt": File(issue("any", ["system:masters"], issuer=CA).pem),
+        f"{PKI}/apiserver.crt": File(issue("kube-apiserver", issuer=CA, extensions=[SERVER]).pem),
+        f"{PKI}/etcd/server.crt": File(issue("cp1", issuer=authority("etcd-ca"), extensions=[BOTH]).pem),
     }
-    assert cluster_facts(FakeReader(files=files))["certificates"] == [
-        {
-            "path": "/etc/kubernetes/admin.conf",
-            "common_name": "kubernetes-admin",
-            "organizations": ["kubeadm:cluster-admins"],
-            "subject_kind": "kubeconfig",
-        },
-        {
-            "path": "/etc/kubernetes/kubelet.conf",
-            "common_name": "system:node:one",
-            "organizations": ["system:nodes"],
-            "subject_kind": "kubeconfig",
-        },
-        {
-            "path": f"{PKI}/apiserver-kubelet-client.crt",
-            "common_name": "client",
-            "organizations": ["system:masters"],
-            "subject_kind": "file",
-        },
+    facts = cluster_facts(FakeReader(files=files))
+    assert facts["unread"] == []
+    assert facts["certificates"] == [
+        entry("/etc/kubernetes/admin.conf", "kubernetes-admin", "kubeadm:cluster-admins"),
+        entry("/etc/kubernetes/kubelet.conf", "system:node:one", "system:nodes"),
+        entry(f"{PKI}/any.crt", "any", "system:masters", "file"),
+        entry("/etc/kubernetes/tmp/old.kubeconfig", "kubernetes-admin", "kubeadm:cluster-admins"),
+        entry("/etc/kubernetes/users/bundle", "jane", "ops", "file"),
+        entry("/etc/kubernetes/users/bundle", "joe", "dev", "file"),
     ]
+
+
+def test_wrapped_base64_is_read_as_in_go() -> None:
+    wrapped = "".join(f"      {line}\n" for line in base64.encodebytes(ADMIN.encode()).decode().splitlines())
+    text = f"users:\n- user:\n    client-certificate-data: |\n{wrapped}"
+    facts = cluster_facts(FakeReader(files={"/etc/kubernetes/super-admin.conf": File(text)}))
+    assert [item["common_name"] for item in facts["certificates"]] == ["kubernetes-admin"]
+    assert facts["unread"] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "file", "reason"),
+    [
+        (
+            "/etc/kubernetes/super-admin.conf",
+            File("users:\n- user: {client-certificate-data: &a eA==}\n"),
+            "line 2",
+        ),
+        (
+            "/etc/kubernetes/super-admin.conf",
+            File('users:\n- user: {client-certificate-data: "eA\n  =="}\n'),
+            "line 2",
+        ),
+        ("/etc/kubernetes/damaged.conf", File(kubeconfig("{client-certificate-data: '*'}")), "not base64"),
+        (
+            "/etc/kubernetes/damaged.conf",
+            File(kubeconfig("{client-certificate-data: eA==}")),
+            "no PEM certificate",
+        ),
+        ("/etc/kubernetes/jane.yaml", File("? client-certificate-data: x\n"), "line 1"),
+        ("/etc/kubernetes/closed.conf", File(unreadable=errno.EACCES), "cannot be read"),
+        ("/etc/kubernetes/text.conf", File(b"\xff\xfea\x00"), "codec"),
+        ("/etc/kubernetes/gone", File(kind="unreachable"), "Permission denied"),
+        (f"{PKI}/jane.crt", File(b"\xff"), "no PEM certificate"),
+        (f"{PKI}/jane.crt", File("-----BEGIN CERTIFICATE-----\neA==\n-----END CERTIFICATE-----\n"), ""),
+        (f"{PKI}/ca.crt", File("none"), "no PEM certificate"),
+    ],
+)
+def test_what_cannot_be_read_is_unknown(path: str, file: File, reason: str) -> None:
+    facts = cluster_facts(FakeReader(files={path: file}))
+    assert facts["certificates"] == []
+    assert {item["path"] for item in facts["unread"]} == {path}
+    assert reason in facts["unread"][0]["reason"]
