@@ -130,7 +130,7 @@ def read_input(params: t.Mapping[str, t.Any], hosts: t.Any, cluster: t.Any, vers
     :raises RefusedError: with all problems of exemptions and attestations at once.
     """
     if not isinstance(hosts, dict):
-        raise RefusedError("hosts must be a dictionary of results of cis_node by host.")
+        raise RefusedError("hosts must be a dictionary of results by host, as the role cis registers them.")
     if params["profile"] not in profiles.PROFILES:
         raise RefusedError(
             f"There is no profile {params['profile']}. Choose from: {', '.join(profiles.PROFILES)}."

@@ -128,12 +128,14 @@ def current_key(path: str, writes: str, predict: bool = False) -> str | None:
         if predict and isinstance(exc, FileNotFoundError):
             return None
         raise OperatorError(
-            f"{host}: {path} cannot be read: {exc.strerror}.", "Run encryption_config first."
+            f"{host}: {path} cannot be read: {exc.strerror}.", "Run the playbook site, which writes it."
         ) from exc
     if config.writes != writes and not predict:
         says = "encrypt" if config.writes == plan.SECRETBOX else "store as it is"
+        wanted = "true" if writes == plan.SECRETBOX else "false"
         raise OperatorError(
-            f"{host}: {path} says to {says}.", f"Run encryption_config with writes: {writes} first."
+            f"{host}: {path} says to {says}.",
+            f"Run the playbook site with cluster_encryption_at_rest: {wanted}, which changes it first.",
         )
     return config.keys[0].name if writes == plan.SECRETBOX else None
 

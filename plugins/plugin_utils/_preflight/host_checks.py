@@ -72,7 +72,7 @@ def reachable(host: Host, _site: Site) -> Findings:
             "facts",
             ERROR,
             host.problem or "no facts",
-            "a host whose state node_info can read",
+            "a host whose state can be read",
             "Check that the user may become root and that Python 3.9 or newer is installed.",
         )
 

@@ -253,8 +253,8 @@ LEFT = plan.Config(("secrets",), (KEY,), plan.IDENTITY)
 @pytest.mark.parametrize(
     ("file", "writes", "says"),
     [
-        (LEFT, plan.SECRETBOX, "says to store as it is.*writes: secretbox"),
-        (CONFIG, plan.IDENTITY, "says to encrypt.*writes: identity"),
+        (LEFT, plan.SECRETBOX, "says to store as it is.*at_rest: true"),
+        (CONFIG, plan.IDENTITY, "says to encrypt.*at_rest: false"),
         (None, plan.SECRETBOX, "cannot be read"),
         (None, plan.IDENTITY, "cannot be read"),
     ],

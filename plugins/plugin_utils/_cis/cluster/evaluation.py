@@ -31,7 +31,7 @@ SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 #: Nobody reads more findings of one check.
 MOST_FINDINGS = 100
 
-ASK_HOSTS = "Run cis_node on every host of the cluster and pass the facts of all of them as nodes"
+ASK_HOSTS = "Run the playbook cis without --limit, while all hosts of the cluster can be reached"
 
 
 def guarded(check_id: str, evaluate: Evaluate) -> Evaluate:

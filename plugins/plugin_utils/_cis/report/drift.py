@@ -77,7 +77,7 @@ def read(data: str | bytes) -> Before:
             },
         )
     except (KeyError, TypeError) as exc:
-        raise ValueError("it is not a report of cis_report") from exc
+        raise ValueError("it is not a report of the playbook cis") from exc
 
 
 def compare(before: Before, report: Report) -> Drift:

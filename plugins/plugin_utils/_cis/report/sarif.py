@@ -138,7 +138,7 @@ def render(report: Report) -> t.Iterator[str]:
     """The file, in pieces."""
     encode = json.JSONEncoder(ensure_ascii=False).encode
     driver: dict[str, t.Any] = {
-        "name": "baremetal.kubernetes cis_report",
+        "name": "baremetal.kubernetes.cis",
         "informationUri": HOME,
         "rules": [_rule(check) for check in report.checks.values()],
     }

@@ -227,7 +227,7 @@ def test_without_facts_of_hosts(audit: Audit) -> None:
     verdicts = by_id(audit())
     for check_id in ("5.1.7", "5.2.1", "5.2.2", "5.5.1"):
         assert verdicts[check_id]["status"] == "error"
-        assert "Run cis_node on every host" in verdicts[check_id]["message"]
+        assert "Run the playbook cis without --limit" in verdicts[check_id]["message"]
 
 
 def test_missing_permissions(api: Cluster, audit: Audit) -> None:

@@ -195,7 +195,7 @@ CASES: list[Case] = [
             )
         ),
         "error",
-        says=("Run cis_node on every host",),
+        says=("Run the playbook cis",),
     ),
     Case(
         "5.2.1",
@@ -207,7 +207,7 @@ CASES: list[Case] = [
         "error",
         says=("admission.yaml: gone",),
     ),
-    Case("5.2.1", "odd", "hosts are not known", lambda: safe(nodes=()), "error", says=("cis_node",)),
+    Case("5.2.1", "odd", "hosts are not known", lambda: safe(nodes=()), "error", says=("playbook cis",)),
     Case(
         "5.2.1",
         "odd",

@@ -107,7 +107,7 @@ CASES: list[Case] = [
         lambda: cluster(nodes=(encrypted("kms"), encrypted("secretbox", "kms"))),
         "manual",
     ),
-    Case("5.4.2", "odd", "hosts are not known", lambda: cluster(), "manual", says=("Run cis_node",)),
+    Case("5.4.2", "odd", "hosts are not known", lambda: cluster(), "manual", says=("Run the playbook cis",)),
     Case(
         "5.4.2",
         "odd",

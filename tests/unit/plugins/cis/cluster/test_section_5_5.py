@@ -127,7 +127,7 @@ CASES: list[Case] = [
         "manual",
         "fail",
     ),
-    Case("5.5.1", "odd", "hosts are not known", lambda: cluster(), "error", says=("Run cis_node",)),
+    Case("5.5.1", "odd", "hosts are not known", lambda: cluster(), "error", says=("Run the playbook cis",)),
     Case(
         "5.5.1",
         "odd",

@@ -112,7 +112,7 @@ CASES: list[Case] = [
         running(PLAIN, seccomp=None),
         "error",
         "fail",
-        says=("Run cis_node",),
+        says=("Run the playbook cis",),
     ),
     Case(
         "5.6.2",
