@@ -74,8 +74,16 @@ class Reconfiguration:
     def place_files(self, files: t.Iterable[DesiredFile]) -> None:
         """Place files alone, for a kubeadm that is about to need them."""
         transaction = Transaction(self._host.root)
-        for item in files:
-            transaction.place(item)
+        path = ""
+        try:
+            for item in files:
+                path = item.path
+                transaction.place(item)
+        except OSError as exc:
+            raise KubeadmError(
+                f"{self._host.name}: {path} cannot be written: {exc.strerror or exc}.",
+                "Free space on that file system, or make it writable, and run again.",
+            ) from exc
 
     def apply(self, plan: Plan, comparison: Comparison) -> None:
         """Apply the steps; those of this host as one.
@@ -179,7 +187,15 @@ class Reconfiguration:
         reason = error.message if isinstance(error, OperatorError) else str(error)
         log = redact(error.log) if isinstance(error, BrokenError) else ""
         before = {name: self._pids(name) for name in manifests.COMPONENTS}
-        restored = transaction.restore()
+        try:
+            restored = transaction.restore()
+        except KubeadmError as exc:
+            return KubeadmError(
+                f"{self._host.name}: the new configuration does not work: {reason.rstrip('.')}. {exc.message}",
+                exc.next_step,
+                component=component,
+                rolled_back=[],
+            )
         state = "everything works as before"
         try:
             if healthy:
