@@ -315,6 +315,11 @@ node:
           type: list
           elements: dict
           sample: [{network: 192.0.2.0/24, interface: eth0}]
+        etcd_directory:
+          description: Names in C(/var/lib/etcd), the first five.
+          type: list
+          elements: str
+          sample: [lost+found]
         apiserver_version:
           description: Version of the API server by its static Pod's manifest, V(null) without one.
           type: str

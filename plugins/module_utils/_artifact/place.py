@@ -150,23 +150,38 @@ def _replace(ready: t.Sequence[tuple[Target, str]], stage: Stage) -> None:
                 os.link(dest, backup, follow_symlinks=False)
             os.rename(source, dest)
         except OSError as exc:
-            _put_back(undo)
+            lost = _put_back(undo)
+            state = (
+                f"Of the files replaced before it, these could not be put back: {', '.join(lost)}."
+                if lost
+                else "The files replaced before it were put back."
+            )
             raise ArtifactError(
-                f"{dest} cannot be replaced: {exc.strerror or exc}. The files replaced before it were put back.",
-                "Check that the file system is writable and the path no mount point.",
+                f"{dest} cannot be replaced: {exc.strerror or exc}. {state}",
+                "Check that the file system is writable and the path no mount point, and run again.",
             ) from exc
         undo.append((dest, backup))
     for directory in {os.path.dirname(target.dest) for target, _source in ready}:
         fsync_dir(directory)
 
 
-def _put_back(undo: t.Sequence[tuple[str, str | None]]) -> None:
-    for path, backup in reversed(undo):
-        with contextlib.suppress(OSError):
-            if backup is None:
-                os.unlink(path)
-            else:
-                os.rename(backup, path)
+def _put_back(undo: t.Sequence[tuple[str, str | None]]) -> list[str]:
+    """Undo replacements.
+
+    :returns: the paths where that was impossible, with the reason.
+    """
+    return [reason for path, backup in reversed(undo) if (reason := _undo(path, backup))]
+
+
+def _undo(path: str, backup: str | None) -> str:
+    try:
+        if backup is None:
+            os.unlink(path)
+        else:
+            os.rename(backup, path)
+    except OSError as exc:
+        return f"{path} ({exc.strerror or exc})"
+    return ""
 
 
 def _set_attributes(target: Target) -> None:

@@ -24,6 +24,8 @@ KUBELET_PORT = 10250
 SCHEDULER_PORT = 10259
 CONTROLLER_MANAGER_PORT = 10257
 ETCD_PORTS = (2379, 2380)
+# What ext2 to ext4 have at their root.
+LOST_AND_FOUND = "lost+found"
 UPLOAD_CONFIG = "upload-config/kubeadm"
 # What phases of init leave in the cluster, in the order in which they run (cmd/kubeadm/app/cmd/init.go). Those without
 # an object of their own are recognised by the node's label and by kubelet.conf.
@@ -60,7 +62,8 @@ class DesiredNode:
 class ObservedNode:
     """What the host is now.
 
-    :param etcd_data: whether C(etcd_dir) holds data. :param credentials: whether the kubelet has a client
+    :param etcd_data: whether C(etcd_dir) holds data.
+    :param etcd_dir: names in C(etcd_dir). :param credentials: whether the kubelet has a client
         certificate of its own, which it gets only in a cluster.
     :param unfinished: phases of C(kubeadm init) or C(join) whose result is missing; C(None) while unknown.
     """
@@ -72,6 +75,7 @@ class ObservedNode:
     etcd_data: bool = False
     unfinished: tuple[str, ...] | None = None
     credentials: bool = False
+    etcd_dir: tuple[str, ...] = ()
 
 
 def needs_cluster_state(observed: ObservedNode) -> bool:
@@ -133,7 +137,7 @@ def resume_errors(observed: ObservedNode, desired: DesiredNode) -> tuple[str, ..
             if path in own:
                 names.extend(f"Port-{number}" for number in numbers)
         if observed.etcd_data:
-            names.append("DirAvailable-" + desired.etcd_dir.replace("/", "-"))
+            names.append(_directory_error(desired))
     if desired.operation == "join":
         available(node.KUBELET_CONF)
         available(node.BOOTSTRAP_CONF)
@@ -144,19 +148,38 @@ def resume_errors(observed: ObservedNode, desired: DesiredNode) -> tuple[str, ..
     return tuple(names)
 
 
-def _ignored(observed: ObservedNode, desired: DesiredNode) -> tuple[str, ...]:
-    if "all" in (name.lower() for name in desired.ignore_preflight_errors):
-        return desired.ignore_preflight_errors
-    return tuple(dict.fromkeys((*desired.ignore_preflight_errors, *resume_errors(observed, desired))))
+def _directory_error(desired: DesiredNode) -> str:
+    return "DirAvailable-" + desired.etcd_dir.replace("/", "-")
 
 
-def _refuse_unknown_etcd(observed: ObservedNode, owner: str) -> None:
+def _ignored(observed: ObservedNode, desired: DesiredNode, resumes: bool = True) -> tuple[str, ...]:
+    asked = desired.ignore_preflight_errors
+    if "all" in (name.lower() for name in asked):
+        return asked
+    own = resume_errors(observed, desired) if resumes else ()
+    # kubeadm expects an empty directory. A file system of its own for etcd has this one, and etcd does not mind.
+    disk = observed.etcd_dir == (LOST_AND_FOUND,) and desired.role == "control_plane"
+    return tuple(dict.fromkeys((*asked, *own, *((_directory_error(desired),) if disk else ()))))
+
+
+def _refuse_unknown_etcd(observed: ObservedNode, owner: str, desired: DesiredNode) -> None:
+    directory = desired.etcd_dir
     if observed.etcd_data and owner not in observed.files:
         raise KubeadmError(
-            f"{observed.host} holds the data of an etcd, but not {owner} of the cluster that it belongs to."
-            " Nothing was changed.",
-            "Save the data if it may still be needed, then reset the host (kubeadm reset), or restore its"
+            f"{observed.host} holds the data of an etcd in {directory}, but not {owner} of the cluster that it belongs"
+            " to. Nothing was changed.",
+            f"Save the data if it may still be needed, then empty {directory}, or restore the host's"
             " /etc/kubernetes/pki.",
+        )
+    others = [name for name in observed.etcd_dir if name != LOST_AND_FOUND]
+    error = _directory_error(desired).lower()
+    ignored = {"all", error}.intersection(name.lower() for name in desired.ignore_preflight_errors)
+    if others and not observed.etcd_data and not ignored and observed.membership.state != "member":
+        raise KubeadmError(
+            f"{observed.host} has {', '.join(others[:3])} in {directory}, where etcd's data is going to be; expected an"
+            " empty directory (lost+found of a file system may be there). Nothing was changed.",
+            f"Move it away, or add {_directory_error(desired)} to cluster_ignore_preflight_errors if it does not"
+            " matter.",
         )
 
 
@@ -177,17 +200,18 @@ def plan_init(observed: ObservedNode, desired: DesiredNode) -> Plan:
     if own.state == "member" and own.role == "worker":
         raise KubeadmError(
             f"{observed.host} is a worker of the cluster {observed.cluster_id}; no cluster can be created on it.",
-            "Remove the node from that cluster and reset the host first.",
+            "Remove the node from that cluster, and run the playbook reset on this host first.",
         )
-    _refuse_unknown_etcd(observed, node.CA_KEY)
+    _refuse_unknown_etcd(observed, node.CA_KEY, desired)
     # kubelet.conf of a node that was joined as a worker without its CA: the host belongs somewhere.
     if node.KUBELET_CONF in observed.files and node.CA_KEY not in observed.files and own.state != "member":
         raise KubeadmError(
             f"{observed.host} has {node.KUBELET_CONF} of a cluster, but not the key of its CA. Nothing was changed.",
-            "Reset the host (kubeadm reset) if it is not needed there any more.",
+            "Run the playbook reset on this host if it is not needed there any more.",
         )
     if own.state == "fresh":
-        return Plan((Step("kubeadm init", "init"),), desired.ignore_preflight_errors, desired.skip_phases)
+        ignored = _ignored(observed, desired, resumes=False)
+        return Plan((Step("kubeadm init", "init"),), ignored, desired.skip_phases)
     leftovers = _leftovers(observed)
     if needs_cluster_state(observed):
         if observed.unfinished is None:
@@ -224,7 +248,7 @@ def plan_join(observed: ObservedNode, desired: DesiredNode) -> Plan:
         raise KubeadmError(
             f"{observed.host} belongs to the cluster {observed.cluster_id}, expected"
             f" {' or '.join(desired.cluster_ids)}. Nothing was changed.",
-            "Take the host out of this inventory, or remove it from its cluster and reset it (kubeadm reset) first.",
+            "Take the host out of this inventory, or remove it from its cluster and reset it (playbook reset) first.",
             cluster_id=observed.cluster_id,
             expected_cluster_ids=list(desired.cluster_ids),
         )
@@ -237,17 +261,18 @@ def plan_join(observed: ObservedNode, desired: DesiredNode) -> Plan:
     if desired.role == "worker" and own.role == "control_plane":
         raise KubeadmError(
             f"{observed.host} holds files of a control plane, expected a worker. Nothing was changed.",
-            "Move it to the control planes of the inventory, or reset the host (kubeadm reset) first.",
+            "Move it to the control planes of the inventory, or run the playbook reset on this host first.",
         )
     if desired.role == "control_plane":
-        _refuse_unknown_etcd(observed, node.CA_CERT)
+        _refuse_unknown_etcd(observed, node.CA_CERT, desired)
     if own.state == "member":
         steps = _leftovers(observed)
         if desired.role == "control_plane":
             steps = (*steps, *(_phase("join", phase) for phase in observed.unfinished or ()))
         return Plan(steps)
     if own.state == "fresh":
-        return Plan((Step("kubeadm join", "join"),), desired.ignore_preflight_errors, desired.skip_phases)
+        ignored = _ignored(observed, desired, resumes=False)
+        return Plan((Step("kubeadm join", "join"),), ignored, desired.skip_phases)
     skip = desired.skip_phases
     if node.KUBELET_CONF in observed.files and KUBELET_CONFIG in observed.files:
         # The kubelet has its certificate. kubelet-start would refuse: a node of this name is Ready, namely this one

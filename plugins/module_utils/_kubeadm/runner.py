@@ -101,7 +101,7 @@ def last_errors(stdout: str, stderr: str) -> str:
 def next_step(phase: str) -> str:
     """What to do about a failure in a phase."""
     return {
-        "preflight": "Correct what the checks name, or add them to ignore_preflight_errors if they do not matter.",
+        "preflight": "Correct what the checks name, or add to cluster_ignore_preflight_errors what does not matter.",
         "wait-control-plane": "Look at the control plane's containers (crictl ps -a) and the kubelet's log.",
         "kubelet-start": "Look at the kubelet's log (journalctl -u kubelet, or its file below /var/log).",
         "kubelet-wait-bootstrap": "Look at the kubelet's log, and check that this host reaches the API server.",
@@ -130,6 +130,7 @@ class Host:
             cluster_id=state.cluster_id,
             etcd_data=os.path.isdir(node.under(self.root, desired.etcd_dir + "/member")),
             credentials=os.path.lexists(node.under(self.root, KUBELET_CLIENT)),
+            etcd_dir=node.names_in(self.root, desired.etcd_dir),
         )
 
     def node_name(self) -> str | None:

@@ -143,6 +143,14 @@ def read_text(root: str, path: str) -> str | None:
         return None
 
 
+def names_in(root: str, path: str, most: int = 5) -> tuple[str, ...]:
+    """Names in a directory below C(root), the first ones only; none when it cannot be read."""
+    try:
+        return tuple(sorted(os.listdir(under(root, path)))[:most])
+    except OSError:
+        return ()
+
+
 def under(root: str, path: str) -> str:
     """C(path) below C(root)."""
     return os.path.join(root, path.lstrip("/"))

@@ -23,6 +23,8 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats impo
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import kernel_config
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import (
     CONTROL_PLANE_MANIFESTS,
+    ETCD_DATA,
+    names_in,
     read_text,
     under,
 )
@@ -218,6 +220,7 @@ def gather(root: str, request: Request, release: str, running: Probes, began: fl
         "disks": disks(root, request.paths),
         "networks": networks(root),
         "apiserver_version": apiserver_version(root),
+        "etcd_directory": list(names_in(root, os.path.dirname(ETCD_DATA))),
         "urls": running.results(),
         "clock": {"began": began, "ended": time.time()},
     }

@@ -9,9 +9,15 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import typing as t
 
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import (
+    CA_CERT,
+    CONTROL_PLANE_FILES,
+    ETCD_DATA,
+)
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight.model import (
     ERROR,
     WARNING,
@@ -357,7 +363,7 @@ def identity(host: Host, _site: Site) -> Findings:
             "Correct cluster_node_address.",
         )
     is_now = host.kubernetes.get("role")
-    if is_now and is_now != host.role:
+    if is_now and not _stray_etcd(host) and is_now != host.role:
         yield Finding(
             host.name,
             "node_role",
@@ -365,6 +371,37 @@ def identity(host: Host, _site: Site) -> Findings:
             f"the host is a {is_now.replace('_', ' ')} already",
             f"a {host.role.replace('_', ' ')}, as its group says",
             "Put it into the other group, or reset it before it changes its role.",
+        )
+
+
+def _stray_etcd(host: Host) -> bool:
+    """Whether there is data of an etcd without any other file of a control plane: that of a program of the site."""
+    files = set(host.kubernetes.get("files") or ())
+    return files.intersection(CONTROL_PLANE_FILES) == {ETCD_DATA}
+
+
+def etcd_directory(host: Host, _site: Site) -> Findings:
+    """What is where etcd's data is going to be. kubeadm refuses everything; the module kubeadm allows lost+found."""
+    others = [name for name in host.extra.get("etcd_directory") or () if name not in ("lost+found", "member")]
+    known = host.role == "control_plane" and CA_CERT in (host.kubernetes.get("files") or ())
+    if _stray_etcd(host) and not known:
+        yield Finding(
+            host.name,
+            "etcd_directory",
+            ERROR,
+            f"the data of an etcd in {ETCD_DATA}, on a host that is no control plane",
+            "a directory that is empty, or holds nothing but lost+found",
+            "Move that etcd and its data to another directory, or take the data away when nobody needs it.",
+        )
+    elif others and host.role == "control_plane" and not host.is_member:
+        yield Finding(
+            host.name,
+            "etcd_directory",
+            ERROR,
+            f"{', '.join(others[:3])} in {posixpath.dirname(ETCD_DATA)}",
+            "a directory that is empty, or holds nothing but lost+found",
+            "Move it away. If it does not matter, add etcd_directory to preflight_ignore and"
+            " DirAvailable--var-lib-etcd to cluster_ignore_preflight_errors.",
         )
 
 
@@ -425,6 +462,7 @@ HOST_CHECKS: tuple[t.Callable[[Host, Site], Findings], ...] = (
     commands,
     sources,
     identity,
+    etcd_directory,
     versions,
 )
 

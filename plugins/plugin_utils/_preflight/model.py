@@ -42,6 +42,7 @@ CHECKS: dict[str, str] = {
     "node_name": "The node's name is valid.",
     "node_address": "The node has an address, and it is its own.",
     "node_role": "A member is in the inventory group of its role.",
+    "etcd_directory": "The directory of etcd's data is empty, or has the data of this host's member.",
     "version_skew": "The versions on the host are compatible with cluster_kubernetes_version.",
     # the cluster
     "kubernetes_version": "The collection supports the version of Kubernetes.",

@@ -93,6 +93,7 @@ def facts(number: int = 1, **changes: t.Any) -> dict[str, t.Any]:
             "disks": [{"path": "/var/lib", "free_bytes": 20 << 30, "device": 1, "writable": True}],
             "networks": [{"network": "192.0.2.0/24", "interface": "eth0"}],
             "apiserver_version": None,
+            "etcd_directory": [],
             "clock": {"offset": 0.2, "uncertainty": 0.1},
             "urls": [{"url": "https://registry.k8s.io/v2/", "ok": True, "answer": "HTTP 200"}],
         },
@@ -123,6 +124,14 @@ def member(
 
 def one(role: str = "worker", node: dict[str, t.Any] | None = None, **settings: t.Any) -> Host:
     return Host("w1" if role == "worker" else "cp1", role, facts() if node is None else node, **settings)
+
+
+def stray_etcd(*files: str) -> dict[str, t.Any]:
+    """A host with the data of an etcd, and without anything else of a control plane."""
+    node = facts(preflight__etcd_directory=["member"])
+    owned = {"files": ["/var/lib/etcd/member", *files]}
+    node["kubernetes"] = {"state": "partial", "role": "control_plane", "cluster_id": None, **owned}
+    return node
 
 
 def found(hosts: t.Sequence[Host], site: Site = SITE) -> list[tuple[str, str, str]]:
@@ -332,6 +341,18 @@ HOST_CASES: list[t.Any] = [
     ("node_role", one(node=member()), []),
     ("node_role", one(node=member(role="control_plane")), [ERROR]),
     ("node_role", one("control_plane", member()), [ERROR]),
+    # etcd_directory
+    ("etcd_directory", one("control_plane", facts(preflight__etcd_directory=["lost+found"])), []),
+    ("etcd_directory", one("control_plane", facts(preflight__etcd_directory=["db", "lost+found"])), [ERROR]),
+    ("etcd_directory", one("worker", facts(preflight__etcd_directory=["db"])), []),
+    ("etcd_directory", one("worker", stray_etcd()), [ERROR]),
+    ("etcd_directory", one("control_plane", stray_etcd()), [ERROR]),
+    ("etcd_directory", one("control_plane", stray_etcd("/etc/kubernetes/pki/ca.crt")), []),
+    (
+        "etcd_directory",
+        one("control_plane", member(role="control_plane", preflight__etcd_directory=["member", "site"])),
+        [],
+    ),
     # version_skew
     ("version_skew", one(node=member()), []),
     ("version_skew", one(node=member(versions={"kubelet": "1.36.5"})), [ERROR]),

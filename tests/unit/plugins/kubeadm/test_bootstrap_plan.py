@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 import pytest
@@ -94,6 +95,30 @@ def test_plan_init(seen: plan.ObservedNode, steps: list[str], ignored: tuple[str
     assert made.ignore_preflight_errors == ignored
 
 
+DISK = dataclasses.replace(observation(), etcd_dir=("lost+found",))
+
+
+def test_a_file_system_of_its_own_for_etcd() -> None:
+    """kubeadm init refuses a directory with lost+found."""
+    assert plan.plan_init(DISK, INIT).ignore_preflight_errors == ("Swap", "DirAvailable--var-lib-etcd")
+    join = desired("join", "control_plane", etcd_dir="/data/etcd")
+    assert plan.plan_join(DISK, join).ignore_preflight_errors == ("DirAvailable--data-etcd",)
+    assert plan.plan_join(DISK, desired("join", "worker")).ignore_preflight_errors == ()
+    begun = dataclasses.replace(observation((node.CA_CERT, node.CA_KEY)), etcd_dir=("lost+found",))
+    assert "DirAvailable--var-lib-etcd" in plan.plan_init(begun, INIT).ignore_preflight_errors
+
+
+def test_other_files_where_etcd_is_going_to_be() -> None:
+    seen = dataclasses.replace(observation(), etcd_dir=("lost+found", "wal.bak"))
+    with pytest.raises(KubeadmError, match=r"has wal\.bak in /var/lib/etcd.*cluster_ignore_preflight_errors"):
+        plan.plan_init(seen, INIT)
+    for name in ("all", "DirAvailable--var-lib-etcd", "diravailable--var-lib-etcd"):
+        wanted = desired("init", "control_plane", ignore_preflight_errors=(name,))
+        assert plan.plan_init(seen, wanted).ignore_preflight_errors == (name,)
+    member = dataclasses.replace(observation(CONTROL_PLANE, OURS, ()), etcd_dir=("member", "site"))
+    assert plan.plan_init(member, INIT).steps == ()
+
+
 def test_resumed_run_uses_port_and_directory_of_the_documents() -> None:
     wanted = desired("init", "control_plane", bind_port=7443, etcd_dir="/data/etcd")
     names = plan.plan_init(
@@ -113,7 +138,7 @@ def test_ignoring_all_is_kept() -> None:
 @pytest.mark.parametrize(
     ("seen", "words"),
     [
-        (observation((node.ETCD_DATA,)), ("data of an etcd", "kubeadm reset", "cp1")),
+        (observation((node.ETCD_DATA,)), ("data of an etcd", "empty /var/lib/etcd", "cp1")),
         (observation(WORKER, OTHER), ("worker of the cluster", OTHER)),
         (observation((node.KUBELET_CONF, plan.KUBELET_CONFIG)), ("not the key of its CA",)),
         (observation(CONTROL_PLANE, OURS), ("not asked",)),
@@ -193,7 +218,7 @@ def test_plan_join(
 @pytest.mark.parametrize(
     ("seen", "wanted", "words"),
     [
-        (observation(WORKER, OTHER), JOIN_W, (OTHER, OURS, "kubeadm reset")),
+        (observation(WORKER, OTHER), JOIN_W, (OTHER, OURS, "playbook reset")),
         (observation((node.CA_CERT,), OTHER), JOIN_W, (OTHER, OURS)),
         (observation(WORKER, OURS), JOIN_CP, ("is a worker", "expected a control plane")),
         (observation(CONTROL_PLANE, OURS, ()), JOIN_W, ("is a control plane", "expected a worker")),

@@ -151,7 +151,7 @@ def test_failure_is_explained_without_secrets(cluster: Cluster, run_module: RunM
     result = run_module("kubeadm", init_args(cluster))
     assert result["failed"]
     assert result["phase"] == "preflight"
-    for part in ("[ERROR NumCPU]", "exit code 1", "ignore_preflight_errors"):
+    for part in ("[ERROR NumCPU]", "exit code 1", " cluster_ignore_preflight_errors "):
         assert part in result["msg"]
     assert TOKEN not in str(result)
     assert str(result).count(KEY) == str(result).count("sha256:" + KEY) > 0
