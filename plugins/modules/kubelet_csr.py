@@ -16,6 +16,8 @@ description:
     addresses a node may have.
   - This module approves the requests whose node, names and addresses are both on the allow-list and in the Node object,
     and returns the reasons for every other one.
+  - Requests that no node made are not looked at, and of each node the newest four are. What is larger than 16 KiB is
+    refused unread.
   - Runs on a control plane as the administrator, or wherever there is a kubeconfig with a client certificate.
   - Run it in check mode to observe without a change.
 extends_documentation_fragment:
@@ -135,7 +137,7 @@ refused:
       returned: always
       sample: csr-9qw4z
     node:
-      description: The node whose kubelet made it, empty when no kubelet did.
+      description: The node whose kubelet made it.
       type: str
       returned: always
       sample: w2
@@ -163,7 +165,7 @@ refused:
       returned: always
       sample: false
 ignored:
-  description: Requests that are too old, with the same keys as RV(refused).
+  description: Requests of nodes that are too old, with the same keys as RV(refused).
   returned: always
   type: list
   elements: dict
@@ -189,7 +191,11 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._csr import cluster, plan, serving
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import Api
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import UnreachableError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import (
+    ApiError,
+    StatusError,
+    UnreachableError,
+)
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._module import run_module
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
 
@@ -233,13 +239,33 @@ class Work:
         self.left = {}
         for csr, decision in self.requests.pending():
             if decision.verdict == plan.APPROVE:
-                made = decision if self.check_mode else self.requests.approve(csr)
-                self._note(made, self.approved, plan.APPROVE)
+                self._note(self._write(self.requests.approve, csr, decision), self.approved, plan.APPROVE)
             elif decision.verdict == plan.REFUSE and self.params["deny"]:
-                made = decision if self.check_mode else self.requests.deny(csr)
-                self._note(made, self.denied, plan.REFUSE)
+                self._note(self._write(self.requests.deny, csr, decision), self.denied, plan.REFUSE)
             else:
                 self.left[decision.request] = decision
+
+    def _write(
+        self,
+        action: t.Callable[[dict[str, t.Any]], plan.Decision],
+        csr: dict[str, t.Any],
+        decision: plan.Decision,
+    ) -> plan.Decision:
+        if self.check_mode:
+            return decision
+        try:
+            return action(csr)
+        except UnreachableError:
+            raise
+        except ApiError as exc:
+            if isinstance(exc, StatusError) and exc.status in (401, 403):
+                raise  # The user of this module is at fault, not the request.
+            # One request that fails must not block the others.
+            failed = plan.Decision(
+                decision.request, decision.node, plan.REFUSE, (plan.failed(exc),), decision.names
+            )
+            self.left[decision.request] = failed
+            return failed
 
     def _note(self, made: plan.Decision, done: dict[str, plan.Decision], verdict: str) -> None:
         if made.verdict == verdict:
@@ -263,7 +289,10 @@ class Work:
         address, port = serving.endpoint(found)
         if not address:
             return serving.Served("absent", "its Node object has no address yet")
-        return serving.look(name, address, port, self.api.ca)
+        try:
+            return serving.look(name, address, port, self.api.ca)
+        except Exception as exc:  # noqa: BLE001 - what one kubelet serves must not end the look at the others
+            return serving.Served("other", f"what it serves cannot be read ({type(exc).__name__})", address)
 
     def result(self) -> dict[str, t.Any]:
         """What the module returns."""

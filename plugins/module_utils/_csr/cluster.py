@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import heapq
 import typing as t
 import urllib.parse
 from datetime import datetime, timezone
@@ -22,6 +23,11 @@ APPROVED_REASON, DENIED_REASON = "NodeMatchesInventory", "NodeDoesNotMatchInvent
 _APPROVED_TEXT = (
     "baremetal.kubernetes: node, names and addresses are those of the inventory and of the Node object."
 )
+# An object may have 1.5 MiB in etcd, and three times as much as JSON. Whoever may create requests decides how large
+# they are, so few are read at once. A client with a small limit reads smaller pages still.
+PAGE_SIZE = 16
+# A kubelet waits for its newest request only. So nobody, with the identity of one node, can make this hold more.
+_PER_NODE = 4
 # How often a request is evaluated again when somebody else changed it in between.
 _TRIES = 3
 
@@ -46,22 +52,29 @@ class Requests:
         self._max_age = max_age
 
     def pending(self) -> list[tuple[dict[str, t.Any], plan.Decision]]:
-        """Every pending request with the verdict on it, oldest first.
+        """The newest pending requests of each node with the verdicts on them, oldest first.
+
+        Whoever may create requests can create them for this signer. What no node made is not looked at:
+        nothing signs it, and Kubernetes deletes it after a day.
 
         :raises ApiError: when they cannot be read.
         """
         selector = urllib.parse.quote(f"spec.signerName={plan.SIGNER}", safe="")
-        found = [
-            csr for csr in self._client.items(REQUESTS, f"fieldSelector={selector}") if plan.undecided(csr)
-        ]
-        nodes: dict[str, dict[str, t.Any] | None] = {}
+        newest: dict[str, list[tuple[tuple[str, str], int, dict[str, t.Any]]]] = {}
+        listed = self._client.items(REQUESTS, f"fieldSelector={selector}", page_size=PAGE_SIZE)
+        for number, csr in enumerate(listed):
+            if not (plan.undecided(csr) and plan.from_node(csr)):
+                continue
+            of_node = newest.setdefault(plan.requester(csr), [])
+            # The number decides between equals, as objects cannot be compared.
+            heapq.heappush(of_node, (_made(csr), number, plan.relevant(csr)))
+            if len(of_node) > _PER_NODE:
+                heapq.heappop(of_node)
         decided = []
-        for csr in sorted(found, key=_made):
-            name = plan.requester(csr)
-            if name not in nodes:
-                # For a node that is not on the allow-list, its Node object does not matter.
-                nodes[name] = self.node(name) if name in self._allowed else None
-            decided.append((csr, self._decide(csr, nodes[name])))
+        # For a node that is not on the allow-list, its Node object does not matter.
+        nodes = {name: self.node(name) if name in self._allowed else None for name in newest}
+        for _made_at, _number, csr in sorted(one for of_node in newest.values() for one in of_node):
+            decided.append((csr, self._decide(csr, nodes[plan.requester(csr)])))
         return decided
 
     def node(self, name: str) -> dict[str, t.Any] | None:
@@ -80,7 +93,16 @@ class Requests:
         return self._write(csr, "Denied", DENIED_REASON, plan.REFUSE, lambda decision: decision.why())
 
     def _decide(self, csr: t.Mapping[str, t.Any], node: t.Mapping[str, t.Any] | None) -> plan.Decision:
-        return plan.decide(csr, node, self._allowed, now(), self._max_age)
+        try:
+            return plan.decide(csr, node, self._allowed, now(), self._max_age)
+        except Exception as exc:  # noqa: BLE001 - a fault that one request brings out must not end the others
+            why = plan.Reason("failed", f"it cannot be evaluated ({type(exc).__name__})")
+            return plan.Decision(
+                str((csr.get("metadata") or {}).get("name") or ""),
+                plan.requester(csr),
+                plan.REFUSE,
+                (why,),
+            )
 
     def _write(
         self,
@@ -91,17 +113,14 @@ class Requests:
         text: t.Callable[[plan.Decision], str],
     ) -> plan.Decision:
         path = f"{REQUESTS}/{urllib.parse.quote(str(csr['metadata']['name']), safe='')}"
-        current: dict[str, t.Any] | None = csr
-        decision = self._decide(csr, self.node(plan.requester(csr)))
-        for attempt in range(_TRIES):
-            if attempt:
-                current = self._get(path)
-                if current is None:
-                    return plan.Decision(
-                        decision.request, decision.node, plan.IGNORE, (plan.Reason("gone", "it is gone"),)
-                    )
-                decision = self._decide(current, self.node(plan.requester(current)))
-            if current is None or decision.verdict != verdict:
+        name, own = str(csr["metadata"]["name"]), plan.requester(csr)
+        for _attempt in range(_TRIES):
+            # What is written must be the whole object, and what is approved must be what was evaluated.
+            current = self._get(path)
+            if current is None:
+                return plan.Decision(name, own, plan.IGNORE, (plan.Reason("gone", "it is gone"),))
+            decision = self._decide(current, self.node(plan.requester(current)))
+            if decision.verdict != verdict:
                 return decision
             try:
                 self._client.update(
@@ -112,9 +131,7 @@ class Requests:
                 # Somebody decided meanwhile (another control plane), or it was deleted.
                 if exc.status not in (404, 409):
                     raise
-        return plan.Decision(
-            decision.request, decision.node, plan.IGNORE, (plan.Reason("busy", "others keep changing it"),)
-        )
+        return plan.Decision(name, own, plan.IGNORE, (plan.Reason("busy", "others keep changing it"),))
 
     def _get(self, path: str) -> dict[str, t.Any] | None:
         try:

@@ -20,6 +20,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 import typing as t
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
@@ -30,7 +31,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats impo
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import (
     ApiError,
     Client,
-    StatusError,
+    UnreachableError,
     connection_from,
 )
 
@@ -38,6 +39,8 @@ EXIT_CONFIG = 2
 _FIELDS = frozenset({"nodes", "interval", "max_age"})
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 120.0
 _DAY = 86400.0
+# The service has 128 MiB. An answer is in memory as bytes, text and objects for a moment.
+_MAX_ANSWER = 8 * 1024**2
 
 
 class ConfigError(OperatorError):
@@ -183,7 +186,7 @@ class Approver:
         path = self._kubeconfig.path
         try:
             config = kubeconfig.parse(text)
-            self._client = Client(connection_from(config, path))
+            self._client = Client(connection_from(config, path), max_bytes=_MAX_ANSWER)
             own = x509.parse_pem((config.client_cert or b"").decode("ascii", "replace"))
         except (kubeconfig.KubeconfigError, x509.CertificateError, OperatorError) as exc:
             raise ConfigError(f"{path} is no usable kubeconfig: {exc}") from exc
@@ -207,10 +210,22 @@ class Approver:
         self._warn_of_end()
         try:
             self._decide()
-        except ApiError as exc:
+        except ConfigError:
+            raise
+        except Exception as exc:  # noqa: BLE001 - this goes on, whatever an answer brings out
             pause = min(_FIRST_PAUSE * 2**self._failures, _LONGEST_PAUSE)
             self._failures = min(self._failures + 1, 16)
-            self._log.say("error", "api-failed", message=str(exc), retry_seconds=pause)
+            if isinstance(exc, ApiError):
+                self._log.say("error", "api-failed", message=str(exc), retry_seconds=pause)
+            else:
+                where = traceback.extract_tb(exc.__traceback__)[-1]
+                self._log.say(
+                    "error",
+                    "failed",
+                    message=f"{type(exc).__name__}: {exc}"[:1000],
+                    where=f"{os.path.basename(where.filename)}:{where.lineno}",
+                    retry_seconds=pause,
+                )
             return pause
         if self._failures:
             self._log.say("info", "api-answers", failures=self._failures)
@@ -242,10 +257,11 @@ class Approver:
             if decision.verdict == plan.APPROVE:
                 try:
                     last = requests.approve(csr)
-                except StatusError as exc:
+                except UnreachableError:
+                    raise
+                except ApiError as exc:
                     # One request that fails must not block the others.
-                    why = plan.Reason(f"answer-{exc.status}", str(exc))
-                    last = replace(decision, verdict=plan.REFUSE, reasons=(why,))
+                    last = replace(decision, verdict=plan.REFUSE, reasons=(plan.failed(exc),))
             codes = tuple(reason.code for reason in last.reasons)
             told[last.request] = codes
             if self._told.get(last.request) != codes:

@@ -21,6 +21,7 @@ from __future__ import annotations
 import base64
 import binascii
 import ipaddress
+import itertools
 import re
 import typing as t
 from dataclasses import dataclass
@@ -46,6 +47,12 @@ _USAGES = (
 _EXTENSIONS = frozenset({x509.SUBJECT_ALT_NAME, x509.KEY_USAGE, x509.EXTENDED_KEY_USAGE})
 _CURVES = frozenset({"P-256", "P-384", "P-521", "Ed25519"})
 _MIN_RSA_BITS = 2048
+# A kubelet asks for the addresses and names of its Node object: five or six.
+_MAX_NAMES = 50
+# Base64 (of the API) of the longest text that is read, which is base64 itself.
+_MAX_ENCODED = x509.MAX_REQUEST_BYTES * 2
+# Of what a request says, in messages.
+_SHOWN_VALUES, _SHOWN_CHARACTERS = 5, 300
 _FINAL = ("Approved", "Denied", "Failed")
 _IP_TYPES = ("InternalIP", "ExternalIP", "Hostname")
 _DNS_TYPES = ("Hostname", "InternalDNS", "ExternalDNS")
@@ -157,10 +164,35 @@ def _dns_name(text: t.Any, whose: str) -> str:
     return text
 
 
+def failed(exc: Exception) -> Reason:
+    """Why a request could not be approved or denied."""
+    return Reason(f"answer-{getattr(exc, 'status', 'unusable')}", str(exc))
+
+
 def requester(csr: t.Mapping[str, t.Any]) -> str:
     """Name of the node whose kubelet made the request, empty when no node did."""
     name = str((csr.get("spec") or {}).get("username") or "")
     return name[len(USER_PREFIX) :] if name.startswith(USER_PREFIX) else ""
+
+
+def from_node(csr: t.Mapping[str, t.Any]) -> bool:
+    """Whether the identity that the API server has recorded is that of a node."""
+    groups = (csr.get("spec") or {}).get("groups") or ()
+    return bool(_DNS_NAME.fullmatch(requester(csr))) and all(group in groups for group in _GROUPS)
+
+
+def relevant(csr: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Of a request what C(decide) reads, without a content that is too large for it."""
+    metadata, spec, status = (csr.get(part) or {} for part in ("metadata", "spec", "status"))
+    content = spec.get("request")
+    return {
+        "metadata": {name: metadata.get(name) for name in ("name", "creationTimestamp")},
+        "spec": {
+            **{name: spec.get(name) for name in ("signerName", "username", "groups", "usages")},
+            "request": content[: _MAX_ENCODED + 1] if isinstance(content, str) else None,
+        },
+        "status": {"conditions": status.get("conditions"), "certificate": status.get("certificate")},
+    }
 
 
 def undecided(csr: t.Mapping[str, t.Any]) -> bool:
@@ -200,11 +232,16 @@ def decide(
             IGNORE,
             (Reason("stale", f"it was made {hours:.1f} h ago, and the kubelet no longer waits for it"),),
         )
-    reasons = [*_requester_reasons(csr), *_usage_reasons((csr.get("spec") or {}).get("usages") or ())]
+    if not from_node(csr):
+        username = (csr.get("spec") or {}).get("username")
+        return Decision(name, own, IGNORE, (Reason("no-node", f"{username!r} made it, and not a node"),))
+    unknown = tuple(_node_reasons(own, node, allowed))
+    if unknown:
+        # Nothing that it could ask for would be approved, so its content is not read.
+        return Decision(name, own, REFUSE, unknown)
+    reasons = list(_usage_reasons((csr.get("spec") or {}).get("usages") or ()))
     if age is None:
         reasons.append(Reason("no-time", "it does not say when it was made"))
-    unknown = list(_node_reasons(own, node, allowed))
-    reasons += unknown
     try:
         request = _content(csr)
     except x509.CertificateError as exc:
@@ -213,9 +250,14 @@ def decide(
         )
     reasons += _subject_reasons(request, own)
     reasons += _content_reasons(request)
-    if not unknown:
-        reasons += _name_reasons(request.names, own, node or {}, allowed[own])
     names = (*request.names.dns, *request.names.ips)
+    if request.names.count > _MAX_NAMES:
+        reasons.append(
+            Reason("names", f"it asks for {request.names.count} names, expected at most {_MAX_NAMES}")
+        )
+        names = names[:_MAX_NAMES]
+    else:
+        reasons += _name_reasons(request.names, own, node or {}, allowed[own])
     return Decision(name, own, REFUSE if reasons else APPROVE, tuple(reasons), names)
 
 
@@ -238,20 +280,13 @@ def _content(csr: t.Mapping[str, t.Any]) -> x509.Request:
     encoded = (csr.get("spec") or {}).get("request")
     if not isinstance(encoded, str):
         raise x509.CertificateError("there is none")
+    if len(encoded) > _MAX_ENCODED:
+        raise x509.CertificateError(f"it is larger than {x509.MAX_REQUEST_BYTES // 1024} KiB")
     try:
         text = base64.b64decode(encoded, validate=True).decode("ascii")
     except (binascii.Error, ValueError):
         raise x509.CertificateError("it is no PEM text") from None
     return x509.parse_request_pem(text)
-
-
-def _requester_reasons(csr: t.Mapping[str, t.Any]) -> t.Iterator[Reason]:
-    spec = csr.get("spec") or {}
-    if not _DNS_NAME.fullmatch(requester(csr)):
-        yield Reason("no-node", f"{spec.get('username')!r} made it, and not a node")
-    missing = [group for group in _GROUPS if group not in (spec.get("groups") or ())]
-    if missing:
-        yield Reason("groups", f"who made it is not in {' and '.join(missing)}")
 
 
 def _usage_reasons(usages: t.Sequence[str]) -> t.Iterator[Reason]:
@@ -329,4 +364,5 @@ def _reported(node: t.Mapping[str, t.Any], types: t.Collection[str]) -> set[str]
 
 
 def _shown(values: t.Iterable[str]) -> str:
-    return ", ".join(repr(value) for value in values) or "missing"
+    shown = [repr(value[:_SHOWN_CHARACTERS]) for value in itertools.islice(values, _SHOWN_VALUES + 1)]
+    return ", ".join(shown[:_SHOWN_VALUES] + ["..."] * (len(shown) > _SHOWN_VALUES)) or "missing"

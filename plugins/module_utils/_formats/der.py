@@ -5,7 +5,10 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Read DER (X.690) strictly. Nothing here recurses.
+"""Read DER (X.690) strictly.
+
+Nothing here recurses, and no element is read deeper than its reader asks for. Time and memory are linear in the number
+of bytes, which the callers bound.
 
 Like every reader of C(_formats), it fails closed (what another reader could understand differently raises C(DerError)),
 and its syntax never grows.
@@ -21,6 +24,13 @@ UTC_TIME, GENERALIZED_TIME = 0x17, 0x18
 SEQUENCE, SET = 0x30, 0x31
 # Four octets of length are 4 GiB; nothing that is read here has as much.
 _MAX_LENGTH_OCTETS = 4
+# The longest identifiers in use have arcs of 128 bits, 19 octets each (2.25.UUID). Joining an arc takes quadratic
+# time, and Python refuses to write numbers of more than 4,300 digits.
+_MAX_IDENTIFIER_OCTETS = 64
+# Of 16,384 bits; OpenSSL verifies with no larger RSA key.
+_MAX_INTEGER_OCTETS = 2049
+# Strings of bits with names for the bits, as keyUsage with nine. Keys are not read bit by bit.
+_MAX_BITS_OCTETS = 8
 _STRINGS = {0x0C: "utf-8", 0x12: "ascii", 0x13: "ascii", 0x14: "latin-1", 0x16: "ascii", 0x1E: "utf-16-be"}
 
 
@@ -93,6 +103,8 @@ def identifier(element: Element) -> str:
     body = element.body
     if element.tag != OID or not body or body[-1] & 0x80:
         raise DerError("not an object identifier")
+    if len(body) > _MAX_IDENTIFIER_OCTETS:
+        raise DerError(f"object identifier of {len(body)} bytes, expected at most {_MAX_IDENTIFIER_OCTETS}")
     arcs: list[int] = []
     value = 0
     fresh = True
@@ -112,6 +124,8 @@ def integer(element: Element) -> int:
     """A whole number."""
     if element.tag != INTEGER or not element.body:
         raise DerError("not an integer")
+    if len(element.body) > _MAX_INTEGER_OCTETS:
+        raise DerError(f"integer of {len(element.body)} bytes, expected at most {_MAX_INTEGER_OCTETS}")
     return int.from_bytes(element.body, "big", signed=True)
 
 
@@ -126,6 +140,8 @@ def bits(element: Element) -> tuple[int, ...]:
     """Numbers of the bits that are set."""
     if element.tag != BIT_STRING or not element.body or element.body[0] > 7:
         raise DerError("not a string of bits")
+    if len(element.body) > _MAX_BITS_OCTETS:
+        raise DerError(f"string of bits of {len(element.body)} bytes, expected at most {_MAX_BITS_OCTETS}")
     return tuple(
         8 * index + bit
         for index, octet in enumerate(element.body[1:])

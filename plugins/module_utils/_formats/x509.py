@@ -42,6 +42,10 @@ _CURVES = {
     "1.3.132.0.35": ("P-521", 521),
 }
 _EDWARDS = {"1.3.101.112": ("Ed25519", 256), "1.3.101.113": ("Ed448", 456)}
+#: Sizes of DER above which nothing is read. A kubelet's request has about 300 bytes, a certificate of 500 names 20 KiB.
+MAX_REQUEST_BYTES, MAX_CERTIFICATE_BYTES = 16 * 1024, 128 * 1024
+# Base64 with line breaks and the two lines around it.
+_MAX_REQUEST_TEXT = MAX_REQUEST_BYTES * 3 // 2
 # Names as Kubernetes has them in spec.usages (certificates.k8s.io/v1, KeyUsage).
 _KEY_USAGES = (
     "digital signature",
@@ -209,6 +213,8 @@ def parse_der(data: bytes) -> Certificate:
 
     :raises CertificateError: when it is none.
     """
+    if len(data) > MAX_CERTIFICATE_BYTES:
+        raise CertificateError(f"{len(data)} bytes, expected at most {MAX_CERTIFICATE_BYTES}")
     try:
         return _certificate(data)
     except DerError as exc:
@@ -241,6 +247,8 @@ def parse_request_der(data: bytes) -> Request:
 
     :raises CertificateError: when it is none, or has something twice that is read here.
     """
+    if len(data) > MAX_REQUEST_BYTES:
+        raise CertificateError(f"{len(data)} bytes, expected at most {MAX_REQUEST_BYTES}")
     try:
         return _request(data)
     except DerError as exc:
@@ -252,6 +260,8 @@ def parse_request_pem(text: str) -> Request:
 
     :raises CertificateError: when it is anything else.
     """
+    if len(text) > _MAX_REQUEST_TEXT:
+        raise CertificateError(f"a text of {len(text)} bytes, expected at most {_MAX_REQUEST_TEXT}")
     lines = text.strip().splitlines()
     if len(lines) < 3 or lines[0] != "-----BEGIN CERTIFICATE REQUEST-----":
         raise CertificateError("no PEM certificate request")
@@ -268,15 +278,20 @@ def _base64(text: str) -> bytes:
 
 
 def _pem_blocks(text: str, label: str) -> t.Iterator[bytes]:
-    for match in re.finditer(f"-----BEGIN {label}-----(.*?)-----END {label}-----", text, re.DOTALL):
-        yield _base64(match.group(1))
+    begin, end = f"-----BEGIN {label}-----", f"-----END {label}-----"
+    at = 0
+    # A regular expression would look from each beginning to the end of the text when no block ends.
+    while (start := text.find(begin, at)) >= 0 and (stop := text.find(end, start)) >= 0:
+        yield _base64(text[start + len(begin) : stop])
+        at = stop + len(end)
 
 
 def _certificate(data: bytes) -> Certificate:
     outer = der.single(data)
     parts = outer.children()
-    if len(parts) != 3:
+    if len(parts) != 3 or parts[2].tag != der.BIT_STRING:
         raise DerError("not a certificate")
+    _algorithm(parts[1])
     fields = parts[0].children()
     if fields and fields[0].tag == _VERSION:
         fields = fields[1:]
@@ -312,11 +327,12 @@ def _certificate(data: bytes) -> Certificate:
 
 def _request(data: bytes) -> Request:
     outer = der.single(data).children()
-    if len(outer) != 3:
+    if len(outer) != 3 or outer[2].tag != der.BIT_STRING:
         raise DerError("not a certificate request")
+    _algorithm(outer[1])
     fields = outer[0].children()
     # version, subject, subjectPKInfo, attributes (RFC 2986, 4.1)
-    if len(fields) != 4 or fields[0].tag != der.INTEGER or fields[3].tag != _ATTRIBUTES:
+    if len(fields) != 4 or der.integer(fields[0]) != 0 or fields[3].tag != _ATTRIBUTES:
         raise DerError("not a certificate request")
     extensions: dict[str, bytes] = {}
     others: list[str] = []
@@ -343,6 +359,14 @@ def _request(data: bytes) -> Request:
         extensions=tuple(extensions),
         attributes=tuple(others),
     )
+
+
+def _algorithm(element: Element) -> None:
+    """An AlgorithmIdentifier; which one does not matter to who cannot verify it."""
+    parts = element.children()
+    if not parts:
+        raise DerError("signature without an algorithm")
+    der.identifier(parts[0])
 
 
 def _attributes(name: Element) -> tuple[tuple[str, str], ...]:

@@ -95,6 +95,10 @@ class InvalidAnswerError(ApiError):
         )
 
 
+class TooLargeError(InvalidAnswerError):
+    """The answer has more bytes than are read."""
+
+
 def _prefixed(host: str, sentence: str) -> str:
     return f"{host}: {sentence.replace('The API', 'the API', 1)}" if host else sentence
 
@@ -165,10 +169,11 @@ class Client:
     """Requests to an API server. Several threads may use one client.
 
     :param connection: to the server. :param seconds: how long one answer may take.
+    :param max_bytes: of one answer, by default C(MAX_BYTES); what is larger is refused unread.
     :raises CredentialsError: for a server that is no URL of HTTP.
     """
 
-    def __init__(self, connection: Connection, seconds: float = 10) -> None:
+    def __init__(self, connection: Connection, seconds: float = 10, max_bytes: int | None = None) -> None:
         if urllib.parse.urlsplit(connection.server).scheme not in ("https", "http"):
             raise CredentialsError(
                 f"The URL of the API server is {connection.server!r}, expected https://...",
@@ -178,6 +183,7 @@ class Client:
         self._host = connection.host
         self._headers = dict(connection.headers)
         self._seconds = seconds
+        self._max_bytes = max_bytes
         proxies = connection.proxies
         self._opener = urllib.request.build_opener(
             urllib.request.ProxyHandler(None if proxies is None else dict(proxies)),
@@ -239,19 +245,29 @@ class Client:
     def _read(self, path: str, response: t.Any, deadline: float) -> str:
         """The body. The time limit holds also for one that comes in small pieces."""
         length = response.headers.get("Content-Length") or ""
-        expected = int(length) if length.isdecimal() else None
+        # Python refuses to read numbers of thousands of digits.
+        expected = int(length) if length.isdecimal() and len(length) < 20 else None
+        if expected is not None and expected > self._limit:
+            raise self._too_large(path)
         pieces: list[bytes] = []
         size = 0
         while size != expected and (piece := response.read1(_CHUNK)):
             pieces.append(piece)
             size += len(piece)
-            if size > MAX_BYTES:
-                raise InvalidAnswerError(self._url(path), f"more than {MAX_BYTES // 1024**2} MiB", self._host)
+            if size > self._limit:
+                raise self._too_large(path)
             if time.monotonic() > deadline:
                 raise TimeoutError("timed out")
         if expected is not None and size < expected:
             raise http.client.IncompleteRead(b"", expected - size)
         return b"".join(pieces).decode("utf-8", "replace")
+
+    @property
+    def _limit(self) -> int:
+        return self._max_bytes or MAX_BYTES
+
+    def _too_large(self, path: str) -> TooLargeError:
+        return TooLargeError(self._url(path), f"more than {self._limit // 1024**2} MiB", self._host)
 
     def _url(self, path: str) -> str:
         return self.server + path.partition("?")[0]
@@ -314,16 +330,26 @@ class Client:
             raise self._refused("DELETE", path, status, text)
         return True
 
-    def items(self, path: str, query: str = "", accept: str = JSON) -> t.Iterator[dict[str, t.Any]]:
-        """The objects of a list, page by page.
+    def items(
+        self, path: str, query: str = "", accept: str = JSON, page_size: int = _PAGE
+    ) -> t.Iterator[dict[str, t.Any]]:
+        """The objects of a list, page by page. A page that is too large is read in smaller ones.
 
         :param query: further parameters, encoded. :param accept: media type to ask for.
+        :param page_size: how many objects at once.
         :raises ApiError: when a page cannot be read.
         """
         following = ""
         while True:
-            parameters = [f"limit={_PAGE}", query, f"continue={following}" if following else ""]
-            page = self.read(path + "?" + "&".join(filter(None, parameters)), accept)
+            parameters = [f"limit={page_size}", query, f"continue={following}" if following else ""]
+            try:
+                page = self.read(path + "?" + "&".join(filter(None, parameters)), accept)
+            except TooLargeError:
+                if page_size == 1:
+                    raise
+                # Somebody has stored large objects; the API server lets the size of pages change between them.
+                page_size = max(page_size // 4, 1)
+                continue
             yield from page.get("items") or ()
             following = urllib.parse.quote((page.get("metadata") or {}).get("continue") or "", safe="")
             if not following:
@@ -334,7 +360,7 @@ def _parsed(text: str) -> t.Any:
     """The JSON value, C(None) when it is none."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

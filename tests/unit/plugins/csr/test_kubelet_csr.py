@@ -112,16 +112,37 @@ def test_denies_when_told_to(api: Api, run: Run) -> None:
 
 def test_many_pages(api: Api, run: Run) -> None:
     api.page = 3
-    api.add(*(csr("w1", made=now(), object_name=f"csr-{number:02}") for number in range(8)))
-    result = run()
-    assert [one["request"] for one in result["approved"]] == [f"csr-{number:02}" for number in range(8)]
+    made = (f"w{number}" for number in range(11, 19))
+    listed = {own: {"addresses": [f"192.0.2.{own[1:]}"]} for own in made}
+    for own, entry in listed.items():
+        api.nodes[own] = node(own, ("InternalIP", entry["addresses"][0]))
+        api.add(csr(own, entry["addresses"], made=now()))
+    result = run(nodes=listed)
+    assert [one["node"] for one in result["approved"]] == list(listed)
     assert sum("limit=" in target for target in api.targets) == 3
 
 
 def test_warnings_are_limited(api: Api, run: Run) -> None:
-    api.add(*(csr("w1", ["w9"], made=now(), object_name=f"csr-{number:02}") for number in range(30)))
+    api.add(*(csr(f"x{number:02}", made=now()) for number in range(30)))
     result = run()
     assert len(result["refused"]) == 30 and len(result["warnings"]) == 10
+
+
+def test_of_each_node_the_newest_requests_are_evaluated(api: Api, run: Run) -> None:
+    """Nobody, with the identity of one node, keeps those of the others waiting."""
+    api.add(*(csr("w1", ["w9"], made=now(), object_name=f"csr-{number:03}") for number in range(200)))
+    api.add(csr("w2", ["w2"], made=now(), object_name="csr-999"))
+    result = run()
+    assert [one["request"] for one in result["refused"]] == ["csr-196", "csr-197", "csr-198", "csr-199"]
+    assert [one["request"] for one in result["approved"]] == ["csr-999"]
+
+
+def test_one_approval_that_fails_does_not_keep_the_others(api: Api, run: Run) -> None:
+    api.add(csr("w1", made=now()), csr("w2", ["w2"], made=now()))
+    api.answers["PUT", f"{fakes.REQUESTS}/csr-w1/approval"] = refused(422, "no such condition")
+    result = run()
+    assert [one["request"] for one in result["approved"]] == ["csr-w2"]
+    assert [one["codes"] for one in result["refused"]] == [["answer-422"]]
 
 
 def test_another_control_plane_was_faster(api: Api, run: Run) -> None:

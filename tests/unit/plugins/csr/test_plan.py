@@ -100,19 +100,8 @@ def reason_of(request_object: dict[str, t.Any], own: t.Any = W1) -> tuple[str, l
 
 REFUSED: dict[str, tuple[dict[str, t.Any], list[str]]] = {
     # Who asks.
-    "another user": (
-        csr(username="system:serviceaccount:default:x"),
-        ["no-node", "not-in-inventory", "common-name"],
-    ),
-    "administrator": (csr(username="kubernetes-admin"), ["no-node", "not-in-inventory", "common-name"]),
-    "no user": (csr(username=None), ["no-node", "not-in-inventory", "common-name"]),
-    "prefix alone": (csr(username="system:node:"), ["no-node", "not-in-inventory", "common-name"]),
-    "prefix in other case": (csr(username="System:Node:w1"), ["no-node", "not-in-inventory", "common-name"]),
-    "user of another node": (csr(username="system:node:w2"), ["no-object", "common-name"]),
-    "not in system:nodes": (csr(groups=["system:authenticated"]), ["groups"]),
-    "not authenticated": (csr(groups=["system:nodes"]), ["groups"]),
-    "group that begins so": (csr(groups=["system:nodes:x", "system:authenticated"]), ["groups"]),
-    "no groups": (csr(groups=None), ["groups"]),
+    "user of another node": (csr(username="system:node:w2"), ["no-object"]),
+    "user of a node that is not listed": (csr(username="system:node:w3"), ["not-in-inventory"]),
     # Subject.
     "common name of another": (asked(common="system:node:w2"), ["common-name"]),
     "common name in other case": (asked(common="system:node:W1"), ["common-name"]),
@@ -210,6 +199,17 @@ IGNORED: dict[str, tuple[dict[str, t.Any], str]] = {
     "denied": (with_status(conditions=[{"type": "Denied", "status": "True"}]), "decided"),
     "failed": (with_status(conditions=[{"type": "Failed", "status": "True"}]), "decided"),
     "signed": (with_status(certificate="LS0t"), "decided"),
+    # Who asks.
+    "another user": (csr(username="system:serviceaccount:default:x"), "no-node"),
+    "administrator": (csr(username="kubernetes-admin"), "no-node"),
+    "no user": (csr(username=None), "no-node"),
+    "prefix alone": (csr(username="system:node:"), "no-node"),
+    "prefix in other case": (csr(username="System:Node:w1"), "no-node"),
+    "prefix and no name of a node": (csr(username="system:node:w1\n"), "no-node"),
+    "not in system:nodes": (csr(groups=["system:authenticated"]), "no-node"),
+    "not authenticated": (csr(groups=["system:nodes"]), "no-node"),
+    "group that begins so": (csr(groups=["system:nodes:x", "system:authenticated"]), "no-node"),
+    "no groups": (csr(groups=None), "no-node"),
     "too old": (csr(made=NOW - datetime.timedelta(seconds=3601)), "stale"),
 }
 
