@@ -44,7 +44,10 @@ class ActionModule(ControllerAction):
         hosts = [parameters.read_host(name, found, params) for name, found in params["hosts"].items()]
         findings = verdict.evaluate(hosts, parameters.read_site(params), ignored, warned)
         findings = verdict.arrange(
-            [*parameters.check_ca(params["ca_file"]), *findings], hosts, ignored, warned
+            [*parameters.check_ca(params["ca_file"]), *parameters.check_proxy(params), *findings],
+            hosts,
+            ignored,
+            warned,
         )
         counts = {name: sum(item.severity == name for item in findings) for name in (ERROR, WARNING, IGNORED)}
         report: dict[str, t.Any] = {

@@ -19,6 +19,7 @@ description:
     it are put back.
 extends_documentation_fragment:
   - baremetal.kubernetes._attributes
+  - baremetal.kubernetes._proxy
 attributes:
   check_mode:
     support: full
@@ -55,11 +56,9 @@ options:
       content:
         description: Content of the file O(files[].dest), instead of something to download.
         type: str
-      sensitive:
-        description:
-          - Keeps O(files[].content) out of the diff. Set C(no_log) on the task, too, when it is a secret.
-        type: bool
-        default: false
+      secret:
+        description: As O(files[].content), for content that is shown nowhere, neither in logs nor in the diff.
+        type: str
       dest:
         description:
           - Absolute path of a plain file.
@@ -183,7 +182,6 @@ options:
         them.
     type: dict
 notes:
-  - Proxies are taken from the environment (C(https_proxy), C(http_proxy), C(no_proxy)).
   - Archives with absolute names, names with C(..), links that leave the tree, devices, two members of one name, or
     more than 4 GiB of content are refused.
   - Missing parent directories are created with mode 0755.
@@ -314,15 +312,23 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.jou
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.report import diff_of, result_of
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.staging import Stage
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._module import run_module
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.proxy import read
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Decide what has to be placed and, outside check mode, place it."""
     params = module.params
     download = {name: params[name] for name in ("ca_path", "ca", "timeout", "deadline", "retries", "headers")}
+    download["proxy"] = read(params["proxy"])
     record = (params["record"], params["component"] or "")
     with Stage(params["work_dir"]) as stage, Journal(*record) as journal:
-        call = Call(request_from(params), journal, stage, lambda: Fetcher(**download), module.check_mode)
+        call = Call(
+            request_from(params),
+            journal,
+            stage,
+            lambda: Fetcher(**download),
+            module.check_mode,
+        )
         decision = call.decide()
         diff = diff_of(decision.plan) if module._diff else None
         if not module.check_mode:

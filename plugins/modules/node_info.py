@@ -16,6 +16,7 @@ description:
     V(partial) in between, for example after an interrupted join.
 extends_documentation_fragment:
   - baremetal.kubernetes._attributes.info
+  - baremetal.kubernetes._proxy
 options:
   address_probe:
     description:
@@ -51,7 +52,6 @@ options:
       urls:
         description:
           - URLs that the host must reach; all are requested at once. C({arch}) is replaced by the host's architecture.
-            Proxies are taken from the environment.
         type: list
         elements: str
         default: []
@@ -331,10 +331,15 @@ node:
           type: dict
           sample: {began: 1790000000.123, ended: 1790000000.434, offset: -0.011, uncertainty: 0.221}
         urls:
-          description: Whether each of O(preflight.urls) answered, with its status or the error.
+          description: Whether each of O(preflight.urls) answered, with its status or the error, and by which proxy.
           type: list
           elements: dict
-          sample: [{url: "https://registry.k8s.io/v2/", ok: true, answer: HTTP 200}]
+          sample: [{url: "https://registry.k8s.io/v2/", ok: true, answer: HTTP 200, proxy: ""}]
+        proxy_variables:
+          description: Variables of the login's environment that name a proxy.
+          type: list
+          elements: str
+          sample: [https_proxy]
 """
 
 import os
@@ -344,6 +349,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.facts import architecture, collect
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.proxy import OPTION
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "address_probe": {"type": "str"},
@@ -359,6 +365,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "timeout": {"type": "float", "default": 3},
         },
     },
+    "proxy": OPTION,
 }
 
 
@@ -371,7 +378,7 @@ def read(module: AnsibleModule, began: float) -> dict[str, t.Any]:
     from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import preflight_facts
 
     try:
-        request = preflight_facts.read_request(asked)
+        request = preflight_facts.read_request(asked, module.params["proxy"])
     except OperatorError as exc:
         module.fail_json(msg=str(exc))
     running = preflight_facts.probes(request, architecture())

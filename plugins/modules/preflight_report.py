@@ -90,6 +90,19 @@ options:
     description: File on the controller with the CA of the mirror; empty when there is none.
     type: str
     default: ""
+  http_proxy:
+    description: Proxy of the site for http.
+    type: str
+    default: ""
+  https_proxy:
+    description: Proxy of the site for https.
+    type: str
+    default: ""
+  no_proxy:
+    description: What is reached without these proxies.
+    type: list
+    elements: str
+    default: []
   tested_systems:
     description: Distributions that are tested, by C(ID) in os-release(5). Others are a warning.
     type: list

@@ -76,6 +76,9 @@ SITES = {
             **MIRROR,
             "cluster_endpoint": "k8s.example.org:6443",
             "cluster_name": "blue",
+            "cluster_http_proxy": "http://192.0.2.3:3128",
+            "cluster_https_proxy": "http://user:p%40ss@192.0.2.3:3128",
+            "cluster_no_proxy": ["mirror.example.org", "192.0.2.5"],
             "cluster_pod_cidr": "198.51.100.0/24",
             "container_runtime_limit_nofile": 20000,
             "container_runtime_config": {
@@ -133,6 +136,8 @@ DOCUMENTS: dict[str, tuple[str, str]] = {
     "approver": ("__kubelet_csr_approver_list_file.content", "yaml"),
     "files": ("__control_plane_files | map(attribute='path') | to_nice_yaml", "yaml"),
     "admission": ("__control_plane_admission | to_nice_yaml", "yaml"),
+    "proxy": ("cluster_proxy | to_nice_yaml", "yaml"),
+    "environment": ("cluster_proxy_environment | to_nice_yaml", "yaml"),
     "encryption": ("{'disabled': __encryption_at_rest_disable} | to_nice_yaml", "yaml"),
     "cilium": ("__network_release['values'] | to_nice_yaml", "yaml"),
 }
@@ -264,7 +269,9 @@ def _parse_unit(path: Path) -> Any:
     """A systemd unit as sections; systemd itself names unknown settings where it is installed."""
     parser = configparser.RawConfigParser(strict=True, delimiters=("=",), comment_prefixes=("#", ";"))
     parser.optionxform = str  # type: ignore[assignment,method-assign]
-    parser.read_string(re.sub(r"\\\n\s*", "", path.read_text(encoding="utf-8")))
+    text = re.sub(r"\\\n\s*", "", path.read_text(encoding="utf-8"))
+    # The one setting that is there twice, which systemd reads as a list.
+    parser.read_string(re.sub(r"(?m)^(EnvironmentFile=.*)\nEnvironmentFile=", r"\1 ", text))
     if shutil.which("systemd-analyze"):
         unit = path.with_suffix("")  # containerd.service.j2 -> containerd.service
         shutil.copy(path, unit)
@@ -341,6 +348,12 @@ READ, KEYS, CA = (
 )
 CRI = "plugins/io.containerd.cri.v1.runtime"
 RUNC = "containerd/runtimes/runc/options/SystemdCgroup"
+MARKER = "Managed by baremetal.kubernetes: changes made here are lost."
+#: What a host behind a proxy reaches directly.
+DIRECT = [
+    *("mirror.example.org", "192.0.2.5", "localhost", "127.0.0.0/8", "::1", ".svc", ".cluster.local"),
+    *("198.51.100.0/24", "10.96.0.0/16", "k8s.example.org", "192.0.2.11"),
+]
 #: Site, document, path in it, value. What an operator would look up after a change of a variable.
 EXPECTED: tuple[tuple[str, str, str, Any], ...] = (
     ("plain systemd", "init", "0/localAPIEndpoint/advertiseAddress", "192.0.2.11"),
@@ -460,6 +473,27 @@ EXPECTED: tuple[tuple[str, str, str, Any], ...] = (
     ("air gap with settings of its own", "approver", "nodes/cp1/names", ["cp1.example.org"]),
     ("plain openrc", "kubelet/kubelet.initd.j2", "respawn_max", "0"),
     ("air gap with settings of its own", "kubelet/kubelet.initd.j2", "rc_ulimit", "-n 20000"),
+    ("plain systemd", "proxy", "https", ""),
+    ("plain systemd", "proxy", "no_proxy", []),
+    ("plain systemd", "environment", "content", f"# {MARKER}\n"),
+    ("air gap with settings of its own", "proxy", "http", "http://192.0.2.3:3128"),
+    ("air gap with settings of its own", "proxy", "http_credentials", ""),
+    ("air gap with settings of its own", "proxy", "https", "http://192.0.2.3:3128"),
+    ("air gap with settings of its own", "proxy", "https_credentials", "user:p%40ss"),
+    ("air gap with settings of its own", "proxy", "no_proxy", DIRECT),
+    (
+        "air gap with settings of its own",
+        "environment",
+        "secret",
+        f"# {MARKER}\nHTTP_PROXY='http://192.0.2.3:3128'\nHTTPS_PROXY='http://user:p%40ss@192.0.2.3:3128'\n"
+        f"NO_PROXY='{','.join(DIRECT)}'\n",
+    ),
+    (
+        "plain systemd",
+        "container_runtime/containerd.service.j2",
+        "Service/EnvironmentFile",
+        "-/etc/containerd/proxy.env",
+    ),
     ("air gap", "container_runtime/hosts.toml.j2", "server", "https://registry-1.docker.io"),
 )
 

@@ -20,6 +20,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.mod
     parse_directory,
     parse_file,
 )
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import proxy
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "component": {"type": "str"},
@@ -32,7 +33,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "url": {"type": "str"},
             "checksum": {"type": "str"},
             "content": {"type": "str"},
-            "sensitive": {"type": "bool", "default": False},
+            "secret": {"type": "str", "no_log": True},
             "dest": {"type": "str"},
             "members": {
                 "type": "list",
@@ -71,6 +72,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "record": {"type": "path", "default": record.DEFAULT_PATH},
     "work_dir": {"type": "path"},
     "headers": {"type": "dict", "no_log": True},
+    "proxy": proxy.OPTION,
 }
 
 

@@ -33,6 +33,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.tra
     Space,
     opener,
 )
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.proxy import Proxy
 
 CHUNK = 1 << 20
 # The largest release archive of the components installed here has about 0.1 GiB.
@@ -102,6 +103,7 @@ class Fetcher:
     :param deadline: seconds for a file, all attempts together.
     :param retries: further attempts after the first.
     :param headers: sent with each request to the first host.
+    :param proxy: C(None) stands for the proxies of the environment.
     :param pause: seconds to wait before an attempt, by number of the attempt that failed.
     :param limit: most bytes that a file may have.
     """
@@ -115,6 +117,7 @@ class Fetcher:
         retries: int = 3,
         headers: t.Mapping[str, str] | None = None,
         space: Space | None = None,
+        proxy: Proxy | None = None,
         pause: t.Callable[[int], float] = lambda failed: min(0.5 * 2 ** (failed - 1), 10.0),
         limit: int = MAX_DOWNLOAD_BYTES,
     ) -> None:
@@ -143,6 +146,7 @@ class Fetcher:
                     "Give the mirror's CA certificate, as its PEM file has it.",
                 ) from exc
         self._context = context
+        self._proxy = proxy
 
     def fetch(self, spec: FileSpec, path: str) -> Fetched:
         """Download C(spec.url) to C(path) and verify it.
@@ -200,11 +204,16 @@ class Fetcher:
         if deadline.passed:
             raise self._too_slow(spec, part)
         raise ArtifactError(
-            f"{spec.name}: {spec.url} could not be downloaded in {attempt} attempt(s): {reason}. Nothing was replaced.",
+            f"{spec.name}: {spec.url} could not be downloaded in {attempt} attempt(s)"
+            f"{self._way(spec.url)}: {reason}. Nothing was replaced.",
             f"Check that {_host(spec.url)} is reachable from this host (name, route, firewall, proxy).",
             url=spec.url,
             attempts=attempt,
         )
+
+    def _way(self, url: str) -> str:
+        server = self._proxy.server(url) if self._proxy else ""
+        return f" through the proxy {server}" if server else ""
 
     def _too_slow(self, spec: FileSpec, part: _Part) -> ArtifactError:
         return ArtifactError(
@@ -246,7 +255,7 @@ class Fetcher:
             if part.validator:
                 request.add_header("If-Range", part.validator)
         try:
-            own = opener(self._context, self._headers, deadline)
+            own = opener(self._context, self._headers, deadline, self._proxy)
             with own.open(request, timeout=min(self._timeout, deadline.left() + 1)) as response:
                 self._stream(spec, part, response)
         except urllib.error.HTTPError as exc:

@@ -196,11 +196,12 @@ def parse_file(raw: t.Mapping[str, t.Any], uid: int, gid: int) -> FileSpec:
     :raises ArtifactError: when the entry is not one of the three shapes or holds an unusable value.
     """
     name = str(raw["name"])
-    if raw.get("content") is not None:
+    if raw.get("content") is not None or raw.get("secret") is not None:
         return _parse_content(raw, name, uid, gid)
     if not raw.get("url") or not raw.get("checksum"):
         raise ArtifactError(
-            f"{name}: neither content nor both of url and checksum are given.", "Correct the entry."
+            f"{name}: neither content nor secret nor both of url and checksum are given.",
+            "Correct the entry.",
         )
     url = str(raw["url"])
     scheme = url.partition(":")[0].lower()
@@ -243,13 +244,17 @@ def parse_file(raw: t.Mapping[str, t.Any], uid: int, gid: int) -> FileSpec:
 
 
 def _parse_content(raw: t.Mapping[str, t.Any], name: str, uid: int, gid: int) -> FileSpec:
+    secret = raw.get("content") is None
+    given = "secret" if secret else "content"
     unfit = [key for key in ("url", "checksum", "members", "unpack_to") if raw.get(key)]
+    if not secret and raw.get("secret") is not None:
+        unfit.append("secret")
     if unfit or not raw.get("dest"):
         raise ArtifactError(
-            f"{name}: content is given with {' and '.join(unfit) or 'no dest'}, expected it with dest alone.",
+            f"{name}: {given} is given with {' and '.join(unfit) or 'no dest'}, expected it with dest alone.",
             "Correct the entry.",
         )
-    content = str(raw["content"]).encode()
+    content = str(raw[given]).encode()
     return FileSpec(
         name=name,
         url="",
@@ -259,7 +264,7 @@ def _parse_content(raw: t.Mapping[str, t.Any], name: str, uid: int, gid: int) ->
         gid=gid,
         dest=_absolute(str(raw["dest"]), "dest", name),
         content=content,
-        sensitive=bool(raw.get("sensitive")),
+        sensitive=secret,
     )
 
 

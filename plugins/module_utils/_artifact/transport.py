@@ -24,6 +24,8 @@ import urllib.request
 from dataclasses import dataclass, field
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.model import ArtifactError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.proxy import Proxy
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.proxy_handler import handler
 
 # Left free beside every download, so that the host keeps working when the estimate is a little short.
 SPACE_MARGIN = 16 << 20
@@ -161,10 +163,13 @@ class _Https(urllib.request.HTTPSHandler):
 
 
 def opener(
-    context: ssl.SSLContext, private: t.Collection[str], deadline: Deadline
+    context: ssl.SSLContext, private: t.Collection[str], deadline: Deadline, proxy: Proxy | None = None
 ) -> urllib.request.OpenerDirector:
-    """Opens URLs until the deadline. Proxies come from the environment (https_proxy, http_proxy, no_proxy).
+    """Opens URLs until the deadline.
 
     :param private: names of headers that only the first host gets.
+    :param proxy: C(None) stands for the proxies of the environment.
     """
-    return urllib.request.build_opener(_Http(deadline), _Https(deadline, context), SameHostHeaders(private))
+    return urllib.request.build_opener(
+        handler(proxy), _Http(deadline), _Https(deadline, context), SameHostHeaders(private)
+    )

@@ -29,9 +29,12 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.members
     under,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.probe import Probes
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.proxy import Proxy, read
 
 # include/net/tcp_states.h: TCP_LISTEN, and TCP_CLOSE, the state of a bound UDP socket.
 _LISTENING = {"tcp": "0A", "udp": "07"}
+#: What a login may set; only the names are told, as the values may have credentials.
+_PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
 _TAG = re.compile(r":v?(\d+\.\d+\.\d+[^@]*)(?:@|$)")
 
 
@@ -40,7 +43,8 @@ class Request:
     """What to read.
 
     :param ports: (protocol, number). :param urls: C({arch}) in them is replaced by the host's architecture.
-    :param ca_pem: CAs of the URLs, in addition to the system's. :param timeout: seconds for each URL.
+    :param ca_pem: CAs of the URLs, in addition to the system's. :param proxy: for the URLs, C(None) for the
+        environment's. :param timeout: seconds for each URL.
     """
 
     kernel_options: tuple[str, ...] = ()
@@ -48,6 +52,7 @@ class Request:
     paths: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()
     ca_pem: str = ""
+    proxy: Proxy | None = None
     timeout: float = 3.0
 
 
@@ -64,8 +69,8 @@ def _port(text: str) -> tuple[str, int]:
     return match.group(2), int(match.group(1))
 
 
-def read_request(asked: t.Mapping[str, t.Any]) -> Request:
-    """The option C(preflight) of C(node_info).
+def read_request(asked: t.Mapping[str, t.Any], proxy: t.Mapping[str, t.Any] | None = None) -> Request:
+    """The options C(preflight) and C(proxy) of C(node_info).
 
     :raises OperatorError: for an invalid port.
     """
@@ -75,13 +80,15 @@ def read_request(asked: t.Mapping[str, t.Any]) -> Request:
         paths=tuple(asked["paths"]),
         urls=tuple(asked["urls"]),
         ca_pem=asked["ca_pem"],
+        proxy=read(proxy),
         timeout=asked["timeout"],
     )
 
 
 def probes(request: Request, arch: str) -> Probes:
     """Start the requests."""
-    return Probes((url.replace("{arch}", arch) for url in request.urls), request.timeout, request.ca_pem)
+    urls = (url.replace("{arch}", arch) for url in request.urls)
+    return Probes(urls, request.timeout, request.ca_pem, request.proxy)
 
 
 def _address(field: str) -> str:
@@ -222,5 +229,6 @@ def gather(root: str, request: Request, release: str, running: Probes, began: fl
         "apiserver_version": apiserver_version(root),
         "etcd_directory": list(names_in(root, os.path.dirname(ETCD_DATA))),
         "urls": running.results(),
+        "proxy_variables": sorted(name for name in os.environ if name.lower() in _PROXY_VARIABLES),
         "clock": {"began": began, "ended": time.time()},
     }

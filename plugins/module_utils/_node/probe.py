@@ -17,6 +17,9 @@ import typing as t
 import urllib.error
 import urllib.request
 
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.proxy import Proxy
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.proxy_handler import handler
+
 # A server that answers with one of these is reachable, and the file may exist: registries require a login, some servers
 # do not implement HEAD.
 _ANSWERED = (401, 403, 405, 501)
@@ -41,11 +44,14 @@ def _explain(error: BaseException) -> str:
     return f"{reason or type(reason).__name__}"[:200]
 
 
-def ask(url: str, timeout: float, context: ssl.SSLContext) -> tuple[bool, str]:
-    """Whether a URL answers, with its status or the error. Proxies of the environment are used."""
+def ask(url: str, timeout: float, context: ssl.SSLContext, proxy: Proxy | None = None) -> tuple[bool, str]:
+    """Whether a URL answers, with its status or the error.
+
+    :param proxy: C(None) stands for the proxies of the environment.
+    """
     if not url.startswith(("https://", "http://")):
         return False, "not a URL of http or https"
-    opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context))
+    opener = urllib.request.build_opener(handler(proxy), urllib.request.HTTPSHandler(context=context))
     headers = {"User-Agent": "baremetal.kubernetes"}
     request = urllib.request.Request(url, method="HEAD", headers=headers)  # noqa: S310 - its scheme is known
     try:
@@ -64,11 +70,14 @@ class Probes:
     Threads are daemons: a name server that does not answer blocks a thread for long, but must not block the module.
     """
 
-    def __init__(self, urls: t.Iterable[str], timeout: float, ca_pem: str = "") -> None:
+    def __init__(
+        self, urls: t.Iterable[str], timeout: float, ca_pem: str = "", proxy: Proxy | None = None
+    ) -> None:
         self._urls = list(dict.fromkeys(urls))
         self._answers: dict[str, tuple[bool, str]] = {}
         self._deadline = time.monotonic() + timeout + 0.5
         self._timeout = timeout
+        self._proxy = proxy
         try:
             context = _context(ca_pem)
         except ValueError as exc:
@@ -82,7 +91,7 @@ class Probes:
             thread.start()
 
     def _ask(self, url: str, context: ssl.SSLContext) -> None:
-        self._answers[url] = ask(url, self._timeout, context)
+        self._answers[url] = ask(url, self._timeout, context, self._proxy)
 
     def results(self) -> list[dict[str, t.Any]]:
         """One answer for each URL; one that is late counts as no answer."""
@@ -90,4 +99,7 @@ class Probes:
             thread.join(max(0.0, self._deadline - time.monotonic()))
         late = (False, f"no answer within {self._timeout:g} s")
         answers = {url: self._answers.get(url, late) for url in self._urls}
-        return [{"url": url, "ok": ok, "answer": answer} for url, (ok, answer) in answers.items()]
+        return [
+            {"url": url, "ok": ok, "answer": answer, "proxy": self._proxy.server(url) if self._proxy else ""}
+            for url, (ok, answer) in answers.items()
+        ]

@@ -319,14 +319,21 @@ def sources(host: Host, _site: Site) -> Findings:
     """Where software comes from. Unreachable sources are a warning on a member, which has everything already."""
     for item in host.extra.get("urls") or ():
         if not item["ok"]:
+            proxy, unused = item.get("proxy"), host.extra.get("proxy_variables") or ()
+            way = f" through the proxy {proxy}" if proxy else ""
+            fix = (
+                "Check route, name resolution and CA on that host; cluster_files_url, cluster_registry and"
+                " cluster_ca_file configure a mirror, cluster_https_proxy and cluster_no_proxy a proxy."
+            )
+            if unused and not proxy:
+                fix += f" The login's {', '.join(unused)} is not used, as containerd does not have it."
             yield Finding(
                 host.name,
                 "sources",
                 WARNING if host.is_member else ERROR,
-                f"{item['url']}: {item['answer']}",
+                f"{item['url']}: {item['answer']}{way}",
                 "an answer",
-                "Check route, proxy, name resolution and CA on that host; cluster_files_url, cluster_registry and"
-                " cluster_ca_file configure a mirror.",
+                fix,
             )
 
 

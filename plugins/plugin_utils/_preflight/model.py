@@ -59,6 +59,7 @@ CHECKS: dict[str, str] = {
     "network_overlap": "Pod, Service and host networks do not overlap.",
     "network_size": "The cluster's networks are large enough.",
     "ca_file": "The mirror's CA can be read.",
+    "proxy": "The proxy is given in a form that all its users understand.",
 }
 
 

@@ -36,6 +36,9 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "pod_cidr": {"type": "str", "required": True},
     "service_cidr": {"type": "str", "required": True},
     "ca_file": {"type": "str", "default": ""},
+    "http_proxy": {"type": "str", "default": "", "no_log": True},
+    "https_proxy": {"type": "str", "default": "", "no_log": True},
+    "no_proxy": {"type": "list", "elements": "str", "default": []},
     "tested_systems": {"type": "list", "elements": "str", "default": []},
     "unsupported_systems": {"type": "list", "elements": "str", "default": []},
     "package_managers": {"type": "list", "elements": "str", "default": []},
@@ -60,6 +63,10 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "warn": {"type": "list", "elements": "str", "default": []},
     "path": {"type": "path"},
 }
+
+# They go into a file that systemd and shells read, and to clients that differ in what else they would understand.
+_PROXY = re.compile(r"http://(?:[^\s@/'\"\\$`]+@)?(?:\[[0-9A-Fa-f:.]+\]|[^\s@/:'\"\\$`]+):\d{1,5}/?")
+_DIRECT = re.compile(r"[A-Za-z0-9_.:/*\[\]-]+")
 
 
 def read_host(name: str, result: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]) -> Host:
@@ -121,3 +128,32 @@ def check_ca(path: str) -> list[Finding]:
         return []
     fix = "Correct cluster_ca_file; it is a file on the controller."
     return [Finding("", "ca_file", ERROR, f"{path}: {found}", "a file with PEM certificates", fix)]
+
+
+def check_proxy(params: t.Mapping[str, t.Any]) -> list[Finding]:
+    """Whether the proxy's variables have a form that all its users understand. Values may hold credentials."""
+    found = [
+        Finding(
+            "",
+            "proxy",
+            ERROR,
+            f"cluster_{name} has another form",
+            "http://host:port or http://user:password@host:port, also for https, without quotes and blanks",
+            f"Correct cluster_{name}; write special characters of the password as %XX.",
+        )
+        for name in ("http_proxy", "https_proxy")
+        if params[name] and not _PROXY.fullmatch(params[name])
+    ]
+    wrong = [entry for entry in params["no_proxy"] if not _DIRECT.fullmatch(entry)]
+    if wrong:
+        found.append(
+            Finding(
+                "",
+                "proxy",
+                ERROR,
+                f"cluster_no_proxy has {', '.join(map(repr, wrong))}",
+                "names, addresses and networks, one in each entry of the list",
+                "Correct cluster_no_proxy.",
+            )
+        )
+    return found

@@ -613,12 +613,14 @@ def test_a_failed_call_leaves_no_trace_in_the_record(
     assert recorded(tmp_path) == before
 
 
-def test_sensitive_content_is_not_in_the_diff(tmp_path: Path, run_module: RunModule) -> None:
-    args = options(tmp_path, small(tmp_path / "key", "hunter2", sensitive=True))
+def test_a_secret_is_shown_nowhere(tmp_path: Path, run_module: RunModule) -> None:
+    args = options(tmp_path, small(tmp_path / "key", None, secret="hunter2"))
     result = run_module("artifact", args)
     assert result["changed"]
-    result.pop("invocation", None)
+    assert (tmp_path / "key").read_text() == "hunter2"
     assert "hunter2" not in str(result)
+    both = run_module("artifact", options(tmp_path, small(tmp_path / "key", "x", secret="hunter2")))
+    assert "content is given with secret" in both["msg"]
 
 
 def test_marked_files_that_are_not_named_go(tmp_path: Path, run_module: RunModule) -> None:
@@ -679,8 +681,8 @@ def test_a_file_in_place_of_a_directory_is_refused(tmp_path: Path, run_module: R
     [
         ({"content": "x"}, "no dest"),
         ({"content": "x", "dest": "/a", "url": "https://example.org/x"}, "with url"),
-        ({"dest": "/a"}, "neither content nor both of url and checksum"),
-        ({"dest": "/a", "url": "https://example.org/x"}, "neither content nor both of url and checksum"),
+        ({"dest": "/a"}, "neither content nor secret nor both of url"),
+        ({"dest": "/a", "url": "https://example.org/x"}, "neither content nor secret nor both of url"),
     ],
 )
 def test_content_and_download_exclude_each_other(
@@ -696,3 +698,21 @@ def test_authorities_that_are_none_are_refused(server: Files, tmp_path: Path, ru
     result = run_module("artifact", options(tmp_path, wrong, ca="not a certificate"))
     assert result["failed"]
     assert "cannot be read as PEM certificates" in result["msg"]
+
+
+def test_a_proxy_of_the_login_is_not_used(server: Files, tmp_path: Path, run_module: RunModule) -> None:
+    wanted = plain("program", server.put("/p", b"x"), b"x", tmp_path / "bin/p")
+    foreign = {"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9", "no_proxy": ""}
+    args = options(tmp_path, wanted, retries=0)
+    assert "could not be downloaded" in run_module("artifact", args, env=foreign)["msg"]
+    assert run_module("artifact", {**args, "proxy": {}}, env=foreign)["changed"]
+
+
+def test_a_failed_download_names_the_proxy(tmp_path: Path, run_module: RunModule) -> None:
+    wanted = plain("program", "http://mirror.example/p", b"x", tmp_path / "bin/p")
+    args = options(
+        tmp_path, wanted, retries=0, proxy={"http": "http://127.0.0.1:9", "http_credentials": "u:hunter2"}
+    )
+    message = run_module("artifact", args)["msg"]
+    assert "in 1 attempt(s) through the proxy 127.0.0.1:9" in message
+    assert "hunter2" not in message

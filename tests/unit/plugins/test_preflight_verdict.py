@@ -515,7 +515,7 @@ def test_cluster(check: str, hosts: list[Host], site: Site, expected: list[tuple
 
 
 def test_every_check_has_a_case() -> None:
-    tried = {case[0] for case in (*HOST_CASES, *CLUSTER_CASES)} | {"unreachable", "facts", "ca_file"}
+    tried = {case[0] for case in (*HOST_CASES, *CLUSTER_CASES)} | {"unreachable", "facts", "ca_file", "proxy"}
     assert tried == set(CHECKS)
 
 
@@ -721,3 +721,32 @@ def test_action_without_netaddr(report: Report, tmp_path: Path) -> None:
     (tmp_path / "netaddr.py").write_text("raise ImportError('not here')\n")
     result = report(arguments(), path=str(tmp_path))
     assert "netaddr" in result["msg"] and result["failed"] is True
+
+
+@pytest.mark.parametrize(
+    ("given", "wrong"),
+    [
+        (
+            {"http_proxy": "http://192.0.2.1:3128", "https_proxy": "http://u:p%40s@proxy.example.org:3128/"},
+            [],
+        ),
+        (
+            {
+                "https_proxy": "http://[2001:db8::1]:3128",
+                "no_proxy": [".example.org", "192.0.2.0/24", "[::1]:80"],
+            },
+            [],
+        ),
+        ({"https_proxy": "https://proxy.example.org:3128"}, ["cluster_https_proxy"]),
+        ({"https_proxy": "proxy.example.org:3128"}, ["cluster_https_proxy"]),
+        ({"http_proxy": "socks5://proxy.example.org:1080"}, ["cluster_http_proxy"]),
+        ({"http_proxy": "http://u:hunter2'$(id)@proxy.example.org:3128"}, ["cluster_http_proxy"]),
+        ({"https_proxy": "http://proxy.example.org"}, ["cluster_https_proxy"]),
+        ({"no_proxy": ["a.example.org,b.example.org"]}, ["cluster_no_proxy"]),
+    ],
+)
+def test_form_of_the_proxy(given: dict[str, t.Any], wrong: list[str]) -> None:
+    params = {"http_proxy": "", "https_proxy": "", "no_proxy": [], **given}
+    found = parameters.check_proxy(params)
+    assert [item.found.split()[0] for item in found] == wrong
+    assert all(item.check == "proxy" and "hunter2" not in str(item) for item in found)
