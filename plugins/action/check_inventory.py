@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible.errors import AnsibleError
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._action import ControllerAction
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._options import inventory as options
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._options import specification
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight import inventory
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -18,6 +21,24 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
         "default": [inventory.CONTROL_PLANE, inventory.WORKER],
     },
 }
+
+
+def _values(
+    hostvars: t.Mapping[str, t.Any], hosts: t.Iterable[str], names: t.Collection[str]
+) -> dict[str, dict[str, t.Any]]:
+    """Host -> option -> value, for what the inventory and the command line set."""
+    values: dict[str, dict[str, t.Any]] = {}
+    for host in hosts:
+        # Ansible collects it from all files at each access.
+        own = hostvars[host]
+        values[host] = {}
+        for name in own.keys() & names:
+            try:
+                values[host][name] = own[name]
+            except AnsibleError:
+                # A template of what is known later, such as facts; the role that reads it validates it.
+                continue
+    return values
 
 
 class ActionModule(ControllerAction):
@@ -34,4 +55,6 @@ class ActionModule(ControllerAction):
             params["groups"],
             ", ".join(map(str, sources)),
         )
+        specified = specification.load()
+        options.check(_values(task_vars["hostvars"], hosts, specified.keys()), specified)
         return {"changed": False, "hosts": hosts}

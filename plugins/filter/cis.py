@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
-import yaml
 from ansible.errors import AnsibleFilterError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
-from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.benchmark import profiles
-from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.remediation import plan as remediation
 
 _PLACED = "# Placed by baremetal.kubernetes.cis.\n"
 
@@ -21,19 +18,26 @@ def cis_remediation(
     audits: t.Any,
     selection: t.Any,
     exemptions: t.Any = (),
-    profile: str = profiles.DEFAULT,
-    verdict: str = profiles.EFFECTIVE,
+    profile: str = "",
+    verdict: str = "",
 ) -> dict[str, t.Any]:
     """See C(cis_remediation.yml).
 
     :raises AnsibleFilterError: for anything but results by host, and for unknown checks and classes.
     """
+    # Ansible loads all filters of a collection for any of them, in every process that runs a task.
+    import yaml
+    from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.benchmark import profiles
+    from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.remediation import plan
+
     if not isinstance(audits, t.Mapping):
         raise AnsibleFilterError(
             f"cis_remediation takes results of cis_node by host, found {type(audits).__name__}."
         )
     try:
-        made = remediation.plan(audits, selection, exemptions, profile, verdict)
+        made = plan.plan(
+            audits, selection, exemptions, profile or profiles.DEFAULT, verdict or profiles.EFFECTIVE
+        )
     except OperatorError as exc:
         raise AnsibleFilterError(str(exc)) from exc
     for item in made["files"]:

@@ -10,7 +10,6 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
-from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._csr import allow_list
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._plain import plain
 
 
@@ -21,6 +20,9 @@ def serving_nodes(
 
     :raises AnsibleFilterError: when the nodes cannot be told apart, or have addresses that no node can have.
     """
+    # Ansible loads all filters of a collection for any of them, in every process that runs a task.
+    from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._csr import allow_list
+
     given = [{} if value is None else value for value in (known, names, addresses, extra, previous)]
     if not all(isinstance(value, t.Mapping) for value in given):
         raise AnsibleFilterError("serving_nodes takes dictionaries, found something else.")

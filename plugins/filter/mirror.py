@@ -10,7 +10,6 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
-from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._mirror import plan
 
 
 def mirror_list(hosts: t.Any, releases: t.Any, image_tags: t.Any, **options: t.Any) -> dict[str, t.Any]:
@@ -18,6 +17,9 @@ def mirror_list(hosts: t.Any, releases: t.Any, image_tags: t.Any, **options: t.A
 
     :raises AnsibleFilterError: when a checksum or a tag is not known.
     """
+    # Ansible loads all filters of a collection for any of them, in every process that runs a task.
+    from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._mirror import plan
+
     if not isinstance(hosts, t.Sequence) or isinstance(hosts, str):
         raise AnsibleFilterError(f"mirror_list takes a list of hosts, found {type(hosts).__name__}.")
     try:
@@ -31,6 +33,9 @@ def manifest_images(documents: t.Any) -> list[str]:
 
     :raises AnsibleFilterError: when there are no documents.
     """
+    # Ansible loads all filters of a collection for any of them, in every process that runs a task.
+    from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._mirror import plan
+
     if isinstance(documents, (str, t.Mapping)) or not isinstance(documents, t.Iterable):
         raise AnsibleFilterError(
             f"manifest_images takes a list of documents, found {type(documents).__name__}. Put from_yaml_all before it."

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: check_inventory
-short_description: Check that the inventory has the groups of a cluster
+short_description: Check that the inventory has the groups of a cluster, and options of their types
 version_added: 0.1.0
 author:
   - baremetal.kubernetes contributors (@baremetal-kubernetes)
@@ -16,6 +16,8 @@ description:
   - An empty or missing group C(worker) is a cluster without workers. It is an error when C(worker) is missing and
     there are hosts in a group with a name that other tools use, such as C(kube_node) or C(workers).
   - The message contains the lines of YAML that fix the inventory, with its own groups or hosts.
+  - Fails also when an option of a role has a value that is neither of its type nor text for it, of all hosts of the run
+    in one message.
   - Runs on the controller and contacts no host. The play must be for all hosts, as in the playbook
     C(baremetal.kubernetes.check_inventory), which the playbooks of all operations import first.
 extends_documentation_fragment:

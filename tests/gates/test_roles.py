@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jinja2 import Environment, TemplateSyntaxError, meta
+import yaml
+from jinja2 import Environment, TemplateSyntaxError, meta, nodes
 
 from tests.gates import repo
 
@@ -258,6 +259,104 @@ def _defined() -> set[str]:
                 defined |= set(task.get("ansible.builtin.set_fact", {}))
                 defined |= {task.get("loop_control", {}).get("loop_var", "")}
     return defined
+
+
+def _typed_options() -> dict[str, dict[str, Any]]:
+    """Options that are no text, but for what a role passes to another: that comes from no inventory."""
+    return {
+        name: option
+        for role in repo.roles()
+        for spec in repo.specifications(role).values()
+        for name, option in spec.get("options", {}).items()
+        if option["type"] not in {"str", "path", "raw"} and name not in repo.parameters()
+    }
+
+
+def _entries(option: dict[str, Any]) -> Any:
+    """The second argument of the filter `typed`; None where it is left out."""
+    if option["type"] != "list" or option["elements"] == "str":
+        return None
+    types = {
+        key: inner["type"]
+        for key, inner in option.get("options", {}).items()
+        if inner.get("type", "str") not in {"str", "raw"}
+    }
+    return types or option["elements"]
+
+
+def _converted(node: nodes.Filter, option: dict[str, Any]) -> bool:
+    """Whether a filter converts an option to its type."""
+    if node.name != f"{repo.COLLECTION}.typed":
+        return False
+    arguments = [argument.as_const() for argument in node.args]
+    expected = [option["type"], *([] if _entries(option) is None else [_entries(option)])]
+    # A dictionary's specification has no place for the type of its values.
+    return arguments == expected or (option["type"] == "dict" and arguments[:1] == expected)
+
+
+def _unconverted(node: nodes.Node, options: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """Options that an expression reads other than by their conversion."""
+    if isinstance(node, nodes.Filter):
+        inner = node.node
+        while isinstance(inner, nodes.Filter) and inner.name == "default":
+            inner = inner.node
+        if isinstance(inner, nodes.Name) and inner.name in options and _converted(node, options[inner.name]):
+            return
+    if isinstance(node, nodes.Name) and node.ctx == "load" and node.name in options:
+        yield node.name
+    for child in node.iter_child_nodes():
+        yield from _unconverted(child, options)
+
+
+def _documentation(*path: str) -> Any:
+    """The documentation in a Python file below plugins."""
+    text = repo.REPO.joinpath("plugins", *path).with_suffix(".py").read_text(encoding="utf-8")
+    return yaml.safe_load(text.partition('DOCUMENTATION = r"""')[2].partition('"""')[0])
+
+
+def _module_types(name: str) -> dict[str, str]:
+    """The type of each parameter of a module of the collection."""
+    found = _documentation("modules", name.rpartition(".")[2])
+    shared = {entry.split(".")[2] for entry in found.get("extends_documentation_fragment", [])}
+    documents = [found, *(_documentation("doc_fragments", file) for file in shared - {"_attributes"})]
+    return {key: value["type"] for document in documents for key, value in document["options"].items()}
+
+
+def _evaluated(task: dict[str, Any], options: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """A task without options that a module of ours gets as they are, as it converts them itself."""
+    found = dict(task)
+    for module in [key for key in task if key.startswith(f"{repo.COLLECTION}.") and task[key]]:
+        types = _module_types(module)
+        found[module] = {
+            key: value
+            for key, value in task[module].items()
+            if options.get(str(value).strip("{} "), {"type": ""})["type"] != types[key]
+        }
+    return {key: value for key, value in found.items() if key not in {"block", "rescue", "always"}}
+
+
+@every_role
+def test_options_are_converted_where_they_are_read(role: str) -> None:
+    """INI inventories and -e make text of booleans, numbers, lists and dictionaries, and Ansible converts nothing."""
+    environment = Environment(autoescape=False)  # noqa: S701 - only parsed, never rendered
+    environment.filters, environment.tests = _AnyPlugin(), _AnyPlugin()
+    options = _typed_options()
+    wrong = []
+    for path, content in repo.role_yaml(role):
+        if path.parts[2] == "defaults":
+            continue
+        tasks = path.parts[2] == "tasks"
+        parts = [_evaluated(task, options) for task in repo.tasks(content)] if tasks else [content]
+        for part in parts:
+            for text in _expressions(part):
+                wrong += [f"{path}: {name}" for name in _unconverted(environment.parse(text), options)]
+    for path in repo.role_files(role, "templates"):
+        text = (repo.REPO / path).read_text(encoding="utf-8")
+        wrong += [f"{path}: {name}" for name in _unconverted(environment.parse(text), options)]
+    assert not wrong, (
+        "read through `| baremetal.kubernetes.typed(TYPE)` with the type of the specification, or given as it is to a"
+        f" parameter of this type of a module of ours: {', '.join(wrong)}"
+    )
 
 
 @every_role

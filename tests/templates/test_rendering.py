@@ -10,13 +10,14 @@ documents that a role builds from variables and writes without a template, such 
 from __future__ import annotations
 
 import configparser
+import json
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,19 @@ SITES = {
     ),
 }
 
+
+def _as_text(value: Any) -> Any:
+    """A value as `-e name=value` and INI inventories give it, where they have a form for it."""
+    if isinstance(value, list):
+        return ",".join(value) if value and isinstance(value[0], str) else value
+    return json.dumps(value) if isinstance(value, (bool, int, dict)) else value
+
+
+for _name in ("not hardened", "air gap with settings of its own"):
+    _site = SITES[_name]
+    _texts = {name: _as_text(value) for name, value in _site.variables.items()}
+    SITES[f"{_name}, as text"] = replace(_site, variables=_texts)
+
 #: The template of a role, what it is, and the item where a task loops over it.
 TEMPLATES: dict[str, tuple[str, str]] = {
     "container_runtime/containerd.initd.j2": ("shell", ""),
@@ -121,7 +135,9 @@ TEMPLATES: dict[str, tuple[str, str]] = {
 #: What a role builds from variables: name, expression, what it is.
 DOCUMENTS: dict[str, tuple[str, str]] = {
     "containerd": (
-        "__container_runtime_config | combine(container_runtime_config, recursive=true) | baremetal.kubernetes.to_toml",
+        "__container_runtime_config"
+        " | combine(container_runtime_config | baremetal.kubernetes.typed('dict'), recursive=true)"
+        " | baremetal.kubernetes.to_toml",
         "toml",
     ),
     "programs": (
@@ -129,7 +145,11 @@ DOCUMENTS: dict[str, tuple[str, str]] = {
         "yaml",
     ),
     "directories": ("__container_runtime_directories | to_nice_yaml", "yaml"),
-    "kubelet": ("__kubelet_config | combine(kubelet_config, recursive=true) | to_nice_yaml", "yaml"),
+    "kubelet": (
+        "__kubelet_config | combine(kubelet_config | baremetal.kubernetes.typed('dict'), recursive=true)"
+        " | to_nice_yaml",
+        "yaml",
+    ),
     "init": ("__control_plane_init_documents | to_nice_yaml", "yaml"),
     "join": ("__control_plane_join_documents | to_nice_yaml", "yaml"),
     "worker": ("__worker_join_documents | to_nice_yaml", "yaml"),
@@ -496,6 +516,13 @@ EXPECTED: tuple[tuple[str, str, str, Any], ...] = (
     ),
     ("air gap", "container_runtime/hosts.toml.j2", "server", "https://registry-1.docker.io"),
 )
+
+
+@pytest.mark.parametrize("site", [name for name in SITES if name.endswith(", as text")])
+def test_options_given_as_text_mean_the_same(site: str, rendered: Callable[[str], Path]) -> None:
+    same, text = rendered(site.removesuffix(", as text")), rendered(site)
+    different = [name for name in KINDS if _file(same, name).read_bytes() != _file(text, name).read_bytes()]
+    assert different == []
 
 
 @pytest.mark.parametrize(("site", "name", "path", "value"), EXPECTED)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._options.convert import convert
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight.model import (
     ERROR,
     Finding,
@@ -72,7 +73,8 @@ _DIRECT = re.compile(r"[A-Za-z0-9_.:/*\[\]-]+")
 def read_host(name: str, result: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]) -> Host:
     """A host of the run: its registered result, and what the site sets for it."""
     node = result.get("node") if isinstance(result.get("node"), dict) else None
-    kubelet = {**params["cluster_kubelet_config"], **(params["kubelet_config"].get(name) or {})}
+    own = convert(params["kubelet_config"].get(name) or {}, "dict")
+    kubelet = {**params["cluster_kubelet_config"], **own}
     text = " ".join(str(result.get("msg") or "").split())
     return Host(
         name=name,
@@ -82,10 +84,10 @@ def read_host(name: str, result: t.Mapping[str, t.Any], params: t.Mapping[str, t
         unreachable=bool(result.get("unreachable")),
         node_name=params["node_names"].get(name) or "",
         node_address=params["node_addresses"].get(name) or "",
-        swap_off=bool(params["swap_off"].get(name, True)),
+        swap_off=convert(params["swap_off"].get(name, True), "bool"),
         swap_allowed=kubelet.get("failSwapOn") is False,
         cgroup_v1_allowed=kubelet.get("failCgroupV1") is False,
-        packages_managed=bool(params["packages_managed"].get(name, True)),
+        packages_managed=convert(params["packages_managed"].get(name, True), "bool"),
     )
 
 

@@ -179,6 +179,36 @@ def test_playbook(play: Play, text: str, flags: list[str], message: str) -> None
     assert ("ok=1" in output) is not bool(message)
 
 
+INI = """
+[control_plane]
+cp1 control_plane_audit=false
+cp2 control_plane_audit=flase host_packages_managed=no
+[worker]
+w1 worker_timeout=soon kubelet_config="{'maxPods': 50}"
+[all:vars]
+host_packages=nfs-common,jq
+preflight_cpus_min={"control_plane": 2}
+cluster_ca_file="{{ ansible_facts.nothing }}"
+"""
+
+
+def test_values_of_an_ini_inventory_are_refused_before_a_host_is_contacted(play: Play) -> None:
+    code, output = play("site", INI, "-e", "cis_replace_edits=maybe")
+    assert code == 2, output
+    assert output.count("PLAY [") == 1, output
+    text = " ".join(output.replace("\\n", " ").replace('\\"', '"').split())
+    assert 'cp2: control_plane_audit is "flase", expected true or false.' in text
+    assert 'w1: worker_timeout is "soon", expected a whole number, such as 30.' in text
+    assert 'cp1, cp2, w1: cis_replace_edits is "maybe", expected true or false.' in text
+    assert text.count(" is ") == text.count(", expected "), text
+
+
+def test_values_of_an_ini_inventory_are_accepted(play: Play) -> None:
+    good = INI.replace("flase", "False").replace("soon", "60")
+    code, output = play("check_inventory", good, "-e", "cis_replace_edits=false")
+    assert code == 0, output
+
+
 @pytest.mark.parametrize("playbook", ["site", "verify"])
 def test_nothing_else_runs_with_an_inventory_of_another_tool(play: Play, playbook: str) -> None:
     code, output = play(playbook, "master:\n  hosts: {n1: }\nworker:\n  hosts: {n2: }\n")

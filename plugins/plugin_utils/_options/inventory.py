@@ -1,0 +1,47 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release.
+# Do not import it from other collections, playbook-local plugins or scripts.
+
+"""Whether the options that an inventory sets have values that the roles can use. Pure."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._options.specification import (
+    Option,
+    problem,
+)
+
+_SHOWN = 5
+
+#: Host -> option -> value, for the options that are set for the host.
+Values = t.Mapping[str, t.Mapping[str, t.Any]]
+
+
+def _hosts(names: t.Sequence[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def check(values: Values, options: t.Mapping[str, Option]) -> None:
+    """Refuse values that are not of the type or form of their option, all of them in one message.
+
+    :raises OperatorError: when there are any.
+    """
+    found: dict[str, list[str]] = {}
+    for host, own in values.items():
+        for name, value in own.items():
+            text = problem(name, value, options[name])
+            if text:
+                found.setdefault(text, []).append(host)
+    if found:
+        lines = "\n".join(f"- {_hosts(hosts)}: {text}." for text, hosts in found.items())
+        raise OperatorError(
+            "The inventory or the command line has values that cannot be used. Nothing was changed. Correct them and"
+            f" run again:\n{lines}"
+        )

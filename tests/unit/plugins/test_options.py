@@ -1,0 +1,174 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Values of options: what text becomes, and what is refused before anything else happens."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+import pytest
+from ansible.errors import AnsibleFilterError
+from ansible.module_utils.common.validation import (
+    check_type_bool,
+    check_type_dict,
+    check_type_float,
+    check_type_int,
+)
+from ansible_collections.baremetal.kubernetes.plugins.filter.options import typed
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._options import inventory, specification
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._options.convert import (
+    ConversionError,
+    convert,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+ANSIBLE = {"bool": check_type_bool, "dict": check_type_dict, "float": check_type_float, "int": check_type_int}
+LIMITS = {"qps": "int", "burst": "int", "cacheSize": "int"}
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "entries", "expected"),
+    [
+        (False, "bool", "", False),
+        ("false", "bool", "", False),
+        ("False", "bool", "", False),
+        ("no", "bool", "", False),
+        ("0", "bool", "", False),
+        (0, "bool", "", False),
+        ("true", "bool", "", True),
+        ("YES", "bool", "", True),
+        ("30", "int", "", 30),
+        (30, "int", "", 30),
+        (" 30 ", "int", "", 30),
+        ("2.5", "float", "", 2.5),
+        (2, "float", "", 2.0),
+        ([], "list", "", []),
+        ("", "list", "", []),
+        ("nfs-common", "list", "", ["nfs-common"]),
+        ("nfs-common, jq", "list", "", ["nfs-common", "jq"]),
+        ([1.2, "restart"], "list", "", ["1.2", "restart"]),
+        (("a", "b"), "list", "", ["a", "b"]),
+        ([{"key": "a"}], "list", "dict", [{"key": "a"}]),
+        (['{"key": "a"}'], "list", "dict", [{"key": "a"}]),
+        ([{"type": "Server", "qps": "50"}], "list", LIMITS, [{"type": "Server", "qps": 50}]),
+        ({"maxPods": 250}, "dict", "", {"maxPods": 250}),
+        ('{"maxPods": 250}', "dict", "", {"maxPods": 250}),
+        ("a=b", "dict", "", {"a": "b"}),
+        ({"/opt": "256"}, "dict", "int", {"/opt": 256}),
+        ("text", "str", "", "text"),
+    ],
+)
+def test_text_is_converted(value: t.Any, kind: str, entries: t.Any, expected: t.Any) -> None:
+    made = typed(value, kind, entries)
+    assert made == expected
+    assert type(made) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "entries"),
+    [
+        ("flase", "bool", ""),
+        ("", "bool", ""),
+        ([], "bool", ""),
+        (None, "bool", ""),
+        (2, "bool", ""),
+        ("ten", "int", ""),
+        ("1.5", "int", ""),
+        (True, "int", ""),
+        ("9" * 5000, "int", ""),
+        ("nan", "float", ""),
+        ("inf", "float", ""),
+        (False, "float", ""),
+        (None, "list", ""),
+        ({"a": 1}, "list", ""),
+        (7, "list", ""),
+        ('["a", "b"]', "list", ""),
+        ([True], "list", ""),
+        ([None], "list", ""),
+        ([["a"]], "list", ""),
+        ("[]", "list", "dict"),
+        ("key=a", "list", "dict"),
+        (["text"], "list", "dict"),
+        ([{"qps": "many"}], "list", LIMITS),
+        ("maxPods", "dict", ""),
+        ("", "dict", ""),
+        ([], "dict", ""),
+        (None, "dict", ""),
+        ({"/opt": "much"}, "dict", "int"),
+    ],
+)
+def test_what_is_neither_the_type_nor_text_for_it_is_refused(value: t.Any, kind: str, entries: t.Any) -> None:
+    with pytest.raises(AnsibleFilterError, match="expected"):
+        typed(value, kind, entries)
+
+
+def test_an_unknown_type_is_refused() -> None:
+    with pytest.raises(AnsibleFilterError, match="no type 'boolean'"):
+        typed("x", "boolean")
+    with pytest.raises(AnsibleFilterError, match="no type 'number'"):
+        typed([], "list", {"qps": "number"})
+
+
+@given(
+    value=st.one_of(
+        st.text(), st.none(), st.booleans(), st.integers(), st.floats(), st.lists(st.text()), st.just({})
+    ),
+    kind=st.sampled_from(sorted(ANSIBLE)),
+)
+def test_nothing_is_accepted_that_ansible_refuses(value: t.Any, kind: str) -> None:
+    try:
+        made = convert(value, kind)
+    except ConversionError:
+        return
+    assert made == ANSIBLE[kind](value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "texts"),
+    [
+        ("control_plane_audit", "flase", ['"flase"', "true or false"]),
+        ("control_plane_timeout", "ten", ['"ten"', "whole number"]),
+        ("host_packages", None, ["empty (null)", "a list"]),
+        ("host_packages", '["a"]', ["text with commas"]),
+        ("control_plane_taints", "[]", ["""-e '{"control_plane_taints": [{"key": "value"}]}'"""]),
+        ("kubelet_config", "maxPods: 250", ["""-e '{"kubelet_config": {"key": "value"}}'"""]),
+        ("control_plane_event_rate_limits", [{"qps": "x"}], ["entry 1.qps", "whole number"]),
+        ("control_plane_pod_security", "restrictd", ["restricted", "baseline", "privileged"]),
+        ("cluster_name", 2024, ["2024", "quotes"]),
+        ("cluster_ca_file", None, ["empty (null)", "''"]),
+    ],
+)
+def test_a_problem_names_value_and_form(name: str, value: t.Any, texts: list[str]) -> None:
+    text = specification.problem(name, value, specification.load()[name])
+    assert text.startswith(f"{name} is ")
+    assert "expected" in text
+    assert [part for part in texts if part not in text] == []
+
+
+def test_every_default_fits_its_specification() -> None:
+    for name, option in specification.load().items():
+        if "default" in option and "{{" not in str(option["default"]):
+            assert specification.problem(name, option["default"], option) == ""
+            # as -e and INI inventories give it
+            if option["type"] in {"bool", "int", "float"}:
+                assert specification.problem(name, json.dumps(option["default"]), option) == ""
+
+
+def test_all_problems_of_all_hosts_are_one_message() -> None:
+    values: dict[str, dict[str, t.Any]] = {
+        "cp1": {"control_plane_audit": "flase", "host_swap_off": "true"},
+        "w1": {"control_plane_audit": "flase", "worker_timeout": "soon"},
+        "w2": {},
+    }
+    with pytest.raises(OperatorError) as caught:
+        inventory.check(values, specification.load())
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 3
+    assert lines[1].startswith("- cp1, w1: control_plane_audit is")
+    assert lines[2].startswith("- w1: worker_timeout is")
+    inventory.check({"cp1": {"host_swap_off": "true"}}, specification.load())
