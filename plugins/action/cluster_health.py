@@ -19,10 +19,14 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.heal
     Verdict,
     evaluate,
 )
-from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.observe import observe
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.observe import (
+    observe,
+    spread_dns,
+)
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api import connect
 
 POLL_SECONDS = 2.0
+EVICTION_SECONDS = 0.5
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "kubeconfig": {"type": "path"},
@@ -36,25 +40,41 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     },
     "wait": {"type": "bool", "default": False},
     "timeout": {"type": "int", "default": 300},
+    "spread_dns": {"type": "bool", "default": False},
 }
 
 
-def verify(api: Client, params: t.Mapping[str, t.Any]) -> tuple[Verdict, float]:
-    """Evaluate the cluster, again while that is wanted, and how long that took."""
+def verify(
+    api: Client, params: t.Mapping[str, t.Any], check_mode: bool = False
+) -> tuple[Verdict, float, str]:
+    """Evaluate the cluster, again while that is wanted.
+
+    :return: the verdict, how long it took, and the Pod that was evicted.
+    """
+    evicted = ""
     expectation = Expectation(nodes=tuple(params["nodes"]), checks=tuple(params["checks"]))
     began = time.monotonic()
     while True:
-        verdict = evaluate(observe(api), expectation)
+        seen = observe(api)
+        verdict = evaluate(seen, expectation)
+        # As soon as it is possible, not when all is well: nodes that are waited for take longer than the new Pod.
+        if params["spread_dns"] and not evicted and not check_mode and not seen.error:
+            evicted = spread_dns(api, seen.nodes)
+            if evicted and params["wait"]:
+                # The Deployment's status does not tell yet that a Pod is missing.
+                time.sleep(EVICTION_SECONDS)
+                continue
         waited = time.monotonic() - began
         if not verdict.unmet or not params["wait"] or waited >= params["timeout"]:
-            return verdict, round(waited, 1)
+            return verdict, round(waited, 1), evicted
         time.sleep(min(POLL_SECONDS, max(0.0, params["timeout"] - waited)))
 
 
-def report(verdict: Verdict, waited: float, wait: bool) -> dict[str, t.Any]:
+def report(verdict: Verdict, waited: float, wait: bool, evicted: str = "") -> dict[str, t.Any]:
     """What the action returns."""
     result: dict[str, t.Any] = {
-        "changed": False,
+        "changed": bool(evicted),
+        "evicted": [evicted] if evicted else [],
         "ready": not verdict.unmet,
         "nodes": list(verdict.nodes),
         "unmet": [item.as_dict() for item in verdict.unmet],
@@ -81,6 +101,7 @@ class ActionModule(ControllerAction):
         try:
             api = connect.connect(params["kubeconfig"], params["context"])
         except OperatorError as exc:
-            return {"ready": False, "nodes": [], "unmet": [], "waited": 0.0, "failed": True, "msg": str(exc)}
-        verdict, waited = verify(api, params)
-        return report(verdict, waited, params["wait"])
+            empty: dict[str, t.Any] = {"ready": False, "nodes": [], "unmet": [], "evicted": [], "waited": 0.0}
+            return {**empty, "failed": True, "msg": str(exc)}
+        verdict, waited, evicted = verify(api, params, self._task.check_mode)
+        return report(verdict, waited, params["wait"], evicted)

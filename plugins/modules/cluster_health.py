@@ -11,11 +11,20 @@ version_added: 0.1.0
 author:
   - baremetal.kubernetes contributors (@baremetal-kubernetes)
 description:
-  - Reads from the API server of a cluster whether everything that is expected is there and works. It changes nothing.
+  - Reads from the API server of a cluster whether everything that is expected is there and works. It changes nothing,
+    but for O(spread_dns).
   - When something is not as expected, it fails with one message that lists every finding, with the next step for each.
   - Runs on the controller, with its kubeconfig and its Python packages; it contacts no host.
 extends_documentation_fragment:
-  - baremetal.kubernetes._attributes.info
+  - baremetal.kubernetes._attributes
+attributes:
+  check_mode:
+    support: partial
+    details: Does the same as always, but for O(spread_dns), which it does not predict.
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
 requirements:
   - kubernetes >= 31.0
 options:
@@ -50,6 +59,13 @@ options:
     description: Seconds to wait at most.
     type: int
     default: 300
+  spread_dns:
+    description:
+      - Whether to evict one Pod of the cluster's DNS when all of them are on one node, and others have become ready
+        since. All Pods have to be ready; the scheduler then places the new one on another node.
+      - Nothing is evicted in check mode.
+    type: bool
+    default: false
 seealso:
   - module: baremetal.kubernetes.node_info
 """
@@ -127,6 +143,12 @@ unmet:
       description: What to do about it.
       type: str
       sample: Look at the kubelet's log on that host
+evicted:
+  description: The Pod that was evicted by O(spread_dns).
+  returned: always
+  type: list
+  elements: str
+  sample: [coredns-7d764666f9-2kd7x]
 waited:
   description: Seconds until the result.
   returned: always

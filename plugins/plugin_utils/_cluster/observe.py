@@ -9,10 +9,15 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import ApiError, Client
-from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.health import Snapshot
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.health import Json, Snapshot
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.spread import crowded
 
 _SYSTEM = "namespaces/kube-system"
+# The label of kubeadm's CoreDNS.
+_DNS = "labelSelector=k8s-app%3Dkube-dns"
 
 
 def observe(api: Client) -> Snapshot:
@@ -31,3 +36,24 @@ def observe(api: Client) -> Snapshot:
         )
     except ApiError as exc:
         return Snapshot(error=exc.message.rstrip("."))
+
+
+def spread_dns(api: Client, nodes: tuple[Json, ...]) -> str:
+    """Evict a Pod of the cluster's DNS when all of them are on one node though there are others.
+
+    An eviction that is refused, by a PodDisruptionBudget for instance, is no error: DNS works as it is.
+
+    :return: the Pod's name, empty without one.
+    """
+    with contextlib.suppress(ApiError):
+        path = f"/api/v1/{_SYSTEM}/pods"
+        name = crowded(tuple(api.items(path, _DNS)), nodes) if len(nodes) > 1 else ""
+        if name:
+            eviction = {
+                "apiVersion": "policy/v1",
+                "kind": "Eviction",
+                "metadata": {"name": name, "namespace": "kube-system"},
+            }
+            status, _text = api.request(f"{path}/{name}/eviction", "POST", eviction)
+            return name if status in (200, 201) else ""
+    return ""

@@ -15,6 +15,7 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.heal
     Snapshot,
     evaluate,
 )
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.spread import crowded
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api import connect
 
 from tests.unit.support.modules import RunAction
@@ -296,3 +297,161 @@ def test_without_the_library(monkeypatch: pytest.MonkeyPatch, run_action: RunAct
     assert result["failed"]
     assert "kubernetes" in result["msg"]
     assert "Python library" in result["msg"]
+
+
+def dns(
+    number: int, host: str, placed: str = "10:00:00", ready: str = "True", **spec: t.Any
+) -> dict[str, t.Any]:
+    """A replica of CoreDNS with the tolerations that kubeadm gives it."""
+    return {
+        "metadata": {"name": f"coredns-{number}"},
+        "spec": {
+            "nodeName": host,
+            "nodeSelector": {"kubernetes.io/os": "linux"},
+            "tolerations": [
+                {"key": "CriticalAddonsOnly", "operator": "Exists"},
+                {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"},
+                {"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute"},
+            ],
+            **spec,
+        },
+        "status": {
+            "conditions": [
+                {"type": "PodScheduled", "status": "True", "lastTransitionTime": f"2026-11-28T{placed}Z"},
+                {"type": "Ready", "status": ready, "lastTransitionTime": f"2026-11-28T{placed}Z"},
+            ]
+        },
+    }
+
+
+def place(name: str, since: str, ready: str = "True", **spec: t.Any) -> dict[str, t.Any]:
+    """A node that is Ready since then."""
+    found = node(name, ready)
+    found["metadata"]["labels"]["kubernetes.io/os"] = "linux"
+    found["status"]["conditions"][0]["lastTransitionTime"] = f"2026-11-28T{since}Z"
+    found["spec"] = spec
+    return found
+
+
+def taint(key: str, effect: str = "NoSchedule", value: str = "") -> dict[str, t.Any]:
+    return {"taints": [{"key": key, "effect": effect, "value": value}]}
+
+
+CP1 = place("cp1", "09:59:59")
+TOGETHER = (dns(1, "cp1"), dns(2, "cp1", "10:00:01"))
+
+
+@pytest.mark.parametrize(
+    ("pods", "others", "evicted"),
+    [
+        pytest.param(TOGETHER, [place("w1", "10:01:00")], "coredns-2", id="a worker has joined"),
+        pytest.param(
+            TOGETHER, [place("w1", "09:59:55")], "coredns-2", id="a node just Ready is not seen yet"
+        ),
+        pytest.param(TOGETHER, [place("w1", "09:00:00")], "", id="the scheduler had the choice"),
+        pytest.param((TOGETHER[0], dns(2, "w1")), [place("w1", "10:01:00")], "", id="spread already"),
+        pytest.param(TOGETHER, [], "", id="one node"),
+        pytest.param(TOGETHER[:1], [place("w1", "10:01:00")], "", id="one replica"),
+        pytest.param(TOGETHER, [place("w1", "10:01:00", "False")], "", id="the other node is not Ready"),
+        pytest.param(TOGETHER, [place("w1", "10:01:00", unschedulable=True)], "", id="it is cordoned"),
+        pytest.param(
+            TOGETHER, [place("w1", "10:01:00", **taint("example.org/gpu"))], "", id="it has a taint"
+        ),
+        pytest.param(
+            TOGETHER,
+            [place("w1", "10:01:00", **taint("node.cilium.io/agent-not-ready"))],
+            "",
+            id="its agent is not ready",
+        ),
+        pytest.param(
+            TOGETHER,
+            [place("cp2", "10:01:00", **taint("node-role.kubernetes.io/control-plane"))],
+            "coredns-2",
+            id="another control plane",
+        ),
+        pytest.param(
+            TOGETHER,
+            [place("w1", "10:01:00", **taint("x", "PreferNoSchedule"))],
+            "coredns-2",
+            id="a soft taint",
+        ),
+        pytest.param(
+            (TOGETHER[0], dns(2, "cp1", ready="False")),
+            [place("w1", "10:01:00")],
+            "",
+            id="one does not answer",
+        ),
+        pytest.param(
+            (dns(1, "cp1", nodeSelector={"disk": "ssd"}), dns(2, "cp1")),
+            [place("w1", "10:01:00")],
+            "",
+            id="another node does not fit",
+        ),
+        pytest.param(
+            (TOGETHER[0], {**TOGETHER[1], "status": {"conditions": [{"type": "Ready", "status": "True"}]}}),
+            [place("w1", "10:01:00")],
+            "",
+            id="unknown since when",
+        ),
+        pytest.param(
+            (
+                TOGETHER[0],
+                {**TOGETHER[1], "metadata": {"name": "x", "deletionTimestamp": "2026-11-28T10:02:00Z"}},
+            ),
+            [place("w1", "10:01:00")],
+            "",
+            id="one is going already",
+        ),
+    ],
+)
+def test_dns_on_one_node(
+    pods: tuple[dict[str, t.Any], ...], others: list[dict[str, t.Any]], evicted: str
+) -> None:
+    assert crowded(pods, [CP1, *others]) == evicted
+
+
+class Moving(Cluster):
+    """A cluster with both replicas of its DNS on cp1, which notes evictions."""
+
+    refuses = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.serve(snapshot(nodes=(node("cp1", role="control-plane"), place("w1", "10:01:00"))))
+        self.evicted: list[t.Any] = []
+
+    def handle(self, request: Request) -> Answer:
+        if request.method == "POST":
+            self.evicted.append((request.path, request.object["kind"]))
+            return Answer(429 if self.refuses else 201, {"kind": "Status"})
+        if request.query.get("labelSelector") == "k8s-app=kube-dns":
+            gone = self.evicted and not self.refuses
+            return Answer(200, {"items": [TOGETHER[0], dns(3, "w1", "10:02:00") if gone else TOGETHER[1]]})
+        return super().handle(request)
+
+
+@pytest.fixture
+def moving(tmp_path: Path) -> t.Iterator[tuple[Moving, str]]:
+    running = Moving()
+    yield running, running.kubeconfig(tmp_path / "kubeconfig")
+    running.close()
+
+
+def test_dns_is_spread_once(moving: tuple[Moving, str], run_action: RunAction) -> None:
+    api, path = moving
+    args = {"kubeconfig": path, "wait": True, "timeout": 20}
+    assert not run_action("cluster_health", args)["changed"]
+    assert not run_action("cluster_health", {**args, "spread_dns": True}, check=True)["changed"]
+    assert not api.evicted
+    result = run_action("cluster_health", {**args, "spread_dns": True})
+    assert (result["changed"], result["evicted"], result["ready"]) == (True, ["coredns-2"], True)
+    assert api.evicted == [("/api/v1/namespaces/kube-system/pods/coredns-2/eviction", "Eviction")]
+    assert not run_action("cluster_health", {**args, "spread_dns": True})["changed"]
+    assert len(api.evicted) == 1
+
+
+def test_a_refused_eviction_is_no_failure(moving: tuple[Moving, str], run_action: RunAction) -> None:
+    api, path = moving
+    api.refuses = True
+    result = run_action("cluster_health", {"kubeconfig": path, "spread_dns": True})
+    assert (result["changed"], result["evicted"], result["ready"]) == (False, [], True)
