@@ -9,15 +9,18 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+import re
 import stat
 import typing as t
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats.kubeconfig import KubeconfigError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files import write_atomic
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._redact import shown_url
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._action import log_nothing
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api import portable
 
+_PROXY = re.compile(r"https?://[!-~]+")
 FILE_MODE = 0o600
 DIRECTORY_MODE = 0o700
 _NEXT_STEP = (
@@ -79,10 +82,15 @@ class ActionModule(ActionBase):
             argument_spec={
                 "src": {"type": "str", "default": "/etc/kubernetes/admin.conf"},
                 "dest": {"type": "path", "required": True},
+                "proxy_url": {"type": "str", "default": "", "no_log": True},
             }
         )
         self._host = self._task.delegate_to or (task_vars or {}).get("inventory_hostname") or "the host"
         dest = os.path.abspath(os.path.expanduser(args["dest"]))
+        if args["proxy_url"] and not _PROXY.fullmatch(args["proxy_url"]):
+            return self._failed(
+                f"cluster_api_proxy is {shown_url(args['proxy_url'])!r}, expected a URL as http://proxy.example.org:3128."
+            )
         read = self._slurp(args["src"], task_vars)
         if read.get("unreachable"):
             return read
@@ -92,12 +100,13 @@ class ActionModule(ActionBase):
                 return {**result, "changed": True, "dest": dest, "reasons": ["source missing yet"]}
             return self._failed(f"{args['src']} cannot be read: {read.get('msg')}. Expected it to be there.")
         try:
-            data = portable.render(portable.read(base64.b64decode(str(read.get("content")), validate=True)))
+            found = portable.read(base64.b64decode(str(read.get("content")), validate=True))
         except (KubeconfigError, binascii.Error) as exc:
             return self._failed(
                 f"{args['src']} was not copied to the controller: {exc}. Expected what kubeadm writes: one cluster, one"
                 f" user and one context, with certificates and key inside. {_NEXT_STEP}"
             )
+        data = portable.render(found, args["proxy_url"])
         try:
             reasons = differences(dest, data)
             if reasons and not self._task.check_mode:

@@ -262,7 +262,7 @@ files:
       type: int
       sample: 58191140
     source:
-      description: The file's O(files[].url); V(null) for one of given content.
+      description: The file's O(files[].url) without its query; V(null) for one of given content.
       type: str
       sample: https://dl.k8s.io/release/v1.36.4/bin/linux/amd64/kubelet
     member:

@@ -41,6 +41,12 @@ options:
       - Missing directories are created with mode 0700; existing ones keep their mode.
     type: path
     required: true
+  proxy_url:
+    description:
+      - The proxy through which the controller reaches the API server, as C(http://proxy.example.org:3128); written as
+        C(proxy-url).
+    type: str
+    default: ""
 notes:
   - The copy replaces an older one atomically.
   - A directory of O(dest) that others can write to is a warning, as they could replace the file.

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,14 @@ SHARED_RESULTS = {("preflight", "node_info"), ("control_plane", "node_joined")}
 #: With run_once, a host that does not answer ends the play for all whatever ignore_unreachable says, but for
 #: ignore_errors. What a task with all four has found is looked at by the next one.
 LOOK_AT_ALL = {"ignore_errors", "ignore_unreachable", "register", "run_once"}
+#: Tasks that hand a secret to a module or get one: module -> options of which one is enough.
+MOVES_SECRETS = {
+    "baremetal.kubernetes.bootstrap_token": {"ttl"},
+    "baremetal.kubernetes.encryption_config": {"content", "reveal"},
+}
+#: helm and the Python client take proxies of the environment, each by rules of its own.
+CALLS_API = re.compile(r"kubernetes\.core\.(?!helm_template$)\w+")
+API_ENVIRONMENT = "{{ cluster_api_environment }}"
 FORBIDDEN_KEYWORDS = ("vars_prompt", "local_action", "with_items", "with_dict", "action")
 
 every_role = pytest.mark.parametrize("role", repo.roles())
@@ -201,6 +210,11 @@ def test_tasks_use_no_forbidden_keyword(role: str) -> None:
                 str(task.get("register", "")).split("_")
             ):
                 wrong.append(f"{path}: {task.get('name')}: a secret is registered without no_log")
+            for module, options in MOVES_SECRETS.items():
+                if task.get("no_log") is not True and options & set(task.get(module) or ()):
+                    wrong.append(f"{path}: {task.get('name')}: a secret is moved without no_log")
+            if any(map(CALLS_API.fullmatch, task)) and task.get("environment") != API_ENVIRONMENT:
+                wrong.append(f"{path}: {task.get('name')}: calls the API without {API_ENVIRONMENT}")
     assert not wrong, "\n".join(wrong)
 
 

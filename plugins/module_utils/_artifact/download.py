@@ -33,6 +33,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.tra
     Space,
     opener,
 )
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import tls
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.proxy import Proxy
 
 CHUNK = 1 << 20
@@ -128,7 +129,7 @@ class Fetcher:
         self._headers = dict(headers or {})
         self.space = space or Space()
         self._pause = pause
-        context = ssl.create_default_context()
+        context = tls.client_context()
         if ca_path:
             try:
                 context.load_verify_locations(cafile=ca_path)
@@ -193,21 +194,21 @@ class Fetcher:
                 part.restart()
                 continue
             raise ArtifactError(
-                f"{spec.name}: {spec.url} has the checksum {spec.checksum.algorithm}:{actual} ({part.size} bytes),"
-                f" expected {spec.checksum}. Nothing was replaced.",
+                f"{spec.name}: {spec.shown_url} has the checksum {spec.checksum.algorithm}:{actual} ({part.size}"
+                f" bytes), expected {spec.checksum}. Nothing was replaced.",
                 "If the mirror serves its own build, set the checksum of that build; otherwise the file was altered"
                 " or damaged: do not use it.",
-                url=spec.url,
+                url=spec.shown_url,
                 found_checksum=f"{spec.checksum.algorithm}:{actual}",
                 expected_checksum=str(spec.checksum),
             )
         if deadline.passed:
             raise self._too_slow(spec, part)
         raise ArtifactError(
-            f"{spec.name}: {spec.url} could not be downloaded in {attempt} attempt(s)"
+            f"{spec.name}: {spec.shown_url} could not be downloaded in {attempt} attempt(s)"
             f"{self._way(spec.url)}: {reason}. Nothing was replaced.",
             f"Check that {_host(spec.url)} is reachable from this host (name, route, firewall, proxy).",
-            url=spec.url,
+            url=spec.shown_url,
             attempts=attempt,
         )
 
@@ -217,10 +218,10 @@ class Fetcher:
 
     def _too_slow(self, spec: FileSpec, part: _Part) -> ArtifactError:
         return ArtifactError(
-            f"{spec.name}: {spec.url} did not end within {self._seconds:g} s; {part.size} bytes arrived. Nothing was"
-            " replaced.",
+            f"{spec.name}: {spec.shown_url} did not end within {self._seconds:g} s; {part.size} bytes arrived."
+            " Nothing was replaced.",
             f"Find out why {_host(spec.url)} is so slow, or use a mirror that is nearer.",
-            url=spec.url,
+            url=spec.shown_url,
         )
 
     def _admit(self, spec: FileSpec, part: _Part, size: int, known: bool) -> None:
@@ -230,10 +231,10 @@ class Fetcher:
         """
         if size > self._limit:
             raise ArtifactError(
-                f"{spec.name}: {spec.url} has more than {self._limit >> 20} MiB, which no release file has. Nothing was"
-                " replaced.",
+                f"{spec.name}: {spec.shown_url} has more than {self._limit >> 20} MiB, which no release file has."
+                " Nothing was replaced.",
                 "Check that the URL names the intended release file.",
-                url=spec.url,
+                url=spec.shown_url,
             )
         if size > part.reserved:
             size = size if known else max(size, part.reserved + CHUNK)
@@ -271,9 +272,9 @@ class Fetcher:
                     407: "Check the proxy's credentials.",
                 }.get(exc.code, "Check the server's log.")
                 raise ArtifactError(
-                    f"{spec.name}: {spec.url} answered HTTP {exc.code} {exc.reason}. Nothing was replaced.",
+                    f"{spec.name}: {spec.shown_url} answered HTTP {exc.code} {exc.reason}. Nothing was replaced.",
                     hint,
-                    url=spec.url,
+                    url=spec.shown_url,
                     status=exc.code,
                 ) from exc
         except urllib.error.URLError as exc:
@@ -283,7 +284,7 @@ class Fetcher:
                     f"{spec.name}: the certificate of {_host(spec.url)} is not trusted: {cause.verify_message}."
                     " Nothing was replaced.",
                     "Set ca_path to the PEM file of the authority that signed it.",
-                    url=spec.url,
+                    url=spec.shown_url,
                 ) from exc
             raise _TransientError(_reason(cause)) from exc
         except (OSError, http.client.HTTPException) as exc:
@@ -315,14 +316,14 @@ class Fetcher:
         source = urllib.parse.unquote(parts.path)
         if parts.netloc not in ("", "localhost"):
             raise ArtifactError(
-                f"{spec.name}: {spec.url} names the host {parts.netloc}, expected file:///path.",
+                f"{spec.name}: {spec.shown_url} names the host {parts.netloc}, expected file:///path.",
                 "Correct the URL.",
             )
         try:
             info = os.stat(source)
             if not stat.S_ISREG(info.st_mode):
                 raise ArtifactError(
-                    f"{spec.name}: {source} is not a regular file.", "Correct the URL.", url=spec.url
+                    f"{spec.name}: {source} is not a regular file.", "Correct the URL.", url=spec.shown_url
                 )
             self._admit(spec, part, info.st_size, known=True)
             with open(source, "rb") as stream:
@@ -336,7 +337,7 @@ class Fetcher:
             raise ArtifactError(
                 f"{spec.name}: {source} cannot be read: {exc.strerror or exc}. Nothing was replaced.",
                 "Copy the file to this host first, or correct the URL.",
-                url=spec.url,
+                url=spec.shown_url,
             ) from exc
 
 
@@ -356,7 +357,7 @@ def _no_space(spec: FileSpec, path: str) -> ArtifactError:
     return ArtifactError(
         f"{spec.name}: the file system of {os.path.dirname(path)} is full. Nothing was replaced.",
         "Free space on it, or set work_dir to a larger one.",
-        url=spec.url,
+        url=spec.shown_url,
     )
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._redact import shown_url
 
 DIGEST_LENGTHS = {"sha256": 64, "sha512": 128}
 _MODE = re.compile(r"^0[0-7]{3,4}$")
@@ -83,6 +84,11 @@ class FileSpec:
     @property
     def is_archive(self) -> bool:
         return self.dest is None
+
+    @property
+    def shown_url(self) -> str:
+        """The URL for messages and results: its query may be a signature."""
+        return shown_url(self.url) if self.url else ""
 
 
 @dataclass(frozen=True)
@@ -206,7 +212,9 @@ def parse_file(raw: t.Mapping[str, t.Any], uid: int, gid: int) -> FileSpec:
     url = str(raw["url"])
     scheme = url.partition(":")[0].lower()
     if scheme not in _SCHEMES:
-        raise ArtifactError(f"{name}: the URL {url!r} is not of https, http or file.", "Correct the URL.")
+        raise ArtifactError(
+            f"{name}: the URL {shown_url(url)!r} is not of https, http or file.", "Correct the URL."
+        )
     if "@" in urlsplit(url).netloc:
         raise ArtifactError(
             f"{name}: the URL holds credentials, which logs would show.", "Give them in headers."

@@ -154,14 +154,14 @@ def unpacked_names(spec: FileSpec, contents: Contents) -> dict[str, str]:
         dest = posixpath.join(str(spec.unpack_to), relative)
         if dest in taken:
             raise ArtifactError(
-                f"{spec.name}: {taken[dest]} and {member} of {spec.url} would both be placed at {dest}.",
+                f"{spec.name}: {taken[dest]} and {member} of {spec.shown_url} would both be placed at {dest}.",
                 "Lower strip or exclude one of them.",
             )
         taken[dest] = member
         names[member] = dest
     if not names:
         raise ArtifactError(
-            f"{spec.name}: nothing of {spec.url} is left to unpack"
+            f"{spec.name}: nothing of {spec.shown_url} is left to unpack"
             f" (regular files: {len(contents)}, strip: {spec.strip}).",
             "Correct strip and exclude.",
         )
@@ -199,7 +199,7 @@ def _targets(spec: FileSpec, found: t.Mapping[str, Found], contents: Contents | 
             if source not in contents:
                 names = ", ".join(sorted(contents)[:20]) or "none"
                 raise ArtifactError(
-                    f"{spec.name}: {spec.url} has no regular file {source}; it has: {names}.",
+                    f"{spec.name}: {spec.shown_url} has no regular file {source}; it has: {names}.",
                     "Correct the name of the member.",
                 )
             expected = Checksum("sha256", contents[source].sha256)

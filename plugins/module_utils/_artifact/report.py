@@ -54,7 +54,7 @@ def result_of(target: Target, staged: Staged) -> dict[str, t.Any]:
         "previous_sha256": target.before.digests.get("sha256"),
         "sha256": sha256,
         "size": size,
-        "source": target.spec.url or None,
+        "source": target.spec.shown_url or None,
         "member": target.member,
         "modified_at": _modified_at(target.dest),
     }

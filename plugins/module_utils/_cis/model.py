@@ -13,6 +13,8 @@ import re
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._redact import redact as redact_all
+
 PASS = "pass"  # noqa: S105 - a verdict
 FAIL = "fail"
 MANUAL = "manual"
@@ -42,7 +44,7 @@ def redact(text: str) -> str:
     text = _PEM.sub(lambda match: f"({match.group(1).lower()}, not shown)", text)
     text = _BEARER.sub("(token, not shown)", text)
     text = _BOOTSTRAP_TOKEN.sub(r"\1.(not shown)", text)
-    return _NAMED_SECRET.sub(r"\1\2(not shown)", text)
+    return redact_all(_NAMED_SECRET.sub(r"\1\2(not shown)", text))
 
 
 def safe_text(value: t.Any) -> str:

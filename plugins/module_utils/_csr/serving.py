@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._csr.plan import USER_PREFIX
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import x509
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import tls
 
 KUBELET_PORT = 10250
 # What the API server prefers to dial (--kubelet-preferred-address-types as kubeadm sets it), the addresses of it.
@@ -56,11 +57,8 @@ def look(name: str, address: str, port: int, ca: str, seconds: float = 5) -> Ser
 
     :param name: of the node. :param ca: PEM of the cluster's CA.
     """
-    verifying = ssl.create_default_context(cadata=ca)
-    # Newer Python is stricter about authorities than OpenSSL and Go, which this stands in for.
-    verifying.verify_flags &= ~ssl.VERIFY_X509_STRICT
     try:
-        certificate = _served(verifying, address, port, seconds)
+        certificate = _served(tls.client_context(cadata=ca), address, port, seconds)
     except ssl.SSLCertVerificationError as exc:
         return _other(exc, address, port, seconds)
     except ssl.SSLError as exc:
@@ -79,11 +77,8 @@ def look(name: str, address: str, port: int, ca: str, seconds: float = 5) -> Ser
 
 def _other(exc: ssl.SSLCertVerificationError, address: str, port: int, seconds: float) -> Served:
     """Say which certificate it was that could not be verified."""
-    naming = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    naming.check_hostname = False
-    naming.verify_mode = ssl.CERT_NONE
     try:
-        certificate = _served(naming, address, port, seconds)
+        certificate = _served(tls.unverified_context(), address, port, seconds)
     except (OSError, x509.CertificateError):
         return Served("other", f"its certificate is not accepted: {exc.verify_message}", address)
     issuer, until = certificate.issuer_common_name, _stamp(certificate)

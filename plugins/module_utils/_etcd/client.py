@@ -25,6 +25,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._etcd.members
     parse_members,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import CONFIG_DIR, under
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import tls
 
 ENDPOINT = "https://127.0.0.1:2379"
 _CA = f"{CONFIG_DIR}/pki/etcd/ca.crt"
@@ -50,16 +51,14 @@ class Etcd:
         self._seconds = seconds
         self._endpoint = endpoint
         try:
-            context = ssl.create_default_context(cafile=under(root, _CA))
+            context = tls.client_context(cafile=under(root, _CA))
             context.load_cert_chain(under(root, _CERT), under(root, _KEY))
         except (OSError, ssl.SSLError) as exc:
             raise EtcdError(
                 f"The certificates for etcd below {os.path.dirname(_CERT)} cannot be used: {exc}.",
                 "Run this on a control plane with its own etcd, as root.",
             ) from exc
-        self._opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
-        )
+        self._opener = tls.opener(context)
 
     def _once(self, url: str, body: t.Mapping[str, t.Any] | None, seconds: float) -> dict[str, t.Any]:
         # The scheme is that of etcd's own URLs.

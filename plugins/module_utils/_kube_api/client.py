@@ -27,7 +27,9 @@ from dataclasses import dataclass, field
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats.kubeconfig import Kubeconfig
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import tls
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files import private_directory
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._redact import shown_url
 
 JSON = "application/json"
 #: A list whose items are their metadata only: nothing else leaves the API server.
@@ -54,14 +56,17 @@ class UnreachableError(ApiError):
     """The API server does not answer.
 
     :param server: its URL. :param reason: why, in a few words. :param host: that asked it.
+    :param proxy: URL of the proxy that was asked.
     """
 
-    def __init__(self, server: str, reason: str, host: str = "") -> None:
+    def __init__(self, server: str, reason: str, host: str = "", proxy: str = "") -> None:
         self.server = server
         self.reason = reason
+        through = f" through the proxy {shown_url(proxy)}" if proxy else ""
+        further = " The proxy is that of the kubeconfig (cluster_api_proxy)." if proxy else ""
         super().__init__(
-            _prefixed(host, f"The API server {server} does not answer: {reason}."),
-            "Check that it runs (crictl ps -a, crictl logs on a control plane) and can be reached from here.",
+            _prefixed(host, f"The API server {server} does not answer{through}: {reason}."),
+            f"Check that it runs (crictl ps -a, crictl logs on a control plane) and can be reached from here.{further}",
         )
 
 
@@ -112,7 +117,7 @@ def tls_context(
     :param client_cert: PEM of a client certificate, with C(client_key).
     :raises ValueError: when one of them is unusable; so are C(ssl.SSLError) and C(OSError).
     """
-    context = ssl.create_default_context(cadata=ca.decode("ascii") if ca is not None else None)
+    context = tls.client_context(cadata=ca.decode("ascii") if ca is not None else None)
     if client_cert is not None:
         # OpenSSL loads a client key from a file only; it exists for the time of this call.
         with tempfile.TemporaryDirectory(prefix="bmk-api-", dir=private_directory()) as directory:
@@ -128,21 +133,21 @@ class Connection:
     """Where an API server is, and how to talk to it.
 
     :param server: its URL. :param headers: sent with each request, as a bearer token.
-    :param proxies: URL of a proxy by scheme; those of the environment when it is C(None).
+    :param proxy: URL of the proxy to go through. Those of the environment are for the internet, and never used.
     :param host: the host that connects, for messages.
     """
 
     server: str
     context: ssl.SSLContext
     headers: t.Mapping[str, str] = field(default_factory=dict, repr=False)
-    proxies: t.Mapping[str, str] | None = None
+    proxy: str = field(default="", repr=False)
     host: str = ""
 
 
 def connection_from(
     config: Kubeconfig, path: str, server: str | None = None, next_step: str = "", host: str = ""
 ) -> Connection:
-    """The connection of a kubeconfig with a client certificate. It never goes through a proxy.
+    """The connection of a kubeconfig with a client certificate.
 
     :param config: with certificate and key read. :param path: of the file, for messages.
     :param server: URL to use instead of the one in the kubeconfig. :param next_step: how to replace the kubeconfig.
@@ -155,14 +160,7 @@ def connection_from(
         context = tls_context(config.ca, config.client_cert, config.client_key)
     except (ssl.SSLError, ValueError, OSError) as exc:
         raise CredentialsError(f"{path} has certificates that cannot be used: {exc}.", next_step) from exc
-    return Connection((server or config.server).rstrip("/"), context, proxies={}, host=host)
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """API servers do not redirect. A bearer token must not go where somebody else points to."""
-
-    def redirect_request(self, *_args: t.Any) -> None:
-        return None
+    return Connection((server or config.server).rstrip("/"), context, host=host)
 
 
 class Client:
@@ -184,12 +182,8 @@ class Client:
         self._headers = dict(connection.headers)
         self._seconds = seconds
         self._max_bytes = max_bytes
-        proxies = connection.proxies
-        self._opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler(None if proxies is None else dict(proxies)),
-            urllib.request.HTTPSHandler(context=connection.context),
-            _NoRedirects(),
-        )
+        self._proxy = connection.proxy
+        self._opener = tls.opener(connection.context, connection.proxy)
 
     # --- transport --------------------------------------------------------------------------------------------------
 
@@ -234,7 +228,9 @@ class Client:
         except (urllib.error.URLError, http.client.HTTPException, OSError) as exc:
             reason = getattr(exc, "reason", exc)
             told = getattr(reason, "verify_message", None) or getattr(reason, "strerror", None) or reason
-            raise UnreachableError(self.server, str(told) or type(exc).__name__, self._host) from exc
+            raise UnreachableError(
+                self.server, str(told) or type(exc).__name__, self._host, self._proxy
+            ) from exc
         except ValueError:
             # Its message would show the token.
             raise CredentialsError(

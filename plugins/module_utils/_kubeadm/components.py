@@ -13,7 +13,6 @@ import contextlib
 import json
 import os
 import re
-import ssl
 import time
 import typing as t
 import urllib.error
@@ -27,6 +26,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runner import Host
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import facts
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import under
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import tls
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.programs import command
 
 # The kubelet reads its manifests again at least this often (fileCheckFrequency is 20 s), and then stops a pod within a
@@ -65,12 +65,7 @@ class Process:
 def _answer(url: str) -> str | None:
     """Why a health endpoint of the loopback interface fails, C(None) when it succeeds."""
     # The component made the certificate itself at its start, and nothing but the status is used.
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
-    )
+    opener = tls.opener(tls.unverified_context())
     try:
         with opener.open(url, timeout=5):
             return None

@@ -18,8 +18,8 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.reco
     Comparison,
     plan_reconfiguration,
 )
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.redact import redact
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runner import Host, Output
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._redact import redact
 
 
 @dataclass(frozen=True)

@@ -32,13 +32,14 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan
     Step,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.reconfigure_plan import Comparison
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.redact import redact
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runner import Host
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.transaction import (
     Transaction,
     observe_file,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.trial import Trial
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import tls
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._redact import redact
 
 _CONTAINERD = "/run/containerd/containerd.sock"
 # The API server reads its certificate again at least once a minute.
@@ -157,10 +158,8 @@ class Reconfiguration:
     def _served(self) -> bytes | None:
         """The certificate that the API server serves."""
         address = urlsplit(Api(self._host.root).server)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         # It is compared with the desired one, byte by byte.
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
+        context = tls.unverified_context()
         target = (address.hostname or "", address.port or 443)
         try:
             with socket.create_connection(target, 5) as plain, context.wrap_socket(plain) as connection:

@@ -38,11 +38,11 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.boot
     unfinished_phases,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.redact import redact
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import programs
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files import private_directory
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.process import run
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._redact import redact
 
 CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
 HEALTHZ_PORT = 10248

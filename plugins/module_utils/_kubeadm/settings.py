@@ -34,7 +34,6 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.reco
     DesiredConfiguration,
     ObservedConfiguration,
 )
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.redact import redact
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runner import Host
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.stored import (
     ConfigMaps,
@@ -45,6 +44,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.tran
     observe_file,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._redact import redact
 
 _KUBELET_CONFIG = f"{render.KUBELET_DIR}/config.yaml"
 _INSTANCE_CONFIG = f"{render.KUBELET_DIR}/instance-config.yaml"

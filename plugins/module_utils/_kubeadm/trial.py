@@ -25,7 +25,6 @@ from dataclasses import dataclass
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.components import log_excerpt
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.manifests import Manifest
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import KubeadmError
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.redact import redact
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runner import (
     Host,
     scratch_directory,
@@ -33,6 +32,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runn
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import programs
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.process import Process
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._redact import redact
 
 # etcd is not tried: it would create a data directory.
 TRIED = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")

@@ -17,6 +17,7 @@ import typing as t
 import urllib.error
 import urllib.request
 
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import tls
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.proxy import Proxy
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.proxy_handler import handler
 
@@ -30,7 +31,7 @@ def _context(ca_pem: str) -> ssl.SSLContext:
 
     :raises ValueError: when C(ca_pem) contains no certificate.
     """
-    context = ssl.create_default_context()
+    context = tls.client_context()
     if ca_pem:
         try:
             context.load_verify_locations(cadata=ca_pem)

@@ -23,6 +23,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.cli
 try:
     from kubernetes import client as kubernetes_client
     from kubernetes import config as kubernetes_config
+    from kubernetes.config import kube_config
 except ImportError:
     KUBERNETES_ERROR: str | None = traceback.format_exc()
 else:
@@ -43,7 +44,7 @@ def connect(kubeconfig: str | None, context: str | None = None, seconds: float =
         kubernetes_config.load_kube_config(
             config_file=kubeconfig, context=context, client_configuration=configuration, persist_config=False
         )
-        return Client(_connection(configuration), seconds)
+        return Client(_connection(configuration, _proxy(kubeconfig, context)), seconds)
     except Exception as exc:  # of what is no kubeconfig, the package and its YAML reader raise anything
         raise CredentialsError(
             f"{kubeconfig or 'the default kubeconfig'} cannot be used: {str(exc).rstrip('.')}. Expected a kubeconfig"
@@ -52,8 +53,21 @@ def connect(kubeconfig: str | None, context: str | None = None, seconds: float =
         ) from exc
 
 
-def _connection(configuration: t.Any) -> Connection:
-    """What a C(kubernetes.client.Configuration) says."""
+def _proxy(kubeconfig: str | None, context: str | None) -> str:
+    """C(proxy-url) of the cluster, which the package reads since version 37 only.
+
+    The package takes proxies of the environment, too. Those are for the internet: helm and kubectl would find the API
+    server of a bare-metal cluster behind another one, or none, depending on who starts the playbook.
+    """
+    path = kubeconfig or kube_config.KUBE_CONFIG_DEFAULT_LOCATION
+    merged = kube_config.KubeConfigMerger(path).config
+    name = context or merged["current-context"]
+    cluster = merged["contexts"].get_with_name(name)["context"]["cluster"]
+    return str(merged["clusters"].get_with_name(cluster)["cluster"].safe_get("proxy-url") or "")
+
+
+def _connection(configuration: t.Any, proxy: str) -> Connection:
+    """What a C(kubernetes.client.Configuration) says, but for its proxy."""
 
     def content(path: str | None) -> bytes | None:
         return Path(path).read_bytes() if path else None
@@ -61,7 +75,6 @@ def _connection(configuration: t.Any) -> Connection:
     bearer = configuration.get_api_key_with_prefix("authorization") or configuration.get_api_key_with_prefix(
         "BearerToken"
     )
-    proxy = configuration.proxy
     return Connection(
         server=str(configuration.host).rstrip("/"),
         context=tls_context(
@@ -70,5 +83,5 @@ def _connection(configuration: t.Any) -> Connection:
             content(configuration.key_file),
         ),
         headers={"Authorization": str(bearer)} if bearer else {},
-        proxies={"http": proxy, "https": proxy} if proxy else None,
+        proxy=proxy,
     )

@@ -96,8 +96,11 @@ def read(data: bytes) -> Portable:
     )
 
 
-def render(config: Portable) -> bytes:
-    """The file that the controller keeps. Strings of JSON are strings of YAML."""
+def render(config: Portable, proxy: str = "") -> bytes:
+    """The file that the controller keeps. Strings of JSON are strings of YAML.
+
+    :param proxy: URL of the proxy that the site has for the API.
+    """
 
     def data(pem: bytes) -> str:
         return base64.b64encode(pem).decode()
@@ -111,7 +114,8 @@ def render(config: Portable) -> bytes:
         f"- name: {cluster}\n"
         "  cluster:\n"
         f"    server: {json.dumps(config.server)}\n"
-        f"    certificate-authority-data: {data(config.ca)}\n"
+        + (f"    proxy-url: {json.dumps(proxy)}\n" if proxy else "")
+        + f"    certificate-authority-data: {data(config.ca)}\n"
         "users:\n"
         f"- name: {user}\n"
         "  user:\n"

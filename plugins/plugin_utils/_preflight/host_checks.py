@@ -18,6 +18,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.members
     CONTROL_PLANE_FILES,
     ETCD_DATA,
 )
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._redact import shown_url
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight.model import (
     ERROR,
     WARNING,
@@ -331,7 +332,7 @@ def sources(host: Host, _site: Site) -> Findings:
                 host.name,
                 "sources",
                 WARNING if host.is_member else ERROR,
-                f"{item['url']}: {item['answer']}{way}",
+                f"{shown_url(item['url'])}: {item['answer']}{way}",
                 "an answer",
                 fix,
             )

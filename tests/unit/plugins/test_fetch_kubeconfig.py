@@ -123,6 +123,18 @@ def test_a_host_that_was_taken_over(fetch: Fetch, tmp_path: Path) -> None:
         assert copy.read_bytes() == before
 
 
+def test_the_proxy_of_the_site_is_in_the_kubeconfig(tmp_path: Path) -> None:
+    source, copy = tmp_path / "admin.conf", tmp_path / "copy"
+    source.write_text(ADMIN_CONF)
+    proxy = "http://192.0.2.30:3128"
+    arguments = {"src": str(source), "dest": str(copy), "proxy_url": proxy}
+    ssh.ad_hoc(tmp_path, "baremetal.kubernetes.fetch_kubeconfig", arguments)
+    assert yaml.safe_load(copy.read_text())["clusters"][0]["cluster"]["proxy-url"] == proxy
+    arguments["proxy_url"] = "192.0.2.30:3128"
+    refused, _printed = ssh.ad_hoc(tmp_path, "baremetal.kubernetes.fetch_kubeconfig", arguments)
+    assert "cluster_api_proxy" in refused["msg"]
+
+
 def test_a_missing_source(fetch: Fetch, tmp_path: Path) -> None:
     missing, copy = tmp_path / "missing", tmp_path / "copy"
     result = fetch(missing, copy)

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api import client
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import Api
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import (
@@ -31,7 +32,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.cli
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.connect import connect
 
 from tests.unit.support.certificates import authority
-from tests.unit.support.servers import Answer, ApiServer, Request, Server, kubeconfig_of, refused
+from tests.unit.support.servers import Answer, ApiServer, Server, kubeconfig_of, refused
 from tests.unit.support.servers import client as user_of
 
 NODES = "/api/v1/nodes"
@@ -193,7 +194,7 @@ def raw(text: bytes, pause: float = 0.0) -> str:
 
 
 def plain(url: str, seconds: float = 10, **more: t.Any) -> Client:
-    return Client(Connection(url, ssl.create_default_context(), proxies={}, **more), seconds)
+    return Client(Connection(url, ssl.create_default_context(), **more), seconds)
 
 
 def test_the_time_limit_holds_for_an_answer_in_small_pieces() -> None:
@@ -241,24 +242,33 @@ def test_a_token_that_cannot_be_sent_is_not_shown(tmp_path: Path, server: ApiSer
     assert "ses" not in repr(Connection("", ssl.create_default_context(), {"Authorization": "Bearer sesame"}))
 
 
-def test_the_environments_proxy_is_for_the_controller_alone(
+def test_the_api_is_reached_through_no_proxy_but_that_of_the_kubeconfig(
     server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[Request] = []
-
-    def proxy(request: Request) -> Answer:
-        asked.append(request)
-        return Answer(200, {"from": "proxy"})
-
-    running = Server(proxy)
-    for name in ("no_proxy", "NO_PROXY", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"):
+    """Those of the environment are for the internet. helm, kubernetes.core and this client had rules of their own."""
+    running = Server(lambda _request: Answer(200, {"from": "proxy"}))
+    for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("http_proxy", running.url)
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
     server.objects[ONE] = {"from": "server"}
-    assert connect(server.kubeconfig(tmp_path / "kubeconfig")).read(ONE) == {"from": "proxy"}
+    path = tmp_path / "kubeconfig"
+    assert connect(server.kubeconfig(path)).read(ONE) == {"from": "server"}
     assert plain(server.url, headers={"Authorization": "Bearer sesame"}).read(ONE) == {"from": "server"}
+    config = yaml.safe_load(path.read_text())
+    cluster = config["clusters"][0]["cluster"]
+    cluster["proxy-url"] = running.url
+    path.write_text(yaml.safe_dump(config))
+    assert connect(str(path)).read(ONE) == {"from": "proxy"}
     running.close()
-    assert [request.target for request in asked] == [f"{server.url}{ONE}"]
+    assert [request.target for request in running.requests] == [f"{server.url}{ONE}"]
+    cluster["proxy-url"] = "http://user:pa55word@127.0.0.1:9"
+    path.write_text(yaml.safe_dump(config))
+    with pytest.raises(
+        UnreachableError, match=r"through the proxy http://<hidden>@127\.0\.0\.1:9: .*cluster_api_proxy"
+    ) as caught:
+        connect(str(path)).read(ONE)
+    assert "pa55word" not in str(caught.value)
 
 
 @pytest.fixture

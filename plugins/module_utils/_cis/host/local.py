@@ -30,6 +30,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._cis.host.rea
     FileFact,
     Process,
 )
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import tls
 
 #: No configuration, certificate or policy is larger.
 MOST_BYTES = 4 << 20
@@ -74,14 +75,6 @@ def _all(handle: int) -> bytes:
         parts.append(part)
         left -= len(part)
     return b"".join(parts)
-
-
-def _context() -> ssl.SSLContext:
-    """TLS without verification: the check evaluates the certificate afterwards."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 class Host:
@@ -293,7 +286,7 @@ class Host:
 
     def served_certificate(self, address: str, port: int) -> bytes:
         plain = socket.create_connection((address, port), timeout=self.seconds)
-        with plain, _context().wrap_socket(plain) as secure:
+        with plain, tls.unverified_context().wrap_socket(plain) as secure:
             shown = secure.getpeercert(binary_form=True)
         if not shown:
             raise OSError(f"{address}:{port} served no certificate")
@@ -316,7 +309,7 @@ class Host:
         address, port = kubelet.from_files(self, running[0]).endpoint()
         refused = "this host has no client certificate for it"
         for cert, key in self._client_pairs():
-            context = _context()
+            context = tls.unverified_context()
             try:
                 context.load_cert_chain(cert, key, password="")
             except (OSError, ValueError) as exc:
