@@ -13,7 +13,11 @@ import typing as t
 from ansible.module_utils.basic import missing_required_lib
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files import write_atomic
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._action import ControllerAction
-from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight import parameters, verdict
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight import (
+    endpoint,
+    parameters,
+    verdict,
+)
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight.model import (
     CHECKS,
     ERROR,
@@ -44,7 +48,12 @@ class ActionModule(ControllerAction):
         hosts = [parameters.read_host(name, found, params) for name, found in params["hosts"].items()]
         findings = verdict.evaluate(hosts, parameters.read_site(params), ignored, warned)
         findings = verdict.arrange(
-            [*parameters.check_ca(params["ca_file"]), *parameters.check_proxy(params), *findings],
+            [
+                *parameters.check_ca(params["ca_file"]),
+                *parameters.check_proxy(params),
+                *endpoint.check_controller(params["endpoint"]),
+                *findings,
+            ],
             hosts,
             ignored,
             warned,

@@ -16,6 +16,7 @@ description:
     V(partial) in between, for example after an interrupted join.
 extends_documentation_fragment:
   - baremetal.kubernetes._attributes.info
+  - baremetal.kubernetes._preflight
   - baremetal.kubernetes._proxy
 options:
   address_probe:
@@ -28,42 +29,6 @@ options:
       - Directory that stands for C(/), for a mounted host and for tests.
     type: path
     default: /
-  preflight:
-    description:
-      - Also reads the facts that only M(baremetal.kubernetes.preflight_report) needs, as RV(node.preflight).
-    type: dict
-    version_added: 0.1.0
-    suboptions:
-      kernel_options:
-        description: Kernel options to look up, such as C(CONFIG_OVERLAY_FS).
-        type: list
-        elements: str
-        default: []
-      ports:
-        description: Ports to check, such as C(6443/tcp).
-        type: list
-        elements: str
-        default: []
-      paths:
-        description: Paths whose free space is read. They need not exist.
-        type: list
-        elements: str
-        default: []
-      urls:
-        description:
-          - URLs that the host must reach; all are requested at once. C({arch}) is replaced by the host's architecture.
-        type: list
-        elements: str
-        default: []
-      ca_pem:
-        description:
-          - CA certificates in PEM format that O(preflight.urls) are verified with, in addition to the host's own.
-        type: str
-        default: ""
-      timeout:
-        description: Seconds for each of O(preflight.urls).
-        type: float
-        default: 3
 seealso:
   - module: baremetal.kubernetes.cluster_health
   - module: baremetal.kubernetes.preflight_report
@@ -335,6 +300,11 @@ node:
           type: list
           elements: dict
           sample: [{url: "https://registry.k8s.io/v2/", ok: true, answer: HTTP 200, proxy: ""}]
+        names:
+          description: Addresses of each of O(preflight.names), or why it was not resolved.
+          type: list
+          elements: dict
+          sample: [{name: k8s.example.org, addresses: [192.0.2.10], error: ""}]
         proxy_variables:
           description: Variables of the login's environment that name a proxy.
           type: list
@@ -362,6 +332,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "paths": {"type": "list", "elements": "str", "default": []},
             "urls": {"type": "list", "elements": "str", "default": []},
             "ca_pem": {"type": "str", "default": ""},
+            "names": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "float", "default": 3},
         },
     },

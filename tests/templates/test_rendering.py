@@ -75,6 +75,7 @@ SITES = {
         3,
         {
             **MIRROR,
+            "cluster_registry": "192.0.2.5:5443/project",
             "cluster_endpoint": "k8s.example.org:6443",
             "cluster_name": "blue",
             "cluster_http_proxy": "http://192.0.2.3:3128",
@@ -547,6 +548,12 @@ def test_pulls_go_to_the_mirror_and_trust_its_ca(rendered: Callable[[str], Path]
     assert mirror["override_path"] is True
     assert mirror["capabilities"] == ["pull", "resolve"]
     assert mirror["ca"] == "/etc/baremetal-kubernetes/mirror-ca.crt"
+
+
+def test_a_path_of_the_registry_is_part_of_the_repository(rendered: Callable[[str], Path]) -> None:
+    path = rendered("air gap with settings of its own") / "container_runtime/hosts.toml.j2"
+    hosts = tomllib.loads(path.read_text(encoding="utf-8"))["host"]
+    assert set(hosts) == {"https://192.0.2.5:5443/v2/project/docker.io"}
 
 
 def test_directories_that_pods_write_to_belong_to_root(rendered: Callable[[str], Path]) -> None:

@@ -28,7 +28,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.members
     read_text,
     under,
 )
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.probe import Probes
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.probe import Lookups, Probes
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.proxy import Proxy, read
 
 # include/net/tcp_states.h: TCP_LISTEN, and TCP_CLOSE, the state of a bound UDP socket.
@@ -44,7 +44,7 @@ class Request:
 
     :param ports: (protocol, number). :param urls: C({arch}) in them is replaced by the host's architecture.
     :param ca_pem: CAs of the URLs, in addition to the system's. :param proxy: for the URLs, C(None) for the
-        environment's. :param timeout: seconds for each URL.
+        environment's. :param names: to be resolved. :param timeout: seconds for each URL and name.
     """
 
     kernel_options: tuple[str, ...] = ()
@@ -53,6 +53,7 @@ class Request:
     urls: tuple[str, ...] = ()
     ca_pem: str = ""
     proxy: Proxy | None = None
+    names: tuple[str, ...] = ()
     timeout: float = 3.0
 
 
@@ -81,14 +82,18 @@ def read_request(asked: t.Mapping[str, t.Any], proxy: t.Mapping[str, t.Any] | No
         urls=tuple(asked["urls"]),
         ca_pem=asked["ca_pem"],
         proxy=read(proxy),
+        names=tuple(asked["names"]),
         timeout=asked["timeout"],
     )
 
 
-def probes(request: Request, arch: str) -> Probes:
-    """Start the requests."""
+def probes(request: Request, arch: str) -> tuple[Probes, Lookups]:
+    """Start the requests and lookups."""
     urls = (url.replace("{arch}", arch) for url in request.urls)
-    return Probes(urls, request.timeout, request.ca_pem, request.proxy)
+    return (
+        Probes(urls, request.timeout, request.ca_pem, request.proxy),
+        Lookups(request.names, request.timeout),
+    )
 
 
 def _address(field: str) -> str:
@@ -214,7 +219,9 @@ def apiserver_version(root: str) -> str | None:
     return match.group(1) if match else None
 
 
-def gather(root: str, request: Request, release: str, running: Probes, began: float) -> dict[str, t.Any]:
+def gather(
+    root: str, request: Request, release: str, running: tuple[Probes, Lookups], began: float
+) -> dict[str, t.Any]:
     """All facts.
 
     :param release: the running kernel's. :param running: see L(probes). :param began: time on the host when the module
@@ -228,7 +235,8 @@ def gather(root: str, request: Request, release: str, running: Probes, began: fl
         "networks": networks(root),
         "apiserver_version": apiserver_version(root),
         "etcd_directory": list(names_in(root, os.path.dirname(ETCD_DATA))),
-        "urls": running.results(),
+        "urls": running[0].results(),
+        "names": running[1].results(),
         "proxy_variables": sorted(name for name in os.environ if name.lower() in _PROXY_VARIABLES),
         "clock": {"began": began, "ended": time.time()},
     }

@@ -5,11 +5,12 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Whether URLs answer: all are requested at once, with a short timeout."""
+"""Whether URLs answer and names are resolved: all are asked for at once, with a short timeout."""
 
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
 import threading
 import time
@@ -103,4 +104,41 @@ class Probes:
         return [
             {"url": url, "ok": ok, "answer": answer, "proxy": self._proxy.server(url) if self._proxy else ""}
             for url, (ok, answer) in answers.items()
+        ]
+
+
+def resolve(name: str) -> tuple[list[str], str]:
+    """Addresses of a name, as the system's resolver has them, or the error."""
+    try:
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as exc:
+        return [], f"{getattr(exc, 'strerror', None) or exc}"[:200]
+    return list(dict.fromkeys(str(item[4][0]) for item in found)), ""
+
+
+class Lookups:
+    """Names that are resolved in the background, each by a daemon thread for the reason that L(Probes) has."""
+
+    def __init__(self, names: t.Iterable[str], timeout: float) -> None:
+        self._names = list(dict.fromkeys(names))
+        self._answers: dict[str, tuple[list[str], str]] = {}
+        self._timeout = timeout
+        self._deadline = time.monotonic() + timeout
+        self._threads = [
+            threading.Thread(target=self._ask, args=(name,), daemon=True) for name in self._names
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def _ask(self, name: str) -> None:
+        self._answers[name] = resolve(name)
+
+    def results(self) -> list[dict[str, t.Any]]:
+        """One answer for each name; one that is late counts as no answer."""
+        for thread in self._threads:
+            thread.join(max(0.0, self._deadline - time.monotonic()))
+        late: tuple[list[str], str] = ([], f"no answer within {self._timeout:g} s")
+        answers = {name: self._answers.get(name, late) for name in self._names}
+        return [
+            {"name": name, "addresses": found, "error": error} for name, (found, error) in answers.items()
         ]

@@ -13,6 +13,7 @@ import typing as t
 from pathlib import Path
 
 import yaml
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._options import forms
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._options.convert import (
     ConversionError,
     Entries,
@@ -74,4 +75,5 @@ def problem(name: str, value: t.Any, option: Option) -> str:
     for item in made if isinstance(made, list) else [made]:
         if choices and item not in choices:
             return f"{name} is {shown(value)}, expected {' or '.join(map(str, choices))}"
-    return ""
+    wrong = forms.problem(name, made)
+    return f"{name} is {shown(wrong[0])}, expected {wrong[1]}" if wrong else ""

@@ -9,9 +9,9 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight import endpoint
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight.model import (
     ERROR,
     WARNING,
@@ -43,7 +43,7 @@ def release(_hosts: t.Sequence[Host], site: Site) -> Findings:
 
 
 def control_planes(_hosts: t.Sequence[Host], site: Site) -> Findings:
-    """Their number, and the address in front of them."""
+    """Their number."""
     count = len(site.control_planes)
     if count == 0:
         yield Finding(
@@ -63,25 +63,6 @@ def control_planes(_hosts: t.Sequence[Host], site: Site) -> Findings:
             "an odd number",
             f"Add or remove one: etcd with {count} members tolerates the loss of {(count - 1) // 2}, as many as with"
             f" {count - 1} members.",
-        )
-    match = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/]+):(\d{1,5})", site.endpoint)
-    if site.endpoint and not (match and 0 < int(match.group(2)) < 65536):
-        yield Finding(
-            "",
-            "endpoint",
-            ERROR,
-            f"cluster_endpoint {site.endpoint!r}",
-            "name:port or address:port, as in k8s.example.org:6443",
-            "Correct cluster_endpoint.",
-        )
-    if not site.endpoint and count > 1:
-        yield Finding(
-            "",
-            "endpoint",
-            ERROR,
-            f"{count} control planes and no cluster_endpoint",
-            "an address that does not depend on one of them",
-            "Set cluster_endpoint to a load balancer or a virtual IP address.",
         )
 
 
@@ -225,6 +206,6 @@ def check_cluster(hosts: t.Sequence[Host], site: Site) -> list[Finding]:
     """All findings that concern several hosts, or none."""
     known = [host for host in hosts if host.node is not None]
     found: list[Finding] = []
-    for check in (release, control_planes, membership, duplicates, clocks):
+    for check in (release, control_planes, endpoint.form, endpoint.resolved, membership, duplicates, clocks):
         found += check(known, site)
     return found

@@ -47,7 +47,7 @@ CHECKS: dict[str, str] = {
     # the cluster
     "kubernetes_version": "The collection supports the version of Kubernetes.",
     "control_planes": "There is an odd number of control planes.",
-    "endpoint": "Several control planes have a common endpoint.",
+    "endpoint": "The endpoint is valid and every host resolves it; several control planes have one.",
     "foreign_cluster": "All members belong to one cluster.",
     "duplicate_machine_id": "No two hosts have the same machine-id.",
     "duplicate_product_uuid": "No two hosts have the same product UUID.",

@@ -19,7 +19,11 @@ from ansible.module_utils.common.validation import (
 )
 from ansible_collections.baremetal.kubernetes.plugins.filter.options import typed
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
-from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._options import inventory, specification
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._options import (
+    forms,
+    inventory,
+    specification,
+)
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._options.convert import (
     ConversionError,
     convert,
@@ -172,3 +176,84 @@ def test_all_problems_of_all_hosts_are_one_message() -> None:
     assert lines[1].startswith("- cp1, w1: control_plane_audit is")
     assert lines[2].startswith("- w1: worker_timeout is")
     inventory.check({"cp1": {"host_swap_off": "true"}}, specification.load())
+
+
+#: Option, value, and a part of what is expected; an empty one stands for a value that is right.
+FORMS = [
+    ("cluster_kubernetes_version", "1.36.4", ""),
+    ("cluster_kubernetes_version", "1.37.0-rc.1", ""),
+    ("cluster_kubernetes_version", "v1.36.4", "MAJOR.MINOR.PATCH, such as 1.36.4, without v: 1.36.4"),
+    ("cluster_kubernetes_version", "1.36", "MAJOR.MINOR.PATCH"),
+    ("cluster_kubernetes_version", "", "MAJOR.MINOR.PATCH"),
+    ("cluster_kubernetes_version", "latest", "MAJOR.MINOR.PATCH"),
+    ("cluster_versions", {"containerd": "2.3.4"}, ""),
+    ("cluster_versions", {"containerd": "v2.3.4"}, "without v: 2.3.4"),
+    ("cluster_versions", {"containerd": 2.3}, "text"),
+    ("cluster_registry", "", ""),
+    ("cluster_registry", "reg.example.org", ""),
+    ("cluster_registry", "192.0.2.5:5443", ""),
+    ("cluster_registry", "[2001:db8::5]:5443", ""),
+    ("cluster_registry", "localhost:5000", ""),
+    ("cluster_registry", "reg.example.org:5443/project", ""),
+    ("cluster_registry", "reg.example.org/team/mirror_1", ""),
+    ("cluster_registry", "https://reg.example.org:5443", "HOST[:PORT][/PATH]"),
+    ("cluster_registry", "https://reg.example.org:5443", "without https://"),
+    ("cluster_registry", "reg.example.org:5443/", "no slash at its end"),
+    ("cluster_registry", "reg.example.org/Project", "lower-case"),
+    ("cluster_registry", "REG.example.org", ": reg.example.org"),
+    ("cluster_registry", "reg.example.org:port", "HOST[:PORT]"),
+    ("cluster_registry", "reg.example.org:99999", "HOST[:PORT]"),
+    ("cluster_registry", "user@reg.example.org", "HOST[:PORT]"),
+    ("cluster_endpoint", "k8s.example.org:6443", ""),
+    ("cluster_endpoint", "192.0.2.10:6443", ""),
+    ("cluster_endpoint", "[2001:db8::1]:6443", ""),
+    ("cluster_endpoint", "K8S-API.example.org:6443", ": k8s-api.example.org:6443"),
+    ("cluster_endpoint", "K8S-API.example.org:6443", "RFC 1123"),
+    ("cluster_endpoint", "https://k8s.example.org:6443", "without https://"),
+    ("cluster_endpoint", "k8s.example.org", "a port from 1 to 65535"),
+    ("cluster_endpoint", "k8s.example.org:0", "a port from 1 to 65535"),
+    ("cluster_endpoint", "k8s_api.example.org:6443", "RFC 1123"),
+    ("cluster_endpoint", "192.0.2.300:6443", "an IP address"),
+    ("cluster_endpoint", "2001:db8::1:6443", "HOST:PORT"),
+    ("cluster_endpoint", "[fe80::1%eth0]:6443", "HOST:PORT"),
+    ("cluster_endpoint", "k8s.example.org:6443/path", "HOST:PORT"),
+    ("cluster_dns_domain", "cluster.local", ""),
+    ("cluster_dns_domain", "fed_cluster.local", "RFC 1123"),
+    ("cluster_dns_domain", "Cluster.Local", ": cluster.local"),
+    ("cluster_dns_domain", "cluster.local.", "RFC 1123"),
+    ("cluster_dns_domain", "", "RFC 1123"),
+    ("cluster_dns_domain", f"{'a' * 64}.local", "RFC 1123"),
+    ("cluster_name", "site-a", ""),
+    ("cluster_name", "../site", "letters, digits"),
+    ("cluster_node_name", "W1", ": w1"),
+    ("cluster_node_address", "2001:db8::11", ""),
+    ("cluster_node_address", "192.0.2.11/24", "an IP address"),
+    ("cluster_files_url", "https://mirror.example.org:8443/files/", ""),
+    ("cluster_files_url", "mirror.example.org/files", "a URL"),
+    ("cluster_files_url", "https://", "a URL"),
+    ("cluster_files_url", "https://mirror.example.org:port/", "a URL"),
+    ("cluster_files_url", "https://mirror.example.org/?a=b", "without ? and #"),
+    ("cluster_files_url", "file:///srv", "a URL"),
+    ("preflight_urls", ["https://example.org/{arch}/x?y=z"], ""),
+    ("control_plane_cert_sans", ["k8s.example.org", "192.0.2.1", "*.example.org"], ""),
+    ("control_plane_cert_sans", ["K8S.example.org"], "RFC 1123"),
+    ("network_isolated_namespaces", "default,kube-system", ""),
+    ("network_isolated_namespaces", ["Default"], ": default"),
+    ("container_runtime_mirrored_registries", ["https://quay.io"], "HOST[:PORT]"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "part"), FORMS)
+def test_forms(name: str, value: t.Any, part: str) -> None:
+    text = specification.problem(name, value, specification.load()[name])
+    assert bool(text) is bool(part), text
+    assert part in text
+
+
+@given(st.text(), st.sampled_from(sorted(forms.FORMS)))
+def test_no_text_breaks_a_form(text: str, name: str) -> None:
+    forms.problem(name, text)
+
+
+def test_forms_are_of_options() -> None:
+    assert set(forms.FORMS) - set(specification.load()) == set()

@@ -313,3 +313,17 @@ def test_action_adds_the_clock(monkeypatch: pytest.MonkeyPatch, preflight: bool)
         assert (clock["offset"], clock["uncertainty"]) == (30.0, 0.4)
     else:
         assert result == {"node": {"hostname": "w1"}}
+
+
+def test_names_are_resolved() -> None:
+    found = probe.Lookups(["localhost", "no-such-host.invalid", "localhost", "a" * 300], 5).results()
+    assert [item["name"] for item in found] == ["localhost", "no-such-host.invalid", "a" * 300]
+    assert set(found[0]["addresses"]) <= {"127.0.0.1", "::1"}
+    assert [bool(item["error"]) for item in found] == [False, True, True]
+
+
+def test_a_resolver_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "resolve", lambda _name: time.sleep(5))
+    began = time.monotonic()
+    assert probe.Lookups(["k8s.example.org"], 0.1).results()[0]["error"] == "no answer within 0.1 s"
+    assert time.monotonic() - began < 2

@@ -16,7 +16,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight import parameters, verdict
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight import (
+    endpoint,
+    parameters,
+    verdict,
+)
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight.model import (
     CHECKS,
     ERROR,
@@ -124,6 +128,16 @@ def member(
 
 def one(role: str = "worker", node: dict[str, t.Any] | None = None, **settings: t.Any) -> Host:
     return Host("w1" if role == "worker" else "cp1", role, facts() if node is None else node, **settings)
+
+
+def named(*addresses: str, state: str = "fresh") -> Host:
+    """A host that resolves the endpoint to these addresses."""
+    error = "" if addresses else "Name or service not known"
+    node = facts(
+        preflight__names=[{"name": "k8s.example.org", "addresses": list(addresses), "error": error}],
+        kubernetes__state=state,
+    )
+    return one(node=node)
 
 
 def stray_etcd(*files: str) -> dict[str, t.Any]:
@@ -417,6 +431,18 @@ CLUSTER_CASES: list[t.Any] = [
     ("endpoint", [one()], with_site(endpoint="[2001:db8::1]:6443"), []),
     ("endpoint", [one()], with_site(endpoint="k8s.example.org"), [("", ERROR)]),
     ("endpoint", [one()], with_site(endpoint="k8s.example.org:66666"), [("", ERROR)]),
+    ("endpoint", [one()], with_site(endpoint="K8S.example.org:6443"), [("", ERROR)]),
+    ("endpoint", [named("192.0.2.10")], with_site(endpoint="k8s.example.org:6443"), []),
+    ("endpoint", [named()], with_site(endpoint="k8s.example.org:6443"), [("w1", ERROR)]),
+    ("endpoint", [named("127.0.1.1")], with_site(endpoint="k8s.example.org:6443"), [("w1", ERROR)]),
+    ("endpoint", [named("::1")], with_site(endpoint="k8s.example.org:6443"), [("w1", ERROR)]),
+    ("endpoint", [named("fe80::1%eth0")], with_site(endpoint="k8s.example.org:6443"), []),
+    (
+        "endpoint",
+        [named(state="member")],
+        with_site(endpoint="k8s.example.org:6443"),
+        [("w1", WARNING)],
+    ),
     ("foreign_cluster", pair(member(1, "control_plane"), member(2)), SITE, []),
     (
         "foreign_cluster",
@@ -750,3 +776,13 @@ def test_form_of_the_proxy(given: dict[str, t.Any], wrong: list[str]) -> None:
     found = parameters.check_proxy(params)
     assert [item.found.split()[0] for item in found] == wrong
     assert all(item.check == "proxy" and "hunter2" not in str(item) for item in found)
+
+
+def test_the_controller_resolves_the_endpoint() -> None:
+    assert endpoint.check_controller("") == []
+    assert endpoint.check_controller("192.0.2.10:6443") == []
+    assert endpoint.check_controller("[2001:db8::1]:6443") == []
+    assert endpoint.check_controller("localhost:6443") == []
+    [finding] = endpoint.check_controller("no-such-host.invalid:6443")
+    assert "on the controller" in finding.found
+    assert "/etc/hosts" in finding.fix

@@ -1,0 +1,87 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release.
+# Do not import it from other collections, playbook-local plugins or scripts.
+
+"""Whether the cluster's endpoint is one that every host and the controller can use: it cannot be changed later."""
+
+from __future__ import annotations
+
+import ipaddress
+import typing as t
+
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.probe import Lookups
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._options import forms
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight.model import (
+    ERROR,
+    WARNING,
+    Finding,
+    Host,
+    Site,
+)
+
+_EXPECTED = "a name that every host and the controller resolve to an address that all of them reach"
+_FIX = (
+    "Add it to DNS, or to /etc/hosts of all hosts and of the controller: kubeadm writes it into certificates and"
+    " kubeconfigs, so that it cannot be changed later."
+)
+
+
+def name_of(endpoint: str) -> str:
+    """The name in an endpoint; empty for an address."""
+    found = forms.host_and_port(endpoint)
+    return "" if found is None or forms.is_address(found[0]) else found[0]
+
+
+def _problem(answer: t.Mapping[str, t.Any]) -> str:
+    """What is wrong with the addresses of a name; empty when nothing is."""
+    if not answer["addresses"]:
+        return f"not resolved: {answer['error'] or 'no address'}"
+    local = [text for text in answer["addresses"] if ipaddress.ip_address(text.partition("%")[0]).is_loopback]
+    # A joining host would ask itself for the cluster.
+    return f"resolved to {local[0]}, by which a host only reaches itself" if local else ""
+
+
+def form(_hosts: t.Sequence[Host], site: Site) -> t.Iterator[Finding]:
+    """The endpoint's form, and that several control planes have one."""
+    wrong = forms.endpoint(site.endpoint) if site.endpoint else ""
+    if wrong:
+        yield Finding(
+            "", "endpoint", ERROR, f"cluster_endpoint {site.endpoint!r}", wrong, "Correct cluster_endpoint."
+        )
+    if not site.endpoint and len(site.control_planes) > 1:
+        yield Finding(
+            "",
+            "endpoint",
+            ERROR,
+            f"{len(site.control_planes)} control planes and no cluster_endpoint",
+            "an address that does not depend on one of them",
+            "Set cluster_endpoint to a load balancer or a virtual IP address.",
+        )
+
+
+def resolved(hosts: t.Sequence[Host], site: Site) -> t.Iterator[Finding]:
+    """What hosts make of the endpoint's name. On a member, which has worked with it, this is a warning."""
+    name = name_of(site.endpoint)
+    for host in hosts:
+        for answer in host.extra.get("names") or ():
+            wrong = _problem(answer) if answer["name"] == name else ""
+            if wrong:
+                severity = WARNING if host.is_member else ERROR
+                found = f"cluster_endpoint {site.endpoint}: {name} is {wrong}"
+                yield Finding(host.name, "endpoint", severity, found, _EXPECTED, _FIX)
+
+
+def check_controller(endpoint: str, timeout: float = 5.0) -> list[Finding]:
+    """Whether the controller, whose helm and API clients use the endpoint, resolves its name."""
+    name = name_of(endpoint)
+    if not name:
+        return []
+    answer = Lookups([name], timeout).results()[0]
+    wrong = "" if answer["addresses"] else _problem(answer)
+    if not wrong:
+        return []
+    found = f"cluster_endpoint {endpoint}: on the controller, {name} is {wrong}"
+    return [Finding("", "endpoint", ERROR, found, _EXPECTED, _FIX)]
