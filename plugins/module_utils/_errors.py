@@ -24,4 +24,6 @@ class OperatorError(Exception):
         self.message = message.rstrip()
         self.next_step = next_step.strip()
         self.context: dict[str, t.Any] = context
+        #: Values that no result may show, as of an option that should not have had them.
+        self.secrets: frozenset[str] = frozenset()
         super().__init__(f"{self.message} {self.next_step}".strip())

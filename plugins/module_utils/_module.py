@@ -27,5 +27,7 @@ def run_module(module: AnsibleModule, work: t.Callable[[AnsibleModule], dict[str
     try:
         result = work(module)
     except OperatorError as exc:
+        # The result quotes the options, which are what some errors are about.
+        module.no_log_values.update(exc.secrets)
         module.fail_json(msg=str(exc), **exc.context)
     module.exit_json(**result)

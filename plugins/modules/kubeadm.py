@@ -48,13 +48,14 @@ options:
   documents:
     description:
       - Configuration that kubeadm reads, C(kubeadm.k8s.io/v1beta4) and C(kubelet.config.k8s.io/v1beta1), without
-        secrets.
+        secrets. C(bootstrapTokens), C(certificateKey), C(token), C(tlsBootstrapToken) and C(staticPodURLHeader) are
+        refused at any depth.
       - For V(join), discovery and the certificate key are added from the other options.
       - A control plane that joined is reconfigured like the first one when it gets the same ClusterConfiguration and
         KubeletConfiguration. Without a ClusterConfiguration, an existing control plane stays as it is; without a
         KubeletConfiguration, its kubelet follows that of the cluster.
-      - For V(init) without C(bootstrapTokens), a token without any rights is given and deleted afterwards; kubeadm
-        would create one that lets nodes join for 24 hours.
+      - For V(init), a token without any rights is given and deleted afterwards; kubeadm would create one that lets
+        nodes join for 24 hours.
     type: list
     elements: dict
     default: []

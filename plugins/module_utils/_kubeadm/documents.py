@@ -23,6 +23,11 @@ API_VERSION = "kubeadm.k8s.io/v1beta4"
 POWERLESS_GROUP = "system:bootstrappers:baremetal-kubernetes:unused"
 # What messages call the configuration that kubeadm prints.
 OUTPUT = "The configuration that kubeadm makes of the documents"
+# Fields of v1beta4 and of the KubeletConfiguration whose values are secrets, in lower case. A staticPodURLHeader
+# is an Authorization header as a rule.
+_SECRET_FIELDS = frozenset(
+    {"bootstraptokens", "certificatekey", "token", "tlsbootstraptoken", "staticpodurlheader"}
+)
 Document = dict[str, t.Any]
 
 
@@ -74,9 +79,9 @@ def stored_kubelet(text: str | None) -> Document:
 
 
 def check(documents: t.Sequence[t.Mapping[str, t.Any]]) -> None:
-    """Refuse documents that kubeadm could not tell apart, or that hold secrets that belong into options.
+    """Refuse documents that kubeadm could not tell apart, or that hold secrets.
 
-    :raises KubeadmError: when a document has no kind or version, or holds a token or key.
+    :raises KubeadmError: when a document has no kind or version, or a field for a token or key at any depth.
     """
     for document in documents:
         if not document.get("kind") or not document.get("apiVersion"):
@@ -84,9 +89,42 @@ def check(documents: t.Sequence[t.Mapping[str, t.Any]]) -> None:
                 f"A document has kind {document.get('kind')!r} and apiVersion {document.get('apiVersion')!r}.",
                 "Give both in each document.",
             )
-    discovery = find(documents, "JoinConfiguration").get("discovery") or {}
-    if (discovery.get("bootstrapToken") or {}).get("token") or discovery.get("tlsBootstrapToken"):
-        raise KubeadmError("The JoinConfiguration holds a token, which logs would show.", "Give it in token.")
+        find(documents, str(document["kind"]))
+    found = [item for document in documents for item in _secrets(document, str(document["kind"]))]
+    if found:
+        error = KubeadmError(
+            f"{', '.join(path for path, _value in found)}: secrets do not belong into kubeadm's documents, as logs,"
+            " diffs and the inventory show those. Nothing was changed.",
+            "Remove them from control_plane_cluster_configuration, control_plane_kubelet_configuration and"
+            " kubelet_config. The playbooks create a token and a certificate key for each join, and delete them.",
+        )
+        error.secrets = frozenset(text for _path, value in found for text in _texts(value) if len(text) > 3)
+        raise error
+
+
+def _secrets(value: t.Any, path: str) -> t.Iterator[tuple[str, t.Any]]:
+    """Path and value of every field that holds a secret."""
+    if isinstance(value, t.Mapping):
+        for key, inner in value.items():
+            where = f"{path}.{key}"
+            if str(key).lower() in _SECRET_FIELDS and inner:
+                yield where, inner
+            else:
+                yield from _secrets(inner, where)
+    elif isinstance(value, (list, tuple)):
+        for number, inner in enumerate(value):
+            yield from _secrets(inner, f"{path}[{number}]")
+
+
+def _texts(value: t.Any) -> t.Iterator[str]:
+    """All strings of a value."""
+    if isinstance(value, t.Mapping):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _texts(inner)
+    elif isinstance(value, str):
+        yield value
 
 
 def desired_from(
@@ -137,7 +175,7 @@ def init_documents(
 ) -> list[Document]:
     """The documents of C(kubeadm init).
 
-    Without bootstrapTokens, kubeadm would create one that lets nodes join for 24 hours. It is given one instead whose
+    By itself, kubeadm would create a token that lets nodes join for 24 hours. It is given one instead whose
     group has no rights, that is valid for five minutes and is deleted at the end. (kubeadm accepts no token without
     usages and groups.)
 
@@ -145,16 +183,15 @@ def init_documents(
     """
 
     def change(own: Document) -> None:
-        if not own.get("bootstrapTokens"):
-            own["bootstrapTokens"] = [
-                {
-                    "token": token,
-                    "ttl": "5m0s",
-                    "usages": ["authentication"],
-                    "groups": [POWERLESS_GROUP],
-                    "description": "created and deleted by kubeadm init",
-                }
-            ]
+        own["bootstrapTokens"] = [
+            {
+                "token": token,
+                "ttl": "5m0s",
+                "usages": ["authentication"],
+                "groups": [POWERLESS_GROUP],
+                "description": "created and deleted by kubeadm init",
+            }
+        ]
         if patches:
             own["patches"] = {"directory": patches}
 

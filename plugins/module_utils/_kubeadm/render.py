@@ -85,8 +85,6 @@ def init_configuration(documents: t.Sequence[t.Mapping[str, t.Any]]) -> docs.Doc
         local = (joining.get("controlPlane") or {}).get("localAPIEndpoint")
         if local:
             own["localAPIEndpoint"] = copy.deepcopy(local)
-    for secret in ("bootstrapTokens", "certificateKey"):
-        own.pop(secret, None)
     return own
 
 

@@ -60,6 +60,24 @@ def test_init_of_a_fresh_host_is_idempotent(cluster: Cluster, tmp_path: Path, ru
     assert len(cluster.argv) == calls
 
 
+def test_secrets_in_documents_are_refused_and_not_shown(cluster: Cluster, run_module: RunModule) -> None:
+    """With -vvv, a result also has the options."""
+    own = init_args(cluster)
+    own["documents"] = [
+        *own["documents"],
+        {"apiVersion": "x/v1", "kind": "Other", "nested": [{"bootstrapTokens": [{"token": TOKEN}]}]},
+        {"apiVersion": "x/v1", "kind": "JoinConfiguration", "controlPlane": {"certificateKey": KEY}},
+    ]
+    refused = run_module("kubeadm", own)
+    assert refused["failed"]
+    assert "Other.nested[0].bootstrapTokens, JoinConfiguration.controlPlane.certificateKey" in refused["msg"]
+    assert "control_plane_cluster_configuration" in refused["msg"]
+    assert cluster.argv == []
+    assert "invocation" in refused
+    assert TOKEN not in str(refused)
+    assert KEY not in str(refused)
+
+
 def test_init_deletes_its_own_token(cluster: Cluster, tmp_path: Path, run_module: RunModule) -> None:
     made = copy_files_of(cluster, cluster.become_control_plane, tmp_path)
     cluster.script(

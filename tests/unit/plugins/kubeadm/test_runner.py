@@ -26,7 +26,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._module impor
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import programs
 
-from tests.unit.plugins.kubeadm.cluster import OURS, TOKEN
+from tests.unit.plugins.kubeadm.cluster import KEY, OURS, TOKEN
 
 
 @pytest.mark.parametrize(
@@ -58,11 +58,35 @@ def test_documents_are_refused() -> None:
         [{"kind": "InitConfiguration"}],
         [{**join, "discovery": {"tlsBootstrapToken": TOKEN}}],
         [{**join, "discovery": {"bootstrapToken": {"token": TOKEN}}}],
+        [{**join, "controlPlane": {"certificateKey": KEY}}],
+        [{"apiVersion": "v1", "kind": "InitConfiguration", "certificateKey": KEY}],
+        [{"apiVersion": "v1", "kind": "InitConfiguration", "bootstrapTokens": [{"token": TOKEN}]}],
+        [
+            {
+                "apiVersion": "v1",
+                "kind": "KubeletConfiguration",
+                "staticPodURLHeader": {"Authorization": [TOKEN]},
+            }
+        ],
+        [{"apiVersion": "v1", "kind": "ClusterConfiguration", "x": [{"y": [{"TOKEN": TOKEN}]}]}],
         [join, join],
     ):
         with pytest.raises(KubeadmError) as caught:
             documents.check(bad)
         assert TOKEN not in str(caught.value)
+        assert KEY not in str(caught.value)
+    # What is named alike is no secret: the hashes and the endpoint of a token, paths, an empty field.
+    documents.check(
+        [
+            {**join, "discovery": {"bootstrapToken": {"apiServerEndpoint": "a:1", "caCertHashes": [OURS]}}},
+            {
+                "apiVersion": "v1",
+                "kind": "ClusterConfiguration",
+                "token": "",
+                "secretRef": {"tokenFile": "/x"},
+            },
+        ]
+    )
     with pytest.raises(KubeadmError, match="role is worker"):
         documents.join_documents([{**join, "controlPlane": {}}], "worker", TOKEN, [OURS], "a:1", None)
     with pytest.raises(KubeadmError, match="certificate_key"):
