@@ -38,7 +38,10 @@ options:
     description: The file of another control plane, whose keys this host has to have, too.
     type: str
   generate:
-    description: Whether a host without a file gets one with a new key, when O(content) is not given.
+    description:
+      - Whether a host without a file gets one with a new key, when O(content) is not given.
+      - One run at a time decides that on a host. When several hosts may get the first key, choose the same one in every
+        run, whatever the order of its inventory.
     type: bool
     default: false
   resources:
@@ -102,7 +105,7 @@ key_names:
   returned: success
   type: list
   elements: str
-  sample: [key-20261121]
+  sample: [key-20261121-8d1c0b53]
 content:
   description: The file.
   returned: O(reveal) is true and the host has the file
@@ -111,6 +114,8 @@ content:
 """
 
 import base64
+import contextlib
+import fcntl
 import os
 import secrets
 import time
@@ -122,6 +127,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors impor
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._module import run_module
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import files
 
+LOCK_SECONDS = 30
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "path": {"type": "path", "default": "/etc/kubernetes/encryption/config.yaml"},
     "content": {"type": "str", "no_log": True},
@@ -155,23 +161,69 @@ def misplaced(path: str) -> bool:
     return (state.st_mode & 0o777, state.st_uid, state.st_gid) != (0o600, os.geteuid(), os.getegid())
 
 
+def unwritable(path: str, exc: OSError) -> OperatorError:
+    """The error for a file or directory that cannot be written."""
+    return OperatorError(
+        f"{os.uname().nodename}: {path} cannot be written: {exc.strerror}. Nothing was changed.",
+        "Run this as root, on a file system that can be written.",
+    )
+
+
+@contextlib.contextmanager
+def exclusive(path: str) -> t.Iterator[None]:
+    """Let one run at a time read the file, decide and write it: two operators would make two keys.
+
+    The lock is on the directory, so that it leaves nothing behind, and ends with the process, whatever ends that.
+
+    :raises OperatorError: when the directory cannot be made, or another run keeps the lock.
+    """
+    directory = os.path.dirname(path)
+    try:
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as exc:
+        raise unwritable(directory, exc) from exc
+    try:
+        deadline = time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise OperatorError(
+                        f"{os.uname().nodename}: another run works on {path} for {LOCK_SECONDS} s already; expected one"
+                        " at a time. Nothing was changed.",
+                        "Wait until the other run ends, and run again.",
+                    ) from None
+                time.sleep(0.05)
+        yield
+    finally:
+        os.close(handle)
+
+
 def write(path: str, text: str) -> None:
     """Replace the file, which only root may read, as its directory.
 
     :raises OperatorError: when it cannot be written; the old one stays.
     """
     try:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         files.write_atomic(path, text.encode(), 0o600, (os.geteuid(), os.getegid()))
     except OSError as exc:
-        raise OperatorError(
-            f"{os.uname().nodename}: {path} cannot be written: {exc.strerror}. Nothing was changed.",
-            "Run this as root, on a file system that can be written.",
-        ) from exc
+        raise unwritable(path, exc) from exc
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Observe, plan, apply."""
+    # What has nothing to write waits for nobody.
+    writes = module.params["generate"] or module.params["content"] or module.params["writes"]
+    lock = exclusive(module.params["path"]) if writes and not module.check_mode else contextlib.nullcontext()
+    with lock:
+        return converge(module)
+
+
+def converge(module: AnsibleModule) -> dict[str, t.Any]:
+    """The same, while nobody else does."""
     params, host = module.params, os.uname().nodename
     path = params["path"]
     text = read(path)
@@ -182,7 +234,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     new_key = None
     if params["generate"] and not found and not given:
         secret = base64.b64encode(secrets.token_bytes(plan.KEY_BYTES)).decode()
-        new_key = plan.Key(time.strftime("key-%Y%m%d", time.gmtime()), secret)
+        new_key = plan.named_key(secret, time.strftime("%Y%m%d", time.gmtime()))
     base = found or given
     writes = params["writes"] or (base.writes if base else plan.SECRETBOX)
     wanted = plan.desired(found, given, params["resources"], writes, new_key, host)

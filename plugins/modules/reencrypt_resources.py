@@ -80,7 +80,7 @@ key:
     - Name of the current key; V(null) with O(writes=identity), or while the key does not exist yet.
   returned: success
   type: str
-  sample: key-20261121
+  sample: key-20261121-8d1c0b53
 """
 
 import os

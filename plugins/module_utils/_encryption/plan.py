@@ -41,6 +41,14 @@ class Key:
     secret: str = field(repr=False)
 
 
+def named_key(secret: str, date: str) -> Key:
+    """A new key, whose name no other key has: the API server tells keys apart by their names alone.
+
+    :param secret: its random bytes in base64; the name has a part of their hash, which does not reveal them.
+    """
+    return Key(f"key-{date}-{hashlib.sha256(secret.encode()).hexdigest()[:8]}", secret)
+
+
 @dataclass(frozen=True)
 class Config:
     """The configuration in force, or to be.
@@ -119,7 +127,9 @@ def desired(
         raise OperatorError(
             f"{host} encrypts with other keys ({', '.join(key.name for key in found.keys)}) than the other control"
             f" planes ({', '.join(key.name for key in given.keys)}), so they cannot read each other's data.",
-            "Find out which keys the stored data needs, and place that file on every control plane.",
+            "Keep the file of a control plane whose API server encrypts with it (--encryption-provider-config): stored"
+            " data needs its keys. Where no API server encrypts yet, as when two runs have each created a key, keep"
+            " either. Move the other file away, and run the playbook site again.",
         )
     base = found or given
     if base is None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,8 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._encryption i
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import Client
 from ansible_collections.baremetal.kubernetes.plugins.modules import encryption_config, reencrypt_resources
+
+from tests.unit.support.modules import RunModule
 
 SECRET = base64.b64encode(bytes(range(32))).decode()
 KEY = plan.Key("key-1", SECRET)
@@ -131,6 +135,38 @@ def test_a_key_is_created_once_copied_and_used(tmp_path: Path) -> None:
     assert len(base64.b64decode(secret)) == 32
     for result in (made, placed):
         assert secret not in json.dumps(result)
+
+
+def test_two_operators_at_once_get_one_key(tmp_path: Path, run_module: RunModule) -> None:
+    """Each looked, found no key, and wrote one of its own: what one had copied already, nobody could read."""
+    path = tmp_path / "encryption" / "config.yaml"
+    arguments = {"path": str(path), "generate": True, "reveal": True}
+    with ThreadPoolExecutor(6) as pool:
+        runs = [pool.submit(run_module, "encryption_config", arguments) for _number in range(6)]
+        results = [run.result() for run in runs]
+    assert len({result["content"] for result in results}) == 1
+    assert sum(result["changed"] for result in results) == 1
+    assert [item.name for item in path.parent.iterdir()] == ["config.yaml"]
+
+
+def test_a_run_that_takes_too_long_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encryption_config, "LOCK_SECONDS", 0)
+    path = tmp_path / "config.yaml"
+    with encryption_config.exclusive(str(path)):
+        with pytest.raises(OperatorError, match="another run works on"):
+            config(path, generate=True)
+        assert not config(path)["exists"]
+        assert config(path, check_mode=True, generate=True)["changed"]
+    assert config(path, generate=True)["changed"]
+
+
+def test_keys_have_names_of_their_own() -> None:
+    """Under one name, the API server takes the first key and fails for data of the other."""
+    names = {
+        plan.named_key(base64.b64encode(bytes([number] * 32)).decode(), "20261128").name for number in (1, 2)
+    }
+    assert len(names) == 2
+    assert all(re.fullmatch(r"key-20261128-[0-9a-f]{8}", name) for name in names)
 
 
 def test_a_file_that_others_may_read_is_corrected(tmp_path: Path) -> None:
