@@ -142,6 +142,12 @@ options:
           - Removes those files below the directory whose first line contains this text and which the call does not
             name, and directories that are left empty by that. For directories that also hold the operator's files.
         type: str
+      data:
+        description:
+          - Whether O(component) keeps data in it. That it was created or found empty (but for C(lost+found)) is
+            recorded, so that M(baremetal.kubernetes.node_reset) can tell its contents from those of other software.
+        type: bool
+        default: false
   ca_path:
     description:
       - PEM file on the host with authorities that are trusted beside the system's.

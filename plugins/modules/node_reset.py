@@ -20,7 +20,10 @@ description:
     M(baremetal.kubernetes.kernel_settings). A recorded file that has other bytes now, and does not carry the
     collection's mark either, stays.
   - The directories of kubeadm, the kubelet, containerd and Cilium are removed only on a host on which a service of the
-    collection is recorded, or one that carries its mark is found.
+    collection is recorded, or one that carries its mark is found. Those that other software uses, too
+    (C(/etc/kubernetes), C(/var/lib/kubelet), C(/var/lib/etcd), C(/var/lib/containerd)) must have been created or found
+    empty by a role, or kubeadm's files or containerd's metadata must prove whose they are; otherwise they stay.
+  - While others use what would be removed, nothing is; RV(refused) says who does.
   - An error of one step does not stop the others. The module fails at the end when something is left, and names it.
 extends_documentation_fragment:
   - baremetal.kubernetes._attributes

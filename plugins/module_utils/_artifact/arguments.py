@@ -62,6 +62,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "owner": {"type": "str"},
             "group": {"type": "str"},
             "purge_marked": {"type": "str"},
+            "data": {"type": "bool", "default": False},
         },
     },
     "ca_path": {"type": "path"},

@@ -107,5 +107,6 @@ class Call:
             changing=frozenset(target.dest for target in plan.targets if target.content),
             releases=frozenset(target.dest for target in plan.targets if target.spec.content is None),
             created=tuple(dict.fromkeys((*missing, *created))),
+            data=tuple(item.spec.path for item in plan.directories if item.vacant),
             removed=tuple(path for item in plan.directories for path in item.purge),
         )

@@ -116,7 +116,7 @@ class Journal:
 
     def announce(self, placement: Placement) -> None:
         """Note what is about to be placed."""
-        if self.component and (placement.changing or placement.created):
+        if self.component and (placement.changing or placement.created or placement.data):
             self._placement = placement
             self._update(lambda now: record.announce(now, placement))
 

@@ -96,6 +96,7 @@ class DirectorySpec:
     """A directory as asked for.
 
     :param purge_marked: text in the first line of those files below it that go when the call does not name them.
+    :param data: whether the component keeps data in it.
     """
 
     path: str
@@ -103,6 +104,7 @@ class DirectorySpec:
     uid: int
     gid: int
     purge_marked: str = ""
+    data: bool = False
 
 
 @dataclass(frozen=True)
@@ -284,5 +286,10 @@ def parse_directory(raw: t.Mapping[str, t.Any], uid: int, gid: int) -> Directory
     """
     path = _absolute(str(raw["path"]), "path", "directory")
     return DirectorySpec(
-        path, parse_mode(str(raw["mode"]), path), uid, gid, str(raw.get("purge_marked") or "")
+        path,
+        parse_mode(str(raw["mode"]), path),
+        uid,
+        gid,
+        str(raw.get("purge_marked") or ""),
+        bool(raw.get("data")),
     )

@@ -82,8 +82,19 @@ def observe_directories(specs: t.Sequence[DirectorySpec]) -> tuple[DirectoryTarg
         found = look(spec.path, ())
         if found.kind == "link" and os.path.isdir(spec.path):
             found = look(os.path.realpath(spec.path), ())
-        targets.append(DirectoryTarget(spec, found, tuple(_marked(spec)) if spec.purge_marked else ()))
+        purge = tuple(_marked(spec)) if spec.purge_marked else ()
+        targets.append(DirectoryTarget(spec, found, purge, spec.data and _vacant(spec.path)))
     return tuple(targets)
+
+
+def _vacant(path: str) -> bool:
+    """Whether a directory holds nothing but what a file system of its own has from the start."""
+    try:
+        return set(os.listdir(path)) <= {"lost+found"}
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
 
 
 def _marked(spec: DirectorySpec) -> t.Iterator[str]:

@@ -56,11 +56,13 @@ class DirectoryTarget:
 
     :param before: what is there; a link to a directory counts as a directory.
     :param purge: files below it that are removed.
+    :param vacant: whether it is for data, and holds nothing yet.
     """
 
     spec: DirectorySpec
     before: Found
     purge: tuple[str, ...] = ()
+    vacant: bool = False
 
     @property
     def attributes(self) -> bool:

@@ -22,7 +22,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.mod
     MemberFacts,
 )
 
-FORMAT = 2
+FORMAT = 3
 DEFAULT_PATH = "/var/lib/baremetal-kubernetes/artifacts.json"
 
 
@@ -52,6 +52,7 @@ class Record:
 
     :param archives: checksum of an archive -> its regular files.
     :param files: path -> the file. :param directories: path of a directory that was created -> its component.
+    :param data: path of a directory that was created or found empty -> the component whose data is in it.
     :param temporary: directories in which a call keeps unfinished files while it is at work.
     :param damaged: the file is there and cannot be read.
     """
@@ -59,6 +60,7 @@ class Record:
     archives: t.Mapping[str, Contents] = field(default_factory=dict)
     files: t.Mapping[str, PlacedFile] = field(default_factory=dict)
     directories: t.Mapping[str, str] = field(default_factory=dict)
+    data: t.Mapping[str, str] = field(default_factory=dict)
     temporary: tuple[str, ...] = ()
     damaged: bool = False
 
@@ -69,7 +71,8 @@ class Placement:
 
     :param files: path -> SHA-256; empty while only a download could tell.
     :param changing: those of C(files) that are replaced. :param releases: those that are release files.
-    :param created: directories that are created. :param removed: files that are removed.
+    :param created: directories that are created. :param data: those for data that are created or empty.
+    :param removed: files that are removed.
     """
 
     component: str
@@ -77,6 +80,7 @@ class Placement:
     changing: frozenset[str] = frozenset()
     releases: frozenset[str] = frozenset()
     created: tuple[str, ...] = ()
+    data: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
 
 
@@ -92,7 +96,13 @@ def announce(record: Record, placement: Placement) -> Record:
                 path in placement.releases,
             )
     created = dict.fromkeys(placement.created, placement.component)
-    return replace(record, files=files, directories={**record.directories, **created})
+    data = dict.fromkeys(placement.data, placement.component)
+    return replace(
+        record,
+        files=files,
+        directories={**record.directories, **created},
+        data={**data, **record.data},
+    )
 
 
 def complete(record: Record, placement: Placement, archives: t.Mapping[str, Contents]) -> Record:
@@ -108,6 +118,7 @@ def complete(record: Record, placement: Placement, archives: t.Mapping[str, Cont
         archives={**record.archives, **archives},
         files=files,
         directories={**record.directories, **created},
+        data={**dict.fromkeys(placement.data, placement.component), **record.data},
         temporary=(),
     )
 
@@ -123,7 +134,7 @@ def reconcile(
 
     :param digests: path -> SHA-256 of what is there now. :param present: directories that are there now.
     """
-    files, directories = dict(record.files), dict(record.directories)
+    files, directories, data = dict(record.files), dict(record.directories), dict(record.data)
     for path in placement.changing:
         if digests.get(path) and digests[path] == placement.files[path]:
             files[path] = replace(files[path], sha256=digests[path], pending="")
@@ -134,7 +145,8 @@ def reconcile(
     for path in placement.created:
         if path not in present and path not in before.directories:
             directories.pop(path, None)
-    return replace(record, files=files, directories=directories, temporary=())
+            data.pop(path, None)
+    return replace(record, files=files, directories=directories, data=data, temporary=())
 
 
 def parse(text: str) -> Record:
@@ -157,6 +169,7 @@ def parse(text: str) -> Record:
             },
             files={str(path): _placed(entry) for path, entry in raw["files"].items()},
             directories={str(path): str(component) for path, component in raw["directories"].items()},
+            data={str(path): str(component) for path, component in raw["data"].items()},
             temporary=tuple(str(path) for path in raw["temporary"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -192,6 +205,7 @@ def render(record: Record) -> str:
             for path, file in record.files.items()
         },
         "directories": dict(record.directories),
+        "data": dict(record.data),
         "temporary": list(record.temporary),
     }
     return json.dumps(document, indent=1) + "\n"

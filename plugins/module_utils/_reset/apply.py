@@ -16,12 +16,24 @@ import signal
 import stat
 import time
 import typing as t
+from dataclasses import replace
 
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact import journal
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.record import DEFAULT_PATH
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runner import running_kubeadm
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import read_text, under
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.child import GivenUpError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files import write_atomic
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset import network, ownership, plan
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.mounts import Mount, parse_mountinfo
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset import (
+    evidence,
+    network,
+    ownership,
+    plan,
+    removal,
+)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.disk import read_bytes
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.model import (
     LOCK,
     Item,
@@ -29,9 +41,8 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.model 
     Plan,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.observe import (
+    COMMAND_SECONDS,
     Observer,
-    contents,
-    parse_mounts,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.processes import (
     processes_of,
@@ -41,6 +52,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.proces
 _ROUNDS = 4
 _DAEMON_SECONDS = 10.0
 _POLL_SECONDS = 0.2
+_REMOTE_SECONDS = 10
 
 
 class StepError(Exception):
@@ -72,7 +84,8 @@ class Remover:
 
         :returns: what is left to do then.
         """
-        _seen, todo = self.look()
+        seen, todo = self.look()
+        self._remember(seen)
         for _round in range(_ROUNDS):
             if not todo.items:
                 break
@@ -86,6 +99,15 @@ class Remover:
         for item in todo.items:
             self.done.pop(item.key, None)
         return todo
+
+    def _remember(self, seen: Observation) -> None:
+        """Record whose the data directories are, as what proves it is about to be removed."""
+        path = self._path(DEFAULT_PATH)
+        known = evidence.owned(seen) if ownership.claimed(seen) and os.path.exists(path) else ()
+        if known:
+            data = dict.fromkeys(known, "reset")
+            with contextlib.suppress(OperatorError):
+                journal.update(path, lambda now: replace(now, data={**data, **now.data}))
 
     def _try(self, item: Item) -> None:
         try:
@@ -194,14 +216,17 @@ class Remover:
 
     # Mounts and network
 
-    def _mounted(self) -> set[str]:
-        return {point for point, _kind in parse_mounts(read_text("/", "/proc/self/mountinfo") or "")}
+    def _mounted(self) -> dict[str, Mount]:
+        return {mount.point: mount for mount in parse_mountinfo(read_bytes("/proc/self/mountinfo"))}
 
     def _unmount(self, item: Item) -> None:
-        if item.name not in self._mounted():
+        mount = self._mounted().get(item.name)
+        if mount is None:
             return
-        for options in ([], [], ["-l"]):
-            code, _out, err = self.observer.command("umount", *options, item.name)
+        # A server that is down is not asked for what its client has yet to write, nor for the name of the mount point.
+        plain, seconds = (["-c"], _REMOTE_SECONDS) if mount.remote else ([], COMMAND_SECONDS)
+        for options in (plain, [*plain, "-f"] if mount.remote else plain, [*plain, "-l"]):
+            code, _out, err = self.observer.command("umount", *options, item.name, seconds=seconds)
             if item.name not in self._mounted():
                 if item.name.startswith(plan.POD_NETWORK):
                     with contextlib.suppress(OSError):
@@ -255,41 +280,23 @@ class Remover:
         if os.path.islink(path) or not os.path.isdir(path):
             os.unlink(path)
             return
-        self._empty(path)
-        os.rmdir(path)
+        self._report(lambda points: removal.empty(path, points, directory_too=True))
 
     def _empty(self, path: str) -> None:
-        """Empty a directory. It never follows a link and never enters another file system."""
-        points = self._mounted() if self.observer.live else set()
-        errors = list(self._empty_below(os.path.realpath(path), points, top=True))
+        """Empty a directory that stays."""
+        self._report(lambda points: removal.empty(path, points))
+
+    def _prune(self, path: str) -> None:
+        """Remove a directory that holds nothing but empty directories; a file in it is an error."""
+        self._report(lambda points: removal.prune(path, points))
+
+    def _report(self, remove: t.Callable[[t.Collection[str]], list[str]]) -> None:
+        try:
+            errors = remove(self._mounted() if self.observer.live else ())
+        except GivenUpError as exc:
+            raise StepError(f"{exc}; a server of a network file system may be down") from exc
         if errors:
             raise StepError("; ".join(errors[:3]))
-
-    def _empty_below(self, directory: str, points: t.Collection[str], top: bool = False) -> t.Iterator[str]:
-        device = os.lstat(directory).st_dev
-        for name in contents(directory) if top else sorted(os.listdir(directory)):
-            path = os.path.join(directory, name)
-            try:
-                info = os.lstat(path)
-                # The device of a file tells nothing: on an overlay it is that of the layer.
-                other = stat.S_ISDIR(info.st_mode) and info.st_dev != device
-                if path in points or other:
-                    yield f"{path} is still mounted, so nothing in it was touched"
-                elif stat.S_ISDIR(info.st_mode):
-                    errors = list(self._empty_below(path, points))
-                    yield from errors
-                    if not errors:
-                        os.rmdir(path)
-                else:
-                    os.unlink(path)
-            except OSError as exc:
-                yield f"{path}: {exc.strerror or exc}"
-
-    @staticmethod
-    def _prune(path: str) -> None:
-        """Remove a directory that holds nothing but empty directories; a file in it is an error."""
-        for directory, _directories, _files in os.walk(path, topdown=False):
-            os.rmdir(directory)
 
     def _swap(self, item: Item) -> None:
         path = self._path(item.name)

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.record import Record
@@ -81,6 +82,14 @@ class Process:
 
 
 @dataclass(frozen=True)
+class User:
+    """A process that has a file open for writing below one of the data directories, C(path)."""
+
+    pid: int
+    path: str
+
+
+@dataclass(frozen=True)
 class Link:
     """A network interface. C(xdp) is the name of the program at its driver, C(xdp_mode) how it is attached."""
 
@@ -137,7 +146,7 @@ class Entry:
 
     :param kind: C(file), C(directory), C(link) or C(other).
     :param head: the first bytes of a recorded file. :param sha256: of a recorded file.
-    :param keep: whether the directory itself is the operator's: a mount point, or a link to elsewhere.
+    :param keep: whether the directory itself is the operator's: a mount point, in fstab, or a link to elsewhere.
     :param empty: whether nothing is in the directory. :param below: the files in it, where these decide about it.
     """
 
@@ -155,13 +164,25 @@ class Observation:
     """The host, as far as a reset is concerned.
 
     :param record: what the collection has placed here.
-    :param mounts: mount points in the order in which they were mounted, without those of fstab.
+    :param mounts: mount points in the order in which they were mounted.
+    :param permanent: those that the operator has configured, mounted or not.
+    :param targets: links among the data directories or in them, and what they lead to outside.
+    :param stuck: paths that do not answer. :param users: processes that write to data directories.
+    :param namespaces: of containerd's that hold anything, C(None) when its metadata cannot be read.
+    :param files: files of kubeadm that are there. :param etcd_data: the directory that the manifest of etcd names.
     :param fstab: lines of fstab.
     """
 
     services: tuple[Service, ...] = ()
     processes: tuple[Process, ...] = ()
     mounts: tuple[str, ...] = ()
+    permanent: tuple[str, ...] = ()
+    targets: t.Mapping[str, str] = field(default_factory=dict)
+    stuck: tuple[str, ...] = ()
+    users: tuple[User, ...] = ()
+    namespaces: tuple[str, ...] | None = ()
+    files: tuple[str, ...] = ()
+    etcd_data: str = ""
     links: tuple[Link, ...] = ()
     rules: tuple[IpRule, ...] = ()
     routes: tuple[Route, ...] = ()

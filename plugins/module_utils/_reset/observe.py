@@ -23,9 +23,22 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.rec
     Record,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.facts import service_manager
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import read_text, under
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import (
+    ETCD_MANIFEST,
+    KNOWN_FILES,
+    arguments,
+    read_text,
+    under,
+)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.mounts import Mount, parse_mountinfo
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.programs import find
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset import network, ownership, plan
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset import (
+    disk,
+    evidence,
+    network,
+    ownership,
+    plan,
+)
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.model import (
     LOCK,
     STATE,
@@ -38,26 +51,17 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.model 
     Route,
     Ruleset,
     Service,
+    User,
 )
 
 Run = t.Callable[..., tuple[int, str, str]]
 
 SERVICE_PATHS = {"systemd": "/etc/systemd/system/{name}.service", "openrc": "/etc/init.d/{name}"}
 VARIANTS = ("iptables-legacy", "iptables-nft", "ip6tables-legacy", "ip6tables-nft")
+KUBEADM_FILES = (*KNOWN_FILES, *evidence.ETCD_FILES)
 _HEAD = 4096
-_COMMAND_SECONDS = 60
+COMMAND_SECONDS = 60
 _BLOCK = 1 << 20
-
-
-def parse_mounts(mountinfo: str) -> list[tuple[str, str]]:
-    """Mount point and type of file system of each line of mountinfo, in its order."""
-    found = []
-    for line in mountinfo.splitlines():
-        words = line.split()
-        if len(words) > 6 and "-" in words:
-            point = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), words[4])
-            found.append((point, words[words.index("-") + 1]))
-    return found
 
 
 def cgroup_paths(text: str) -> list[str]:
@@ -78,9 +82,12 @@ class Observer:
         self.live = root == "/"
         self.manager = service_manager(root)
         self.record = Record()
+        self._users: tuple[User, ...] | None = None
         self._digests: dict[tuple[str, int, int, int], str] = {}
 
-    def command(self, *argv: str, data: str | None = None) -> tuple[int, str, str]:
+    def command(
+        self, *argv: str, data: str | None = None, seconds: int = COMMAND_SECONDS
+    ) -> tuple[int, str, str]:
         """Run a program that must not hang.
 
         :returns: exit code and output; 127 when the program is not there.
@@ -89,22 +96,30 @@ class Observer:
         if program is None:
             return 127, "", f"there is no {argv[0]} on this host"
         limit = find("timeout")
-        prefix = [limit, "-k", "5", str(_COMMAND_SECONDS)] if limit else []
+        prefix = [limit, "-k", "5", str(seconds)] if limit else []
         return self.run([*prefix, program, *argv[1:]], data=data)
 
     def observe(self) -> Observation:
         """Everything that the plan needs."""
         points = self.mount_points()
-        fstab = (read_text(self.root, plan.FSTAB) or "").splitlines()
-        permanent = {
-            words[1] for words in (line.split() for line in fstab) if len(words) > 1 and words[0][0] != "#"
-        }
+        permanent = disk.permanent(self.root)
         self.record = journal.load(under(self.root, DEFAULT_PATH))
         links = self.links()
+        # First, as everything else looks at what may be behind a server that is down.
+        stuck = disk.stuck(plan.DATA) if self.live else ()
+        targets = disk.links(self.root, [path for path in plan.DATA if path not in stuck], (evidence.CONFIG,))
+        stores = {path: targets.get(path, path) for path in evidence.STORES if path not in stuck}
         return Observation(
             services=tuple(self.services()),
             processes=tuple(self.processes()),
-            mounts=tuple(point for point, _kind in points if point not in permanent),
+            mounts=tuple(mount.point for mount in points),
+            permanent=permanent,
+            targets=targets,
+            stuck=stuck,
+            users=self.users(stores),
+            namespaces=self.namespaces(stores),
+            files=tuple(path for path in KUBEADM_FILES if os.path.lexists(under(self.root, path))),
+            etcd_data=arguments(read_text(self.root, ETCD_MANIFEST)).get("data-dir", ""),
             links=links,
             rules=self.rules(),
             routes=self.routes(),
@@ -112,15 +127,26 @@ class Observer:
             rulesets=self.rulesets(),
             ipsets=self.ipsets(),
             cgroups=tuple(self.cgroups(points)),
-            entries=tuple(self.entries({point for point, _kind in points})),
+            entries=tuple(self.entries({mount.point for mount in points}.union(permanent), stuck)),
             record=self.record,
-            fstab=tuple(fstab),
+            fstab=tuple((read_text(self.root, plan.FSTAB) or "").splitlines()),
             pods=self.pods(),
         )
 
-    def mount_points(self) -> list[tuple[str, str]]:
+    def mount_points(self) -> list[Mount]:
         """Mount points of the host with their file systems."""
-        return parse_mounts(read_text("/", "/proc/self/mountinfo") or "") if self.live else []
+        return parse_mountinfo(disk.read_bytes("/proc/self/mountinfo")) if self.live else []
+
+    def users(self, stores: t.Mapping[str, str]) -> tuple[User, ...]:
+        """Processes that write to the stores; only before anything is removed."""
+        if self._users is None:
+            self._users = disk.users(stores) if self.live else ()
+        return self._users
+
+    def namespaces(self, stores: t.Mapping[str, str]) -> tuple[str, ...] | None:
+        """Namespaces of containerd."""
+        path = evidence.CONTAINERD
+        return disk.namespaces(under(self.root, path)) if path in stores else None
 
     def pods(self) -> tuple[str, ...]:
         """Names of the pods that ran here, by the directories of their logs (namespace_name_uid)."""
@@ -208,9 +234,9 @@ class Observer:
         longest = max(paths, key=len, default="")
         return longest.replace("/init.scope", "").rstrip("/")
 
-    def cgroups(self, points: t.Iterable[tuple[str, str]]) -> t.Iterator[str]:
+    def cgroups(self, points: t.Iterable[Mount]) -> t.Iterator[str]:
         """The control groups that the kubelet made for pods."""
-        tops = [point for point, kind in points if kind in ("cgroup", "cgroup2")]
+        tops = [mount.point for mount in points if mount.kind in ("cgroup", "cgroup2")]
         base = self._cgroup_base().lstrip("/") if self.live else ""
         for top in dict.fromkeys(tops):
             for name in ("kubepods", "kubepods.slice"):
@@ -271,8 +297,11 @@ class Observer:
         """Names of ipsets."""
         return tuple(self.command("ipset", "list", "-name")[1].split()) if self.live and find("ipset") else ()
 
-    def entries(self, points: t.Collection[str]) -> t.Iterator[Entry]:
-        """The files and directories that a reset may concern."""
+    def entries(self, points: t.Collection[str], stuck: t.Collection[str] = ()) -> t.Iterator[Entry]:
+        """The files and directories that a reset may concern.
+
+        :param points: mount points. :param stuck: paths that do not answer.
+        """
         seen = Observation(record=self.record)
         paths = [*plan.DATA, *plan.logs_of(seen), *plan.SHARED, *self.record.files, *self.record.directories]
         paths += ["/etc/containerd", plan.SETTINGS, STATE, LOCK, plan.CILIUM_CNI]
@@ -288,7 +317,7 @@ class Observer:
             path for path in self._names("/run") if os.path.basename(path).startswith(plan.SECRET_PREFIXES)
         ]
         for path in dict.fromkeys(paths):
-            entry = self.entry(path, points)
+            entry = Entry(path, "other") if path in stuck else self.entry(path, points)
             if entry is not None:
                 yield entry
 
@@ -316,14 +345,18 @@ class Observer:
             return Entry(path, "link")
         if stat.S_ISDIR(info.st_mode) or os.path.isdir(real):
             keep = stat.S_ISLNK(info.st_mode) or path in points
-            listed = path in (*plan.SHARED, *self.record.directories) and not plan.goes_whole(path)
-            below = tuple(self._below(path)) if listed else ()
+            whole = path in plan.DATA or path.startswith((plan.SETTINGS, STATE))
+            listed = path in (*plan.SHARED, *self.record.directories) and not whole
+            below = tuple(self._below(path, points)) if listed else ()
             return Entry(path, "directory", keep=keep, empty=not contents(real), below=below)
         return Entry(path, "other")
 
-    def _below(self, path: str) -> t.Iterator[str]:
+    def _below(self, path: str, points: t.Collection[str]) -> t.Iterator[str]:
         prefix = len(self.root.rstrip("/"))
         for parent, directories, files in os.walk(under(self.root, path)):
+            mounted = [name for name in directories if os.path.join(parent, name)[prefix:] in points]
+            yield from (os.path.join(parent, name)[prefix:] for name in mounted)
+            directories[:] = [name for name in directories if name not in mounted]
             links = [name for name in directories if os.path.islink(os.path.join(parent, name))]
             yield from (os.path.join(parent, name)[prefix:] for name in (*files, *links))
 

@@ -14,7 +14,7 @@ import re
 import typing as t
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.record import Record
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset import network
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset import evidence, network
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.model import (
     LOCK,
     NAME,
@@ -33,6 +33,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.owners
     services_of,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.processes import (
+    foreign_users,
     processes_of,
     shims,
 )
@@ -88,12 +89,17 @@ FSTAB = "/etc/fstab"
 SWAP_PREFIX = f"# {NAME.replace('-', '.')}: "
 # Mounts below these are made by the kubelet, containerd or Cilium.
 MOUNT_PARENTS = ("/var/lib/kubelet", "/var/lib/containerd", "/run/containerd", "/run/cilium")
+# What of containerd's state is Kubernetes' where others use the same containerd.
+OWN_STATE = (
+    f"/run/containerd/io.containerd.runtime.v2.task/{NAMESPACE}",
+    "/run/containerd/io.containerd.grpc.v1.cri",
+)
 POD_NETWORK = "/run/netns/cni-"
 # On a host where the collection was not at work, these are named in the report, but for logs and what is in memory.
 _KUBERNETES = (*DATA, "/etc/containerd")
 
 
-def _refused(seen: Observation) -> t.Iterator[str]:
+def _refused(seen: Observation, ours: bool) -> t.Iterator[str]:
     if seen.record.damaged:
         yield (
             f"its record in {STATE} cannot be read, so what the collection placed is unknown. Run the playbook"
@@ -104,6 +110,43 @@ def _refused(seen: Observation) -> t.Iterator[str]:
             f"containerd also runs containers of the namespace {name!r}, which are not Kubernetes'; they would be"
             " removed with it. Stop and delete them, or move them to another runtime"
         )
+    if ours:
+        yield from _in_use(seen)
+
+
+def _in_use(seen: Observation) -> t.Iterator[str]:
+    """Who else uses what would be removed."""
+    for path in seen.stuck:
+        yield (
+            f"{path} does not answer; the server of a network file system may be down. Bring it back, or detach the"
+            " mount (umount -l)"
+        )
+    owned = evidence.owned(seen)
+    others = evidence.foreign_namespaces(seen)
+    if others and evidence.CONTAINERD in owned:
+        yield (
+            f"{evidence.CONTAINERD} also holds images or containers of the namespaces {', '.join(others)}, which are"
+            " not Kubernetes'. Delete them (ctr --namespace), or move them to another runtime"
+        )
+    for user, process in foreign_users(seen):
+        if user.path in owned:
+            yield (
+                f"process {user.pid} ({process.exe}) writes to files below {user.path} and is no program of this"
+                " collection. Stop it, or move its data elsewhere"
+            )
+    going = [path for path in DATA if path not in _staying(seen)]
+    tops = {top for path in going for top in (path, seen.targets.get(path, path))}
+    for point in seen.permanent:
+        if any(point.startswith(f"{top}/") for top in tops):
+            yield (
+                f"{point} is a mount point of your own (in fstab, or a unit of systemd), inside a directory that would"
+                " be removed. Unmount it and delete the entry"
+            )
+
+
+def _staying(seen: Observation) -> set[str]:
+    """Data directories that are not the collection's."""
+    return evidence.with_beside(evidence.foreign(seen))
 
 
 def _services(seen: Observation) -> t.Iterator[Item]:
@@ -119,10 +162,25 @@ def _processes(seen: Observation) -> t.Iterator[Item]:
 
 
 def _mounts(seen: Observation) -> t.Iterator[Item]:
+    parents = _mount_parents(seen)
     for path in reversed(seen.mounts):
-        below = any(path.startswith(f"{parent}/") for parent in MOUNT_PARENTS)
+        if path in seen.permanent:
+            continue
+        below = any(path.startswith(f"{parent}/") for parent in parents)
         if below or path.startswith(POD_NETWORK) or path == "/run/cilium":
             yield Item("mount", path)
+
+
+def _mount_parents(seen: Observation) -> set[str]:
+    """Directories below which mounts are the collection's, by the names that the kernel has for them."""
+    staying = _staying(seen)
+    parents = {path for path in MOUNT_PARENTS if path not in staying}
+    parents |= {
+        target
+        for path, target in seen.targets.items()
+        if any(path == parent or path.startswith(f"{parent}/") for parent in parents)
+    }
+    return parents.union(OWN_STATE if "/run/containerd" in staying else ())
 
 
 def _attached(seen: Observation) -> t.Iterator[Item]:
@@ -211,9 +269,10 @@ def _is_backup(seen: Observation, entry: Entry) -> bool:
 
 
 def _data(seen: Observation) -> t.Iterator[Item]:
+    staying = _staying(seen)
     for path in (*DATA, *logs_of(seen)):
         entry = seen.entry(path)
-        if entry is not None and not (entry.keep and entry.empty):
+        if entry is not None and path not in staying and not (entry.keep and entry.empty):
             yield Item("contents of" if entry.keep else entry.kind, path)
 
 
@@ -222,19 +281,30 @@ def logs_of(seen: Observation) -> tuple[str, ...]:
     return tuple(f"/var/log/{name}.log" for name in services_of(seen.record))
 
 
-def goes_whole(path: str) -> bool:
-    """Whether a path is in a directory that is removed with everything in it."""
-    return any(path == top or path.startswith(f"{top}/") for top in (*DATA, SETTINGS, STATE))
+def goes_whole(path: str, staying: t.Collection[str] = ()) -> bool:
+    """Whether a path is in a directory that is removed with everything in it.
+
+    :param staying: data directories that are not.
+    """
+    tops = (*(top for top in DATA if top not in staying), SETTINGS, STATE)
+    return any(path == top or path.startswith(f"{top}/") for top in tops)
 
 
 def _placed(seen: Observation) -> t.Iterator[Item]:
     """What the record says that the collection has placed: files, and directories in which nothing else is."""
-    files = [path for path in reversed(list(seen.record.files)) if not (goes_whole(path) or service_of(path))]
+    staying = _staying(seen)
+    files = [
+        path
+        for path in reversed(list(seen.record.files))
+        if not (goes_whole(path, staying) or service_of(path))
+    ]
     own = {path for path in files if own_file(seen, seen.entry(path))}
     whole: list[str] = []
     for path in sorted(seen.record.directories):
         entry = seen.entry(path)
-        if entry is None or entry.kind != "directory" or entry.keep or goes_whole(path) or path in SHARED:
+        if entry is None or entry.kind != "directory" or entry.keep or path in (*SHARED, *DATA):
+            continue
+        if goes_whole(path, staying):
             continue
         if not any(path.startswith(f"{top}/") for top in whole) and own.issuperset(entry.below):
             whole.append(path)
@@ -281,10 +351,11 @@ def _shared(seen: Observation, going: t.Sequence[Item]) -> t.Iterator[Item]:
 
 def _kept(seen: Observation, items: t.Sequence[Item]) -> t.Iterator[str]:
     paths = {item.name for item in items}
+    staying = _staying(seen)
     for path, file in seen.record.files.items():
         entry = seen.entry(path)
         own = own_file(seen, entry) or any(item.kind == "service" and path in item.args for item in items)
-        if entry is not None and not own and not goes_whole(path):
+        if entry is not None and not own and not goes_whole(path, staying):
             yield f"{path} is not what the role {file.component} placed there; it stays"
     if any(path.startswith("/etc/sysctl.d/") and path in seen.record.files for path in paths):
         yield "kernel parameters stay in force and kernel modules loaded until the host is rebooted"
@@ -293,6 +364,9 @@ def _kept(seen: Observation, items: t.Sequence[Item]) -> t.Iterator[str]:
     if any(item.kind == "contents of" for item in items):
         names = ", ".join(item.name for item in items if item.kind == "contents of")
         yield f"{names}: mounted or linked by you, so emptied and left in place"
+    for link, target in seen.targets.items():
+        if link not in paths and goes_whole(link, staying) and link not in DATA:
+            yield f"{link} leads to {target}: the link goes, what is in {target} stays"
     if any(item.kind == "program" for item in items):
         yield "packages that the role host installed stay"
 
@@ -329,4 +403,6 @@ def plan_reset(seen: Observation) -> Plan:
     if seen.entry(STATE) is not None:
         items.append(Item("record", STATE))
     kept = [*_kept(seen, items), *([] if ours else _not_ours(seen))]
-    return Plan(tuple(items), tuple(kept), tuple(_refused(seen)))
+    if ours:
+        kept += [f"{path} {why}; it stays" for path, why in evidence.foreign(seen).items()]
+    return Plan(tuple(items), tuple(kept), tuple(_refused(seen, ours)))

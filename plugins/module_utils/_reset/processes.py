@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.record import Record
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.model import (
@@ -17,8 +18,10 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.model 
     NAMESPACE,
     Observation,
     Process,
+    User,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.ownership import (
+    own_service,
     programs_of,
     services_of,
 )
@@ -88,3 +91,29 @@ def processes_of(seen: Observation) -> dict[str, tuple[int, ...]]:
             found[name] = tuple(pids)
     pods = containers(seen)
     return {**found, "pods": pods} if pods else found
+
+
+def foreign_users(seen: Observation) -> list[tuple[User, Process]]:
+    """Processes that write to data directories, and neither are the collection's nor were started by one that is."""
+    by_pid = {process.pid: process for process in seen.processes}
+    texts = " ".join(service.text or "" for service in seen.services if own_service(service))
+    started = re.split(r"[\s=\"']+", texts)
+    own = {pid for pids in processes_of(seen).values() for pid in pids}
+    own |= {process.pid for process in seen.processes if process.exe.replace(_DELETED, "") in started}
+    own |= {process.pid for process in shims(seen)}
+
+    def descends(process: Process) -> bool:
+        known: set[int] = set()
+        while process.pid not in own:
+            parent = by_pid.get(process.ppid)
+            if parent is None or parent.pid in known:
+                return False
+            known.add(parent.pid)
+            process = parent
+        return True
+
+    return [
+        (user, by_pid[user.pid])
+        for user in seen.users
+        if user.pid in by_pid and not descends(by_pid[user.pid])
+    ]

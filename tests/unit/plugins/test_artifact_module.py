@@ -716,3 +716,28 @@ def test_a_failed_download_names_the_proxy(tmp_path: Path, run_module: RunModule
     message = run_module("artifact", args)["msg"]
     assert "in 1 attempt(s) through the proxy 127.0.0.1:9" in message
     assert "hunter2" not in message
+
+
+def test_directories_for_data_are_recorded_when_they_are_found_empty(
+    tmp_path: Path, run_module: RunModule
+) -> None:
+    for name in ("empty", "disk/lost+found", "used", "plain"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "used/db").write_text("of others")
+    names = ("new", "empty", "disk", "used")
+    directories = [{"path": str(tmp_path / name), "data": True, **OWNER} for name in names]
+    directories.append({"path": str(tmp_path / "plain"), **OWNER})
+    args = options(tmp_path, directories=directories, component="kubelet")
+    assert run_module("artifact", args, check=True)["rc"] == 0
+    assert not (tmp_path / "state").exists()
+    run_module("artifact", args)
+
+    def recorded() -> dict[str, str]:
+        return dict(json.loads((tmp_path / "state/record.json").read_text())["data"])
+
+    mine = {str(tmp_path / name): "kubelet" for name in ("new", "empty", "disk")}
+    assert recorded() == mine
+    (tmp_path / "new/db").write_text("of the component")
+    again = run_module("artifact", {**args, "component": "other"})
+    assert not again["changed"]
+    assert recorded() == mine

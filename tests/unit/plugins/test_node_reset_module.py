@@ -17,6 +17,7 @@ import pytest
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact import record
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.record import PlacedFile
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.mounts import Mount
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset import apply, observe
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.apply import Remover, StepError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.model import (
@@ -90,7 +91,11 @@ def root(tmp_path: Path) -> Path:
         path: PlacedFile("kubelet", sha256(data), release=not path.startswith("/etc/"))
         for path, data in files.items()
     }
-    write(tmp_path, record.DEFAULT_PATH, record.render(record.Record(files=placed)))
+    write(
+        tmp_path,
+        record.DEFAULT_PATH,
+        record.render(record.Record(files=placed, data={"/var/lib/containerd": "container_runtime"})),
+    )
     return tmp_path
 
 
@@ -315,7 +320,7 @@ def test_what_is_mounted_is_not_touched(
     write(data, "/pods/1/volumes/nfs/precious")
     write(data, "/pods/1/volumes/other")
     mine = remover(programs, Path("/"), live=True)
-    monkeypatch.setattr(mine, "_mounted", lambda: {str(data / "pods/1/volumes/nfs")})
+    monkeypatch.setattr(mine, "_mounted", lambda: {str(data / "pods/1/volumes/nfs"): None})
     with pytest.raises(StepError, match="volumes/nfs is still mounted"):
         mine._remove(str(data))
     assert (data / "pods/1/volumes/nfs/precious").exists()
@@ -336,7 +341,7 @@ def test_unmounting_tries_again_and_then_detaches(
         return 32, "", "target is busy"
 
     mine.observer.run = umount
-    monkeypatch.setattr(mine, "_mounted", lambda: set(mounted))
+    monkeypatch.setattr(mine, "_mounted", lambda: {name: Mount(name, "overlay") for name in mounted})
     monkeypatch.setattr(apply, "_POLL_SECONDS", 0)
     mine._perform(Item("mount", "/run/containerd/x"))
     assert [call[1:] for call in programs.calls] == [

@@ -13,7 +13,8 @@ import typing as t
 import pytest
 import yaml
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.record import PlacedFile, Record
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import kernel_settings
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import kernel_settings, mounts
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.mounts import Mount
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset import (
     network,
     observe,
@@ -456,7 +457,8 @@ def test_directories_of_the_operator_are_emptied_and_stay() -> None:
         Entry("/var/lib/kubelet", "directory", empty=True),
         Entry("/var/log/kubelet.log", "file"),
     )
-    found = plan.plan_reset(dataclasses.replace(CLAIMED, entries=entries))
+    known = dataclasses.replace(CLAIMED.record, data={"/var/lib/etcd": "kubelet"})
+    found = plan.plan_reset(dataclasses.replace(CLAIMED, record=known, entries=entries))
     assert names(found) == [
         "directory /var/lib/kubelet",
         "contents of /var/lib/etcd",
@@ -680,9 +682,9 @@ def test_mountinfo_and_control_groups() -> None:
         "22 1 0:21 / /sys/fs/cgroup rw shared:4 - tmpfs tmpfs rw\n"
         "30 1 8:1 /x /var/lib/kubelet/pods/1/a\\040b rw - ext4 /dev/sda1 rw\nnonsense\n"
     )
-    assert observe.parse_mounts(text) == [
-        ("/sys/fs/cgroup", "tmpfs"),
-        ("/var/lib/kubelet/pods/1/a b", "ext4"),
+    assert mounts.parse_mountinfo(text.encode()) == [
+        Mount("/sys/fs/cgroup", "tmpfs"),
+        Mount("/var/lib/kubelet/pods/1/a b", "ext4"),
     ]
     groups = "2:cpu:/kubepods/pod1\n1:name=systemd:/init.scope\n0::/kubepods/pod1\n"
     assert observe.cgroup_paths(groups) == ["/kubepods/pod1", "/init.scope"]
