@@ -77,7 +77,7 @@ def stuck(paths: t.Sequence[str], seconds: float = STEP_SECONDS) -> tuple[str, .
 
 
 def links(root: str, paths: t.Iterable[str], inner: t.Iterable[str]) -> dict[str, str]:
-    """Links among directories, and in them, that lead out of them: path -> what they lead to in the end.
+    """Links among directories, and those in them that point elsewhere: path -> what they lead to in the end.
 
     :param paths: the directories. :param inner: those of which one more level is looked at.
     """
