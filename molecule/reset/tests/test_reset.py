@@ -38,6 +38,16 @@ true
 """
 OURS = ("CILIUM_", "KUBE-", "cilium_", "lxc_health")
 
+#: The kubelet's directory on another disk, by a link.
+OTHER_DISK = """
+set -eu
+mkdir -p /srv/disk
+mount -t tmpfs disk /srv/disk
+mkdir /srv/disk/kubelet
+echo rows >/srv/disk/precious
+ln -s /srv/disk/kubelet /var/lib/kubelet
+"""
+
 #: Shell patterns that must match nothing afterwards.
 GONE = (
     "/etc/kubernetes",
@@ -145,6 +155,7 @@ def test_one_host_is_reset_and_joins_again(
     assert state(hosts["w1"]) == before["w1"]
     assert set(cluster.nodes()) == set(hosts) - {"w1"}
     reset.run("--limit", "w1", *confirm("w1")).expect_quiet()
+    hosts["w1"].check(OTHER_DISK)
     run = playbook.run().expect()
     assert {name: counts for name, counts in run.recap.items() if name not in ("w1", "localhost")} == {
         name: QUIET for name in hosts if name != "w1"
@@ -174,6 +185,12 @@ def test_whole_cluster_with_dead_daemons_and_killed_controller(
     hosts["cp1"].check("rm /root/kube-apiserver.yaml")
     assert {name: text for name, host in hosts.items() if (text := left(host))} == {}
     assert {name: state(host) for name, host in hosts.items()} == before
+    # What was on the other disk went, and its mounts did; the link and the disk are the operator's.
+    assert hosts["w1"].check("ls /srv/disk/kubelet; readlink /var/lib/kubelet").split() == [
+        "/srv/disk/kubelet"
+    ]
+    assert "/srv/disk/" not in hosts["w1"].check("cat /proc/self/mountinfo")
+    assert hosts["w1"].check("cat /srv/disk/precious").strip() == "rows"
     assert not cluster.kubeconfig.exists()
     for host in hosts.values():
         assert "/dev/disk/by-label/swap none swap sw 0 0" in host.check("cat /etc/fstab").splitlines()
@@ -190,6 +207,8 @@ def test_new_cluster_on_the_same_hosts(
     # The restored swap entry names a device that does not exist.
     for host in hosts.values():
         host.check("sed -i '/by-label/d' /etc/fstab")
+    # As on a file system of its own, which kubeadm alone refuses.
+    hosts["cp1"].check("mkdir -m 0700 -p /var/lib/etcd/lost+found")
     playbook.run().expect()
     # A new client: the fixture's has credentials of the removed cluster.
     new = Cluster(inventory / ".credentials" / f"{variables['cluster_name']}.kubeconfig")

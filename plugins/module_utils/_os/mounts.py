@@ -38,7 +38,7 @@ class Mount:
     @property
     def remote(self) -> bool:
         """Whether a server is behind it."""
-        return self.kind in NETWORK or self.kind.startswith("fuse.")
+        return self.kind in NETWORK or self.kind == "fuse" or self.kind.startswith("fuse.")
 
 
 def unescape(field: bytes) -> bytes:

@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 import os
 import subprocess
 import sys
 import time
 import typing as t
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,14 +21,18 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact imp
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.record import PlacedFile, Record
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import child
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.child import GivenUpError, Tell
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.mounts import parse_mountinfo
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset import disk, plan, removal
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.apply import Remover
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.model import (
     Entry,
+    Item,
     Observation,
     Process,
     Service,
     User,
 )
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.observe import Observer
 
 from tests.unit.support import boltdb
 from tests.unit.support.modules import RunModule
@@ -459,3 +465,47 @@ def test_empty_directories_with_a_mount_in_them(tmp_path: Path) -> None:
     assert reasons[0] == f"{tmp_path}/a/b/c is still mounted"
     assert not (tmp_path / "a/d").exists()
     assert removal.prune(str(tmp_path / "a"), ()) == []
+
+
+@pytest.fixture
+def dead(tmp_path: Path) -> Iterator[Path]:
+    """A file system whose server never answers: one of FUSE, of which nobody reads the requests."""
+    point = tmp_path / "data/dead"
+    point.mkdir(parents=True)
+    libc = ctypes.CDLL(None, use_errno=True)
+    try:
+        handle = os.open("/dev/fuse", os.O_RDWR)
+    except OSError:
+        pytest.skip("there is no FUSE here")
+    options = f"fd={handle},rootmode=40000,user_id=0,group_id=0".encode()
+    try:
+        if libc.mount(b"dead", str(point).encode(), b"fuse", 0, options):
+            pytest.skip("file systems cannot be mounted here")
+        yield point
+    finally:
+        libc.umount2(str(point).encode(), 2)
+        os.close(handle)
+
+
+def test_a_server_that_is_down(dead: Path) -> None:
+    (dead.parent / "file").touch()
+    found = {mount.point: mount for mount in parse_mountinfo(Path("/proc/self/mountinfo").read_bytes())}
+    assert found[str(dead)].remote
+    began = time.monotonic()
+    assert disk.stuck([str(dead), str(dead.parent)], 0.3) == (str(dead),)
+    (reason,) = removal.empty(str(dead.parent), found, directory_too=True)
+    assert reason == f"{dead} is still mounted, so nothing in it was touched"
+    assert os.listdir(dead.parent) == ["dead"]
+    assert time.monotonic() - began < 5
+
+
+def test_the_mount_of_a_server_that_is_down_is_detached(dead: Path) -> None:
+    def run(argv: t.Sequence[str], data: str | None = None) -> tuple[int, str, str]:
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, input=data)
+        return done.returncode, done.stdout, done.stderr
+
+    began = time.monotonic()
+    remover = Remover(Observer(run))
+    remover._perform(Item("mount", str(dead)))
+    assert os.listdir(dead) == []
+    assert time.monotonic() - began < 40
