@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible import constants
 from ansible.errors import AnsibleError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._action import ControllerAction
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._options import inventory as options
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._options import specification
@@ -41,6 +43,24 @@ def _values(
     return values
 
 
+def refuse_injected_facts() -> None:
+    """Refuse a configuration in which what a host answers are variables of the site.
+
+    Every module result may have C(ansible_facts). With C(inject_facts_as_vars), which is on by default, they go before
+    the variables of the inventory: a host that was taken over would choose the helm that the controller runs.
+
+    :raises OperatorError: with the setting.
+    """
+    if constants.config.get_config_value("INJECT_FACTS_AS_VARS"):
+        where = constants.CONFIG_FILE or "ansible.cfg beside the inventory"
+        raise OperatorError(
+            "inject_facts_as_vars is on, so that a host which was taken over can set any variable of the cluster, the"
+            " programs that this controller runs among them. Expected it to be off; no role needs it.",
+            f"Set inject_facts_as_vars = false in the section [defaults] of {where}, or"
+            " ANSIBLE_INJECT_FACT_VARS=false in the environment.",
+        )
+
+
 class ActionModule(ControllerAction):
     """Looks at the inventory that the controller has read."""
 
@@ -48,6 +68,7 @@ class ActionModule(ControllerAction):
 
     def perform(self, params: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         """See C(ControllerAction)."""
+        refuse_injected_facts()
         sources = task_vars.get("ansible_inventory_sources") or ()
         hosts = inventory.check(
             task_vars["groups"],

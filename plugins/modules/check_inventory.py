@@ -18,6 +18,8 @@ description:
   - The message contains the lines of YAML that fix the inventory, with its own groups or hosts.
   - Fails also when an option of a role has a value that is neither of its type nor text for it, of all hosts of the run
     in one message.
+  - Fails when C(inject_facts_as_vars) is on in Ansible's configuration, as it is by default. A host that was taken over
+    could otherwise set any variable of the cluster, as facts go before the inventory.
   - Runs on the controller and contacts no host. The play must be for all hosts, as in the playbook
     C(baremetal.kubernetes.check_inventory), which the playbooks of all operations import first.
 extends_documentation_fragment:
