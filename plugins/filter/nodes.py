@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._node import daemons, delegate
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._node import daemons, delegate, devices
 
 
 def select_delegate(observations: t.Any, known: t.Any = None) -> dict[str, t.Any]:
@@ -40,12 +40,23 @@ def daemon_settled(
     return daemons.daemon_settled(node, name, placed, inputs, times, reload_inputs)
 
 
+def cilium_devices(nodes: t.Any, addresses: t.Any = None, previous: str = "") -> list[str]:
+    """See C(cilium_devices.yml).
+
+    :raises AnsibleFilterError: for anything but nodes by host.
+    """
+    if not isinstance(nodes, t.Mapping):
+        raise AnsibleFilterError(f"cilium_devices takes nodes by host, found {type(nodes).__name__}.")
+    return devices.cilium_devices(nodes, addresses, previous)
+
+
 class FilterModule:
     """The filters by name."""
 
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """Name -> function."""
         return {
+            "cilium_devices": cilium_devices,
             "daemon_settled": daemon_settled,
             "select_delegate": select_delegate,
         }

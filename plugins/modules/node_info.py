@@ -48,10 +48,6 @@ EXAMPLES = r"""
       paths: [/var/lib]
       urls: ["https://registry.k8s.io/v2/"]
   register: node_info
-
-- name: Show which hosts belong to which cluster
-  ansible.builtin.debug:
-    msg: "{{ node_info.node.kubernetes.state }} {{ node_info.node.kubernetes.cluster_id }}"
 """
 
 RETURN = r"""
@@ -130,8 +126,9 @@ node:
       sample: [192.0.2.11, "2001:db8::11"]
     interfaces:
       description:
-        - Network interfaces with an address that others can reach, each with C(name), C(mac) (V(null) without one) and
-          C(addresses) with their prefix lengths. Empty when the host lacks C(ip).
+        - Network interfaces with an address that others can reach, each with C(name), C(mac) (V(null) without one),
+          C(addresses) with their prefix lengths, C(kind) as of C(ip -d link), C(member) of a bridge or bond,
+          C(default_route), and whether other networks are C(routed) through it.
       type: list
       elements: dict
       sample: [{name: eth0, mac: "02:00:00:00:00:0b", addresses: [192.0.2.11/24]}]
@@ -306,10 +303,11 @@ node:
           elements: dict
           sample: [{name: k8s.example.org, addresses: [192.0.2.10], error: ""}]
         proxy_variables:
-          description: Variables of the login's environment that name a proxy.
+          description: Variables of the login's environment that name a proxy, as in V([https_proxy]).
           type: list
-          elements: str
-          sample: [https_proxy]
+        foreign_files:
+          description: Configuration that the collection did not write and will replace.
+          type: list
 """
 
 import os

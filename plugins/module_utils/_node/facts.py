@@ -274,13 +274,6 @@ def addresses(root: str) -> list[str]:
     return [str(item) for item in sorted(usable, key=lambda item: (item.version, int(item)))]
 
 
-def network_interfaces(root: str) -> list[dict[str, t.Any]]:
-    """The host's interfaces that others can reach, and their addresses."""
-    program = find_program(root, "ip")
-    status, output = _run([program, *interfaces.COMMAND]) if program else (127, "")
-    return interfaces.parse_interfaces(output) if status == 0 else []
-
-
 def _meminfo(root: str) -> dict[str, int]:
     """Fields of /proc/meminfo in bytes."""
     pattern = re.compile(r"^(\w+):\s+(\d+) kB$", re.MULTILINE)
@@ -367,7 +360,7 @@ def collect(root: str = "/", probe: str | None = None) -> dict[str, t.Any]:
             "python_version": platform.python_version(),
             "address": source_address(probe),
             "addresses": addresses(root),
-            "interfaces": network_interfaces(root),
+            "interfaces": interfaces.observe(root),
             "memory_bytes": memory.get("MemTotal", 0),
             "swap_bytes": memory.get("SwapTotal", 0),
             "cgroup": cgroup(root),
