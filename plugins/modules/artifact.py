@@ -298,6 +298,11 @@ directories:
       type: list
       elements: str
       sample: [/etc/containerd/certs.d/quay.io/hosts.toml]
+kept:
+  description: Files without the collection's mark that were replaced by files with it, and the copy of each.
+  returned: success
+  type: dict
+  sample: {/etc/containerd/config.toml: /etc/containerd/config.toml.orig}
 downloaded_bytes:
   description: Bytes that were downloaded by this call.
   returned: success
@@ -305,6 +310,7 @@ downloaded_bytes:
   sample: 58191140
 """
 
+import socket
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -315,6 +321,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.arg
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.call import Call
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.download import Fetcher
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.journal import Journal
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.keep import warnings
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.report import diff_of, result_of
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.staging import Stage
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._module import run_module
@@ -337,6 +344,8 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         )
         decision = call.decide()
         diff = diff_of(decision.plan) if module._diff else None
+        for warning in warnings(decision.foreign, socket.gethostname(), module.check_mode):
+            module.warn(warning)
         if not module.check_mode:
             call.apply(decision, lambda path: _label(module, path))
     plan, staged = decision.plan, decision.staged
@@ -347,6 +356,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
             {"path": item.spec.path, "changed": item.changed, "removed": list(item.purge)}
             for item in plan.directories
         ],
+        "kept": decision.foreign,
         "downloaded_bytes": sum(item.size for item in staged.downloads.values()),
     }
     if diff is not None:

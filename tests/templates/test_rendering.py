@@ -83,6 +83,7 @@ SITES = {
             "cluster_no_proxy": ["mirror.example.org", "192.0.2.5"],
             "cluster_pod_cidr": "198.51.100.0/24",
             "container_runtime_limit_nofile": 20000,
+            "container_runtime_imports": ["/etc/containerd/conf.d/*.toml"],
             "container_runtime_config": {
                 "plugins": {"io.containerd.cri.v1.runtime": {"restrict_oom_score_adj": True}}
             },
@@ -136,7 +137,7 @@ TEMPLATES: dict[str, tuple[str, str]] = {
 #: What a role builds from variables: name, expression, what it is.
 DOCUMENTS: dict[str, tuple[str, str]] = {
     "containerd": (
-        "__container_runtime_config"
+        "__container_runtime_config | combine(__container_runtime_imports)"
         " | combine(container_runtime_config | baremetal.kubernetes.typed('dict'), recursive=true)"
         " | baremetal.kubernetes.to_toml",
         "toml",
@@ -469,6 +470,7 @@ EXPECTED: tuple[tuple[str, str, str, Any], ...] = (
     ("plain systemd", "containerd", f"{CRI}/{RUNC}", True),
     ("plain openrc", "containerd", f"{CRI}/{RUNC}", False),
     ("plain systemd", "containerd", "version", 3),
+    ("air gap with settings of its own", "containerd", "imports/0", "/etc/containerd/conf.d/*.toml"),
     ("air gap with settings of its own", "containerd", f"{CRI}/restrict_oom_score_adj", True),
     ("air gap with settings of its own", "containerd", f"{CRI}/cni/conf_dir", "/etc/cni/net.d"),
     ("plain systemd", "container_runtime/containerd.service.j2", "Service/LimitNOFILE", "1048576"),

@@ -8,11 +8,13 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.download import Fetcher
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.journal import Journal
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.keep import foreign, keep
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.model import Request
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.observe import (
     missing_directories,
@@ -36,12 +38,17 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.sta
 )
 
 
-@dataclass(frozen=True)
+@dataclass
 class Decision:
     """What a call has to do, and what it downloaded to do it."""
 
     plan: Plan
     staged: Staged
+
+    @functools.cached_property
+    def foreign(self) -> dict[str, str]:
+        """Files of others that are replaced, and where each is kept."""
+        return foreign(self.plan)
 
 
 class Call:
@@ -92,6 +99,7 @@ class Call:
         """
         plan, staged = decision.plan, decision.staged
         placement = self._placement(decision)
+        keep(decision.foreign)
         self._journal.announce(placement)
         place(plan, staged, self._stage, label)
         self._journal.complete(placement, staged.contents)

@@ -29,12 +29,22 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.members
     under,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.probe import Lookups, Probes
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.marks import is_foreign
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.proxy import Proxy, read
 
 # include/net/tcp_states.h: TCP_LISTEN, and TCP_CLOSE, the state of a bound UDP socket.
 _LISTENING = {"tcp": "0A", "udp": "07"}
 #: What a login may set; only the names are told, as the values may have credentials.
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
+#: Configuration that other packages bring, and that the roles replace.
+_REPLACED = (
+    "/etc/containerd/config.toml",
+    "/etc/crictl.yaml",
+    "/etc/systemd/system/containerd.service",
+    "/etc/systemd/system/kubelet.service",
+    "/etc/init.d/containerd",
+    "/etc/init.d/kubelet",
+)
 _TAG = re.compile(r":v?(\d+\.\d+\.\d+[^@]*)(?:@|$)")
 
 
@@ -235,6 +245,7 @@ def gather(
         "networks": networks(root),
         "apiserver_version": apiserver_version(root),
         "etcd_directory": list(names_in(root, os.path.dirname(ETCD_DATA))),
+        "foreign_files": [path for path in _REPLACED if is_foreign(under(root, path))],
         "urls": running[0].results(),
         "names": running[1].results(),
         "proxy_variables": sorted(name for name in os.environ if name.lower() in _PROXY_VARIABLES),

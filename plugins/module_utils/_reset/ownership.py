@@ -13,22 +13,14 @@ import os
 import re
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.record import Record
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.marks import marked
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.model import (
     Entry,
     Observation,
     Service,
 )
 
-# As the roles' templates and kernel_settings begin, and the collection's own programs.
-_MARKED = re.compile(
-    r"^[#;] ?(?:(?:Managed|Written) by|Copyright: \(c\) \d+,) baremetal\.kubernetes\b", re.MULTILINE
-)
 _SERVICE = re.compile(r"^/etc/(?:systemd/system/(?P<unit>[^/]+)\.service|init\.d/(?P<script>[^/]+))$")
-
-
-def marked(text: str) -> bool:
-    """Whether a file says in its first lines that the collection wrote it."""
-    return bool(_MARKED.search("\n".join(text.splitlines()[:4])))
 
 
 def service_of(path: str) -> str | None:

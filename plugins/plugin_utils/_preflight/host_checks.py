@@ -388,6 +388,20 @@ def _stray_etcd(host: Host) -> bool:
     return files.intersection(CONTROL_PLANE_FILES) == {ETCD_DATA}
 
 
+def foreign_files(host: Host, _site: Site) -> Findings:
+    """Configuration of others, which the roles replace."""
+    for path in host.extra.get("foreign_files") or ():
+        yield Finding(
+            host.name,
+            "foreign_files",
+            WARNING,
+            f"{path}, which this collection did not write",
+            "no file there, or one of this collection",
+            f"It will be replaced, and kept as {path}.orig. Carry what you need of it over before: fields of"
+            " containerd's configuration to container_runtime_config, files of your own to container_runtime_imports.",
+        )
+
+
 def etcd_directory(host: Host, _site: Site) -> Findings:
     """What is where etcd's data is going to be. kubeadm refuses everything; the module kubeadm allows lost+found."""
     others = [name for name in host.extra.get("etcd_directory") or () if name not in ("lost+found", "member")]
@@ -469,6 +483,7 @@ HOST_CHECKS: tuple[t.Callable[[Host, Site], Findings], ...] = (
     ports,
     commands,
     sources,
+    foreign_files,
     identity,
     etcd_directory,
     versions,

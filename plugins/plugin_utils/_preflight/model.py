@@ -38,6 +38,7 @@ CHECKS: dict[str, str] = {
     "swap": "Swap is off, or will be turned off.",
     "ports": "The node's ports are free, or used by the node itself.",
     "commands": "The commands that a node needs exist, or will be installed.",
+    "foreign_files": "Configuration that the roles replace is their own.",
     "sources": "The mirror or upstream can be reached.",
     "node_name": "The node's name is valid.",
     "node_address": "The node has an address, and it is its own.",

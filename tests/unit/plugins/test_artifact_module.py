@@ -741,3 +741,58 @@ def test_directories_for_data_are_recorded_when_they_are_found_empty(
     again = run_module("artifact", {**args, "component": "other"})
     assert not again["changed"]
     assert recorded() == mine
+
+
+MARK = "# Managed by baremetal.kubernetes: changes made here are lost.\n"
+
+
+def test_a_file_of_others_is_kept_and_named(tmp_path: Path, run_module: RunModule) -> None:
+    config, script = tmp_path / "config.toml", tmp_path / "containerd"
+    config.write_text('imports = ["/etc/containerd/conf.d/*.toml"]\n')
+    script.write_text("#!/sbin/openrc-run\nname=theirs\n")
+    config.chmod(0o640)
+    script.chmod(0o755)
+    text = f"#!/sbin/openrc-run\n{MARK}"
+    args = options(tmp_path, small(config, MARK), small(script, text))
+    predicted = run_module("artifact", args, check=True)
+    assert "would be replaced" in str(predicted["warnings"])
+    assert not list(tmp_path.glob("*.orig"))
+    result = run_module("artifact", args)
+    assert result["kept"] == predicted["kept"] == {str(path): f"{path}.orig" for path in (config, script)}
+    assert [str(config) in str(text) for text in result["warnings"]] == [True, False]
+    kept = tmp_path / "config.toml.orig"
+    assert kept.read_text().startswith("imports")
+    assert kept.stat().st_mode & 0o777 == 0o640
+    # OpenRC would take an executable for a service.
+    assert (tmp_path / "containerd.orig").stat().st_mode & 0o777 == 0o644
+    again = run_module("artifact", args)
+    assert not again["changed"] and not again["kept"] and "warnings" not in again
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kept"),
+    [
+        (MARK + "edited\n", MARK, None),
+        ("", MARK, None),
+        ("theirs\n", "without a mark\n", None),
+        ("theirs\n", MARK, "file.orig"),
+    ],
+)
+def test_what_is_kept(
+    tmp_path: Path, run_module: RunModule, before: str, after: str, kept: str | None
+) -> None:
+    (tmp_path / "file").write_text(before)
+    result = run_module("artifact", options(tmp_path, small(tmp_path / "file", after)))
+    assert list(result["kept"].values()) == ([str(tmp_path / kept)] if kept else [])
+
+
+def test_copies_are_not_overwritten(tmp_path: Path, run_module: RunModule) -> None:
+    path = tmp_path / "file"
+    for number, (text, kept) in enumerate((("a", "file.orig"), ("b", "file.orig1"), ("a", "file.orig"))):
+        path.write_text(text)
+        result = run_module("artifact", options(tmp_path, small(path, f"{MARK}{number}")))
+        assert list(result["kept"].values()) == [str(tmp_path / kept)]
+    assert {item.name: item.read_text() for item in tmp_path.glob("*.orig*")} == {
+        "file.orig": "a",
+        "file.orig1": "b",
+    }

@@ -179,6 +179,8 @@ W = ("w1", "worker")
 # Name of the check, host, expected findings of that check.
 HOST_CASES: list[t.Any] = [
     # os
+    ("foreign_files", one(), []),
+    ("foreign_files", one(node=facts(preflight__foreign_files=["/etc/containerd/config.toml"])), [WARNING]),
     ("os", one(node=facts(distribution={"id": "debian"})), []),
     ("os", one(node=facts(distribution={"id": "fedora", "pretty_name": "Fedora 43"})), [WARNING]),
     ("os", one(node=facts(distribution={"id": "nixos"})), [ERROR]),
