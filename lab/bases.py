@@ -42,6 +42,7 @@ COMMON_PACKAGES = (
     "ipset",
     "iptables",
     "iputils-ping",
+    "keepalived",
     "kmod",
     "less",
     "libseccomp2",

@@ -197,6 +197,29 @@ TABLE = (
         memory=4000,
     ),
     Scenario(
+        "ha",
+        "three control planes on both init systems behind a virtual IP address: power loss, a dead API server and a "
+        "killed keepalived leave the API reachable, and the address does not move back",
+        seconds=480,
+        paths=(
+            *_LAB,
+            *_NODE_ROLES,
+            *_NODE_CODE,
+            "roles/api_endpoint/*",
+            "playbooks/control_plane.yml",
+            "molecule/ha/*",
+        ),
+        steps=(
+            _molecule("ha", "destroy"),
+            _molecule("ha", "create", "destroy"),
+            _verify("ha", "create"),
+        ),
+        start=Start.FRESH,
+        hosts=4,
+        memory=6000,
+        measures_time=True,
+    ),
+    Scenario(
         "repair",
         "one run repairs and reports sixteen kinds of drift on both init systems, the next one changes nothing",
         seconds=55,

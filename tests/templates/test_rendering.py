@@ -12,6 +12,7 @@ from __future__ import annotations
 import configparser
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -51,7 +52,9 @@ MIRROR = {
 SITES = {
     "plain systemd": Site("systemd", 1),
     "plain openrc": Site("openrc", 1),
-    "three control planes": Site("systemd", 3, {"cluster_endpoint": "192.0.2.10:6443"}),
+    "three control planes": Site(
+        "systemd", 3, {"cluster_endpoint": "192.0.2.10:6443", "api_endpoint_provider": "keepalived"}
+    ),
     "air gap": Site("systemd", 1, MIRROR),
     "not hardened": Site(
         "systemd",
@@ -77,6 +80,10 @@ SITES = {
             **MIRROR,
             "cluster_registry": "192.0.2.5:5443/project",
             "cluster_endpoint": "k8s.example.org:6443",
+            "api_endpoint_provider": "keepalived",
+            "api_endpoint_address": "192.0.2.20",
+            "api_endpoint_interface": "bond0",
+            "api_endpoint_virtual_router_id": 7,
             "cluster_name": "blue",
             "cluster_http_proxy": "http://192.0.2.3:3128",
             "cluster_https_proxy": "http://user:p%40ss@192.0.2.3:3128",
@@ -125,6 +132,10 @@ for _name in ("not hardened", "air gap with settings of its own"):
 
 #: The template of a role, what it is, and the item where a task loops over it.
 TEMPLATES: dict[str, tuple[str, str]] = {
+    "api_endpoint/check-api-server.j2": ("script", ""),
+    "api_endpoint/keepalived.conf.j2": ("keepalived", ""),
+    "api_endpoint/keepalived.initd.j2": ("shell", ""),
+    "api_endpoint/keepalived.service.j2": ("unit", ""),
     "container_runtime/containerd.initd.j2": ("shell", ""),
     "container_runtime/containerd.service.j2": ("unit", ""),
     "container_runtime/crictl.yaml.j2": ("yaml", ""),
@@ -172,7 +183,14 @@ def _node(site: Site, number: int, name: str = "") -> dict[str, Any]:
             "address": f"192.0.2.1{number}",
             "architecture": "amd64",
             "kubernetes": {"cluster_id": None, "role": None, "state": "absent", "encrypts": site.encrypts},
+            "daemons": {"kubernetes-api-endpoint": {"enabled": False, "running": False}},
+            "interfaces": [
+                {"name": "lan", "mac": None, "addresses": [f"198.51.100.{number}/24"]},
+                {"name": "eth0", "mac": None, "addresses": [f"192.0.2.1{number}/24", "2001:db8::1/64"]},
+            ],
             "node_name": name or f"cp{number}",
+            "optional_commands": {"curl": "/usr/bin/curl", "keepalived": None},
+            "package_manager": "portage",
             "service_manager": site.init,
             "swap_bytes": 0,
         }
@@ -316,7 +334,34 @@ def _parse_shell(path: Path) -> Any:
     return {name: quoted or plain for name, quoted, plain in re.findall(_ASSIGNMENT, text, re.MULTILINE)}
 
 
+def _parse_script(path: Path) -> Any:
+    done = subprocess.run(["sh", "-n", str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith("#!/bin/sh\n")
+    return {"url": shlex.split(text, comments=True)[-1]}
+
+
+def _parse_keepalived(path: Path) -> Any:
+    """keepalived.conf(5): blocks by name, options with a value, and the lines of lists."""
+    blocks: list[dict[str, Any]] = [{}]
+    for line in path.read_text(encoding="utf-8").splitlines():
+        words = line.split("#")[0].split()
+        if not words:
+            continue
+        if words[-1] == "{":
+            blocks.append(blocks[-1].setdefault(" ".join(words[:-1]), {}))
+        elif words == ["}"]:
+            blocks.pop()
+        else:
+            blocks[-1][words[0]] = " ".join(words[1:])
+    assert len(blocks) == 1, "braces do not match"
+    return blocks[0]
+
+
 PARSERS: dict[str, Callable[[Path], Any]] = {
+    "keepalived": _parse_keepalived,
+    "script": _parse_script,
     "shell": _parse_shell,
     "toml": lambda path: tomllib.loads(path.read_text(encoding="utf-8")),
     "unit": _parse_unit,
@@ -481,6 +526,54 @@ EXPECTED: tuple[tuple[str, str, str, Any], ...] = (
     ("plain systemd", "encryption", "disabled", False),
     ("not hardened", "encryption", "disabled", True),
     ("air gap with settings of its own", "encryption", "disabled", False),
+    ("three control planes", "api_endpoint/keepalived.conf.j2", "vrrp_instance api/interface", "eth0"),
+    (
+        "three control planes",
+        "api_endpoint/keepalived.conf.j2",
+        "vrrp_instance api/unicast_src_ip",
+        "192.0.2.11",
+    ),
+    (
+        "three control planes",
+        "api_endpoint/keepalived.conf.j2",
+        "vrrp_instance api/unicast_peer",
+        {"192.0.2.12": "", "192.0.2.13": ""},
+    ),
+    # Nothing moves the address back: no priorities that differ, and no preemption.
+    ("three control planes", "api_endpoint/keepalived.conf.j2", "vrrp_instance api/nopreempt", ""),
+    ("three control planes", "api_endpoint/keepalived.conf.j2", "vrrp_instance api/priority", "100"),
+    ("three control planes", "api_endpoint/keepalived.conf.j2", "vrrp_instance api/virtual_router_id", "51"),
+    ("three control planes", "api_endpoint/keepalived.service.j2", "Service/Restart", "always"),
+    (
+        "three control planes",
+        "api_endpoint/check-api-server.j2",
+        "url",
+        "https://192.0.2.11:6443/readyz",
+    ),
+    (
+        "air gap with settings of its own",
+        "api_endpoint/keepalived.conf.j2",
+        "vrrp_instance api/virtual_ipaddress",
+        {"192.0.2.20/32": ""},
+    ),
+    (
+        "air gap with settings of its own",
+        "api_endpoint/keepalived.conf.j2",
+        "vrrp_instance api/interface",
+        "bond0",
+    ),
+    (
+        "air gap with settings of its own",
+        "api_endpoint/keepalived.conf.j2",
+        "vrrp_instance api/virtual_router_id",
+        "7",
+    ),
+    (
+        "air gap with settings of its own",
+        "api_endpoint/keepalived.initd.j2",
+        "command",
+        "/usr/sbin/keepalived",
+    ),
     ("plain openrc", "kubelet_csr_approver/approver.initd.j2", "supervisor", "supervise-daemon"),
     ("plain openrc", "kubelet_csr_approver/approver.initd.j2", "command", "/usr/bin/python3"),
     (

@@ -64,7 +64,7 @@ def test_every_role_is_tested_by_a_scenario_of_its_own_or_by_default(files: list
 @pytest.mark.parametrize(
     ("file", "expected"),
     [
-        ("lab/host.py", {"repair", "reconfigure", "reset", "resilience", "field", "cis", "lab"}),
+        ("lab/host.py", {"repair", "reconfigure", "reset", "resilience", "ha", "field", "cis", "lab"}),
         ("molecule/reset/tests/test_reset.py", {"reset"}),
         ("docs/index.md", set()),
         ("roles/cis/tasks/main.yml", {"cis", "reports", "matrix", "resilience", "field"}),
