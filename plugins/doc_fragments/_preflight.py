@@ -47,6 +47,16 @@ options:
         type: list
         elements: str
         default: []
+      virtual_address:
+        description:
+          - An IPv4 address that this host may get later; whether another host in the network of O(preflight.interface)
+            answers for it is read by an ARP probe. Empty for none.
+        type: str
+        default: ""
+      interface:
+        description: Interface for O(preflight.virtual_address). Empty means the one that has RV(node.address).
+        type: str
+        default: ""
       timeout:
         description: Seconds for each of O(preflight.urls) and O(preflight.names).
         type: float

@@ -302,6 +302,10 @@ node:
           type: list
           elements: dict
           sample: [{name: k8s.example.org, addresses: [192.0.2.10], error: ""}]
+        virtual_address:
+          description: Whether the host has O(preflight.virtual_address), and who answers for it on which interface.
+          type: dict
+          sample: {address: 192.0.2.10, interface: eth0, own: false, macs: ["02:00:00:00:00:0c"], error: null}
         proxy_variables:
           description: Variables of the login's environment that name a proxy, as in V([https_proxy]).
           type: list
@@ -331,6 +335,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "urls": {"type": "list", "elements": "str", "default": []},
             "ca_pem": {"type": "str", "default": ""},
             "names": {"type": "list", "elements": "str", "default": []},
+            "virtual_address": {"type": "str", "default": ""},
+            "interface": {"type": "str", "default": ""},
             "timeout": {"type": "float", "default": 3},
         },
     },
@@ -352,7 +358,7 @@ def read(module: AnsibleModule, began: float) -> dict[str, t.Any]:
         module.fail_json(msg=str(exc))
     running = preflight_facts.probes(request, architecture())
     node = collect(root, probe)
-    node["preflight"] = preflight_facts.gather(root, request, node["kernel"], running, began)
+    node["preflight"] = preflight_facts.gather(root, request, node, running, began)
     return node
 
 

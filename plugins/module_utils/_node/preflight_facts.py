@@ -20,7 +20,8 @@ from dataclasses import dataclass
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import yaml
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import kernel_config
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import arp, kernel_config
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.interfaces import interface_of
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import (
     CONTROL_PLANE_MANIFESTS,
     ETCD_DATA,
@@ -55,6 +56,7 @@ class Request:
     :param ports: (protocol, number). :param urls: C({arch}) in them is replaced by the host's architecture.
     :param ca_pem: CAs of the URLs, in addition to the system's. :param proxy: for the URLs, C(None) for the
         environment's. :param names: to be resolved. :param timeout: seconds for each URL and name.
+    :param virtual_address: IPv4 address that others in the network of C(interface) are asked for; empty for none.
     """
 
     kernel_options: tuple[str, ...] = ()
@@ -64,6 +66,8 @@ class Request:
     ca_pem: str = ""
     proxy: Proxy | None = None
     names: tuple[str, ...] = ()
+    virtual_address: str = ""
+    interface: str = ""
     timeout: float = 3.0
 
 
@@ -93,6 +97,8 @@ def read_request(asked: t.Mapping[str, t.Any], proxy: t.Mapping[str, t.Any] | No
         ca_pem=asked["ca_pem"],
         proxy=read(proxy),
         names=tuple(asked["names"]),
+        virtual_address=asked["virtual_address"],
+        interface=asked["interface"],
         timeout=asked["timeout"],
     )
 
@@ -229,16 +235,32 @@ def apiserver_version(root: str) -> str | None:
     return match.group(1) if match else None
 
 
+def virtual_address(request: Request, node: t.Mapping[str, t.Any]) -> dict[str, t.Any] | None:
+    """Who has the virtual address: this host, others in its network, or nobody.
+
+    :param node: what is known of the host otherwise. :returns: C(None) when no address is asked for.
+    """
+    address = request.virtual_address
+    if not address:
+        return None
+    interface = request.interface or interface_of(node["interfaces"], node["address"])
+    own = address in node["addresses"]
+    found: dict[str, t.Any] = {"macs": [], "error": None}
+    if interface and not own and ":" not in address:
+        found = arp.who_has(address, interface, request.timeout / 3)
+    return {"address": address, "interface": interface, "own": own, **found}
+
+
 def gather(
-    root: str, request: Request, release: str, running: tuple[Probes, Lookups], began: float
+    root: str, request: Request, node: t.Mapping[str, t.Any], running: tuple[Probes, Lookups], began: float
 ) -> dict[str, t.Any]:
     """All facts.
 
-    :param release: the running kernel's. :param running: see L(probes). :param began: time on the host when the module
-        started.
+    :param node: what is known of the host otherwise. :param running: see L(probes). :param began: time on the host when
+        the module started.
     """
     return {
-        "kernel": kernel_config.observe(root, release, request.kernel_options),
+        "kernel": kernel_config.observe(root, node["kernel"], request.kernel_options),
         "cpus": cpus(),
         "ports": ports(root, request.ports),
         "disks": disks(root, request.paths),
@@ -248,6 +270,7 @@ def gather(
         "foreign_files": [path for path in _REPLACED if is_foreign(under(root, path))],
         "urls": running[0].results(),
         "names": running[1].results(),
+        "virtual_address": virtual_address(request, node),
         "proxy_variables": sorted(name for name in os.environ if name.lower() in _PROXY_VARIABLES),
         "clock": {"began": began, "ended": time.time()},
     }

@@ -161,6 +161,7 @@ def cluster_name(text: str) -> str:
 
 #: Option -> what is wrong with a text, empty when nothing is. An empty text is always right, as it means none.
 FORMS: dict[str, t.Callable[[str], str]] = {
+    "api_endpoint_address": address,
     "cluster_dns_domain": subdomain,
     "cluster_endpoint": endpoint,
     "cluster_files_url": url,

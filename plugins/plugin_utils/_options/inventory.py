@@ -12,6 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._options import combinations
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._options.specification import (
     Option,
     problem,
@@ -29,7 +30,7 @@ def _hosts(names: t.Sequence[str]) -> str:
 
 
 def check(values: Values, options: t.Mapping[str, Option]) -> None:
-    """Refuse values that are not of the type or form of their option, all of them in one message.
+    """Refuse values that are not of the type or form of their option, or do not fit each other, all in one message.
 
     :raises OperatorError: when there are any.
     """
@@ -37,6 +38,10 @@ def check(values: Values, options: t.Mapping[str, Option]) -> None:
     for host, own in values.items():
         for name, value in own.items():
             text = problem(name, value, options[name])
+            if text:
+                found.setdefault(text, []).append(host)
+        if not any(host in hosts for hosts in found.values()):
+            text = combinations.api_endpoint(own)
             if text:
                 found.setdefault(text, []).append(host)
     if found:

@@ -206,6 +206,15 @@ def check_cluster(hosts: t.Sequence[Host], site: Site) -> list[Finding]:
     """All findings that concern several hosts, or none."""
     known = [host for host in hosts if host.node is not None]
     found: list[Finding] = []
-    for check in (release, control_planes, endpoint.form, endpoint.resolved, membership, duplicates, clocks):
+    for check in (
+        release,
+        control_planes,
+        endpoint.form,
+        endpoint.resolved,
+        endpoint.virtual_address,
+        membership,
+        duplicates,
+        clocks,
+    ):
         found += check(known, site)
     return found

@@ -85,3 +85,61 @@ def check_controller(endpoint: str, timeout: float = 5.0) -> list[Finding]:
         return []
     found = f"cluster_endpoint {endpoint}: on the controller, {name} is {wrong}"
     return [Finding("", "endpoint", ERROR, found, _EXPECTED, _FIX)]
+
+
+def virtual_address(hosts: t.Sequence[Host], site: Site) -> t.Iterator[Finding]:
+    """Whether the virtual IP address of keepalived is free, and in the network of each control plane."""
+    for host in hosts:
+        asked = host.extra.get("virtual_address")
+        if asked:
+            yield from _virtual_address(host, asked, hosts, site)
+
+
+def _virtual_address(
+    host: Host, asked: t.Mapping[str, t.Any], hosts: t.Sequence[Host], site: Site
+) -> t.Iterator[Finding]:
+    address = ipaddress.ip_address(asked["address"])
+    taken = [other.name for other in hosts if other.address == asked["address"]]
+    if taken:
+        yield _wrong(
+            host,
+            f"the virtual IP address {address} is the node address of {taken[0]}",
+            "an address of its own, which moves between the control planes",
+            "Set cluster_endpoint, and api_endpoint_address if it is set, to a free address.",
+        )
+        return
+    networks = [
+        ipaddress.ip_interface(own).network
+        for interface in host.facts.get("interfaces") or ()
+        if interface["name"] == asked["interface"]
+        for own in interface["addresses"]
+    ]
+    if not any(address in network for network in networks if network.prefixlen < network.max_prefixlen):
+        yield _wrong(
+            host,
+            f"the virtual IP address {address}, and {_shown(asked['interface'], networks)}",
+            "an address in the network of the interface that gets it",
+            "Choose a free address of that network, or name the interface in api_endpoint_interface.",
+        )
+        return
+    known = {interface["mac"] for other in hosts for interface in other.facts.get("interfaces") or ()}
+    foreign = [mac for mac in asked["macs"] if mac not in known]
+    # A control plane that is not in this run may be the one that has it.
+    complete = set(site.control_planes) <= {other.name for other in hosts}
+    if foreign and complete:
+        yield _wrong(
+            host,
+            f"the virtual IP address {address} is in use by the host with the MAC address {foreign[0]}",
+            "a free address: none of the control planes has that MAC address",
+            "Find the host, for instance with `ip neighbour` and the switch, or choose another address.",
+        )
+
+
+def _wrong(host: Host, found: str, expected: str, fix: str) -> Finding:
+    return Finding(host.name, "endpoint", ERROR, found, expected, fix)
+
+
+def _shown(interface: str | None, networks: t.Sequence[t.Any]) -> str:
+    if not interface:
+        return "no interface with the node's address"
+    return f"{interface} has {', '.join(map(str, networks)) or 'no address'}"

@@ -20,6 +20,7 @@ from ansible.module_utils.common.validation import (
 from ansible_collections.baremetal.kubernetes.plugins.filter.options import typed
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._options import (
+    combinations,
     forms,
     inventory,
     specification,
@@ -257,3 +258,43 @@ def test_no_text_breaks_a_form(text: str, name: str) -> None:
 
 def test_forms_are_of_options() -> None:
     assert set(forms.FORMS) - set(specification.load()) == set()
+
+
+VIRTUAL = {"cluster_endpoint": "192.0.2.10:6443", "api_endpoint_provider": "keepalived"}
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ({}, ""),
+        ({"cluster_endpoint": "", "api_endpoint_provider": "none"}, ""),
+        ({"cluster_endpoint": "k8s.example.org:6443"}, ""),
+        ({"cluster_endpoint": "k8s.example.org:443", "api_endpoint_provider": "external"}, ""),
+        (
+            {"cluster_endpoint": "192.0.2.10:6443", "api_endpoint_provider": "none"},
+            "expected an empty endpoint",
+        ),
+        ({"api_endpoint_provider": "external"}, "cluster_endpoint is empty"),
+        (VIRTUAL, ""),
+        ({**VIRTUAL, "cluster_endpoint": "[2001:db8::10]:6443"}, ""),
+        ({**VIRTUAL, "api_endpoint_address": "192.0.2.10"}, ""),
+        ({**VIRTUAL, "api_endpoint_address": "192.0.2.11"}, "expected the same address"),
+        ({**VIRTUAL, "cluster_endpoint": ""}, "cluster_endpoint is empty"),
+        ({**VIRTUAL, "cluster_endpoint": "192.0.2.10:443"}, "expected port 6443"),
+        ({**VIRTUAL, "cluster_endpoint": "k8s.example.org:6443"}, "in api_endpoint_address"),
+        (
+            {**VIRTUAL, "cluster_endpoint": "k8s.example.org:6443", "api_endpoint_address": "192.0.2.10"},
+            "",
+        ),
+    ],
+)
+def test_endpoint_and_its_provider(own: dict[str, str], expected: str) -> None:
+    found = combinations.api_endpoint(own)
+    assert bool(found) == bool(expected), found
+    assert expected in found
+
+
+def test_combination_is_refused_with_its_hosts() -> None:
+    wrong = {"cluster_endpoint": "192.0.2.10:6443", "api_endpoint_provider": "none"}
+    with pytest.raises(OperatorError, match="- cp1, w1: api_endpoint_provider is none"):
+        inventory.check({"cp1": wrong, "w1": wrong}, specification.load())

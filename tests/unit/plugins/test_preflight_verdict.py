@@ -140,6 +140,26 @@ def named(*addresses: str, state: str = "fresh") -> Host:
     return one(node=node)
 
 
+def virtual(
+    *macs: str, number: int = 1, address: str = "192.0.2.100", interface: str | None = "eth0"
+) -> Host:
+    """A control plane that has asked for a virtual IP address, and got an answer of these MAC addresses."""
+    node = facts(
+        number,
+        interfaces=[
+            {"name": "eth0", "mac": f"02:00:00:00:00:0{number}", "addresses": [f"192.0.2.{10 + number}/24"]}
+        ],
+        preflight__virtual_address={
+            "address": address,
+            "interface": interface,
+            "own": False,
+            "macs": list(macs),
+            "error": None,
+        },
+    )
+    return Host(f"cp{number}", "control_plane", node)
+
+
 def stray_etcd(*files: str) -> dict[str, t.Any]:
     """A host with the data of an etcd, and without anything else of a control plane."""
     node = facts(preflight__etcd_directory=["member"])
@@ -439,6 +459,25 @@ CLUSTER_CASES: list[t.Any] = [
     ("endpoint", [named("127.0.1.1")], with_site(endpoint="k8s.example.org:6443"), [("w1", ERROR)]),
     ("endpoint", [named("::1")], with_site(endpoint="k8s.example.org:6443"), [("w1", ERROR)]),
     ("endpoint", [named("fe80::1%eth0")], with_site(endpoint="k8s.example.org:6443"), []),
+    ("endpoint", [virtual()], SITE, []),
+    # The control plane that has it answers.
+    (
+        "endpoint",
+        [virtual("02:00:00:00:00:02"), virtual(number=2)],
+        with_site(control_planes=("cp1", "cp2"), endpoint="192.0.2.100:6443"),
+        [],
+    ),
+    ("endpoint", [virtual("02:00:00:00:00:99")], with_site(control_planes=("cp1",)), [("cp1", ERROR)]),
+    # A control plane that is not in this run may be the one.
+    (
+        "endpoint",
+        [virtual("02:00:00:00:00:99")],
+        with_site(control_planes=("cp1", "cp2"), endpoint="192.0.2.100:6443"),
+        [],
+    ),
+    ("endpoint", [virtual(address="198.51.100.7")], SITE, [("cp1", ERROR)]),
+    ("endpoint", [virtual(interface=None)], SITE, [("cp1", ERROR)]),
+    ("endpoint", [virtual(interface="lan")], SITE, [("cp1", ERROR)]),
     (
         "endpoint",
         [named(state="member")],
