@@ -15,6 +15,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files imp
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._action import ControllerAction
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight import (
     endpoint,
+    identity,
     parameters,
     verdict,
 )
@@ -52,6 +53,7 @@ class ActionModule(ControllerAction):
                 *parameters.check_ca(params["ca_file"]),
                 *parameters.check_proxy(params),
                 *endpoint.check_controller(params["endpoint"]),
+                *identity.check_identities(hosts, params),
                 *findings,
             ],
             hosts,

@@ -115,6 +115,12 @@ node:
       description: Version of the Python that runs modules.
       type: str
       sample: 3.13.5
+    python:
+      description:
+        - Path of that Python, as services name it. It is C(/usr/bin/python3) where that is the same one, so that it
+          survives an update of the distribution.
+      type: str
+      sample: /usr/bin/python3
     address:
       description: Source address towards O(address_probe), V(null) without a route.
       type: str
@@ -242,6 +248,13 @@ node:
               C(private), C(modified_at) and what RV(node.security.serving_certificate) has of a certificate.
           type: dict
           sample: {}
+        serving_nodes:
+          description:
+            - The allow-list of the kubelet CSR approver on a control plane, in which names and addresses of hosts are
+              pinned. Empty without one.
+          type: dict
+          sample:
+            w1: {host: w1.example.org, addresses: [192.0.2.21], names: []}
         users:
           description: Users that have a group of the same name.
           type: list

@@ -49,6 +49,14 @@ options:
     description: Address of the node by host, if the site sets it.
     type: dict
     default: {}
+  connections:
+    description: C(ansible_host) by host. An address there confirms what the host reports.
+    type: dict
+    default: {}
+  cert_sans:
+    description: C(control_plane_cert_sans) by host, if the site sets it.
+    type: dict
+    default: {}
   swap_off:
     description: C(host_swap_off) by host, if the site sets it. A host that is not listed has V(true).
     type: dict
@@ -78,6 +86,10 @@ options:
     description: Address and port of the API.
     type: str
     default: ""
+  dns_domain:
+    description: DNS domain of the cluster.
+    type: str
+    default: cluster.local
   pod_cidr:
     description: Network of the Pods.
     type: str

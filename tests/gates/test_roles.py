@@ -48,6 +48,7 @@ PROVIDED = {
     "query",
     "range",
     "role_path",
+    "undef",
 }
 #: The preflight observes every host first, so that the role `node` need not do it again.
 SHARED_RESULTS = {("preflight", "node_info"), ("control_plane", "node_joined")}

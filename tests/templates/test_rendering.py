@@ -191,6 +191,8 @@ def _node(site: Site, number: int, name: str = "") -> dict[str, Any]:
             "node_name": name or f"cp{number}",
             "optional_commands": {"curl": "/usr/bin/curl", "keepalived": None},
             "package_manager": "portage",
+            "python": "/usr/bin/python3.13",
+            "security": {"serving_nodes": {}},
             "service_manager": site.init,
             "swap_bytes": 0,
         }
@@ -575,12 +577,20 @@ EXPECTED: tuple[tuple[str, str, str, Any], ...] = (
         "/usr/sbin/keepalived",
     ),
     ("plain openrc", "kubelet_csr_approver/approver.initd.j2", "supervisor", "supervise-daemon"),
-    ("plain openrc", "kubelet_csr_approver/approver.initd.j2", "command", "/usr/bin/python3"),
+    ("plain openrc", "kubelet_csr_approver/approver.initd.j2", "command", "/usr/bin/python3.13"),
     (
         "air gap with settings of its own",
         "kubelet_csr_approver/approver.initd.j2",
         "command",
         "/opt/python/bin/python3",
+    ),
+    (
+        "plain systemd",
+        "kubelet_csr_approver/approver.service.j2",
+        "Service/ExecStart",
+        '"/usr/bin/python3.13" -ISB /usr/local/lib/baremetal-kubernetes/kubelet-csr-approver'
+        " --config /etc/baremetal-kubernetes/kubelet-csr-approver.json"
+        " --kubeconfig ${CREDENTIALS_DIRECTORY}/kubeconfig",
     ),
     ("plain systemd", "kubelet_csr_approver/approver.service.j2", "Service/DynamicUser", "yes"),
     ("plain systemd", "kubelet_csr_approver/approver.service.j2", "Service/Restart", "always"),
@@ -657,3 +667,57 @@ def test_directories_that_pods_write_to_belong_to_root(rendered: Callable[[str],
     assert {"/opt/cni", "/opt/cni/bin", "/etc/cni", "/etc/cni/net.d"} <= {item["path"] for item in found}
     # The defaults of `artifact`: root, 0755.
     assert not any({"mode", "owner", "group"} & set(item) for item in found)
+
+
+@pytest.mark.parametrize("case", ["refused", "accepted"])
+def test_the_interpreter_of_the_approver_is_a_plain_path(case: str, tmp_path: Path) -> None:
+    """It stands in a unit, where % and $ mean something, and in a shell script."""
+    values = {
+        "refused": [
+            "python3",
+            "/opt/my python",
+            "/opt/%h/python3",
+            "/opt/$x",
+            "/opt/a;reboot",
+            "/usr/bin/python3\n",
+            '"/a"',
+        ],
+        "accepted": [
+            "/usr/bin/python3.13",
+            "/opt/py-3.13_x/bin/python3",
+            "/usr/lib/python-exec/python3.13/python3",
+        ],
+    }[case]
+    role = repo.load(repo.REPO / "roles/kubelet_csr_approver/vars/main.yml")
+    names = ("__kubelet_csr_approver_python", "__kubelet_csr_approver_interpreter")
+    play = {
+        "name": "Evaluate",
+        "hosts": "localhost",
+        "gather_facts": False,
+        "vars": {name: role[name] for name in names},
+        "tasks": [
+            {
+                "ansible.builtin.debug": {"msg": "{{ __kubelet_csr_approver_interpreter }}"},
+                "vars": {"kubelet_csr_approver_python": "{{ item }}"},
+                "loop": values,
+                "ignore_errors": True,
+                "register": "done",
+            },
+            {
+                "ansible.builtin.assert": {
+                    "that": [
+                        "done.results | selectattr('failed') | length == "
+                        + str(len(values) if case == "refused" else 0),
+                        "done.results | map(attribute='msg') | select('search', 'expected an absolute path') | length"
+                        " == done.results | selectattr('failed') | length",
+                    ],
+                }
+            },
+        ],
+    }
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([play], sort_keys=False), encoding="utf-8")
+    repo.run(
+        ["ansible-playbook", "-i", "localhost,", "-c", "local", "play.yml"],
+        cwd=tmp_path,
+        env={"ANSIBLE_CONFIG": str(repo.REPO / "ansible.cfg")},
+    )

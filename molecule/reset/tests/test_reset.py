@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ import pytest
 
 from tests.infra.cluster import Cluster
 from tests.infra.hosts import REPO, Host
-from tests.infra.playbook import QUIET, Playbook
+from tests.infra.playbook import QUIET, Counts, Playbook
 from tests.infra.waiting import wait_for
 
 FOREIGN = REPO / "molecule" / "reset" / "foreign.sh"
+ALLOW_LIST = "baremetal.kubernetes.kubelet_csr_approver : Deploy | Place program, allow-list and service"
 NODE = "baremetal.kubernetes.reset : Host | Remove what the collection created"
 
 #: The site's own state as text, which must be the same before and after, except for Kubernetes' part of it.
@@ -65,6 +67,12 @@ GONE = (
     "/run/containerd /run/cilium /run/nri /run/netns/* /run/bmk* /run/baremetal*",
     "/sys/fs/bpf/cilium /sys/fs/bpf/tc /sys/fs/cgroup/*/kubepods* /sys/class/net/cilium* /sys/class/net/lxc_*",
 )
+
+
+def approver_nodes(host: Host) -> dict[str, Any]:
+    """Nodes that the kubelet CSR approver on a control plane knows."""
+    found = json.loads(host.check("cat /etc/baremetal-kubernetes/kubelet-csr-approver.json"))
+    return dict(found["nodes"])
 
 
 def state(host: Host) -> list[str]:
@@ -154,12 +162,16 @@ def test_one_host_is_reset_and_joins_again(
     assert not left(hosts["w1"])
     assert state(hosts["w1"]) == before["w1"]
     assert set(cluster.nodes()) == set(hosts) - {"w1"}
+    assert "w1" not in approver_nodes(hosts["cp1"]), (
+        "it would get certificates with credentials that somebody kept"
+    )
     reset.run("--limit", "w1", *confirm("w1")).expect_quiet()
     hosts["w1"].check(OTHER_DISK)
     run = playbook.run().expect()
-    assert {name: counts for name, counts in run.recap.items() if name not in ("w1", "localhost")} == {
-        name: QUIET for name in hosts if name != "w1"
-    }
+    # The approver learns of the node that joins, and no other host changes.
+    assert {task for host, task in run.changed if host not in ("w1", "localhost")} == {ALLOW_LIST}
+    assert run.recap["cp1"] == Counts(changed=1) and run.recap["w2"] == QUIET
+    assert "w1" in approver_nodes(hosts["cp1"])
     wait_ready(cluster, set(hosts))
 
 

@@ -58,6 +58,11 @@ _IP_TYPES = ("InternalIP", "ExternalIP", "Hostname")
 _DNS_TYPES = ("Hostname", "InternalDNS", "ExternalDNS")
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DNS_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+# What names the API server to Pods, another Service, or whoever asks.
+_NO_HOST = re.compile(
+    r"kubernetes(?:\..*)?|.*\.svc(?:\..*)?|(?:.*\.)?localhost(?:\.localdomain)?|localhost[46]?(?:\.localdomain[46]?)?"
+    r"|ip6-(?:localhost|loopback)"
+)
 
 
 class InventoryError(OperatorError):
@@ -149,17 +154,34 @@ def _address(text: str, node: str) -> str:
     except ValueError:
         raise InventoryError(f"{text!r} of node {node} is no IP address.", "Give single addresses.") from None
     mapped = getattr(address, "ipv4_mapped", None)
-    if "%" in text or mapped or address.is_loopback or address.is_unspecified or address.is_multicast:
+    if "%" in text or mapped or of_no_host(text):
         raise InventoryError(
             f"{text} of node {node} is no address by which others reach it.", "Give the node's own address."
         )
     return str(address)
 
 
+def of_no_host(one: str) -> bool:
+    """Whether this address or name, in its usual form, can be that of no single host among several."""
+    try:
+        address = ipaddress.ip_address(one)
+    except ValueError:
+        return _NO_HOST.fullmatch(one) is not None
+    if address.version == 4 and address.is_reserved:
+        # Of version 6, what Python calls reserved may be assigned one day.
+        return True
+    return address.is_loopback or address.is_unspecified or address.is_multicast or address.is_link_local
+
+
 def _dns_name(text: t.Any, whose: str) -> str:
     if not isinstance(text, str) or len(text) > 253 or not _DNS_NAME.fullmatch(text):
         raise InventoryError(
             f"{text!r} of {whose} is no DNS name in lower case without wildcards.", "Give the whole name."
+        )
+    if of_no_host(text):
+        raise InventoryError(
+            f"{text!r} of {whose} is a name of the API server, of a Service or of every host itself, and of no node.",
+            "Give the node a name of its own.",
         )
     return text
 

@@ -15,6 +15,7 @@ import os
 import platform
 import re
 import socket
+import sys
 import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
@@ -331,6 +332,20 @@ def kubernetes_facts(state: KubernetesState) -> dict[str, t.Any]:
     }
 
 
+def python(root: str = "/", running: str | None = None) -> str:
+    """Path of the Python that runs this, as services should name it: one that survives an update of the system.
+
+    :param root: directory that stands for C(/). :param running: the interpreter, by default that of this process.
+    """
+    own = os.path.realpath(running or sys.executable)
+    for usual in ("/usr/bin/python3", "/usr/local/bin/python3"):
+        found = os.path.realpath(under(root, usual))
+        # Gentoo's python-exec is a wrapper that runs whichever Python is selected.
+        if found == own or (os.path.basename(found).startswith("python-exec") and os.access(found, os.X_OK)):
+            return usual
+    return running or sys.executable
+
+
 def collect(root: str = "/", probe: str | None = None) -> dict[str, t.Any]:
     """All facts of the host.
 
@@ -358,6 +373,7 @@ def collect(root: str = "/", probe: str | None = None) -> dict[str, t.Any]:
             "missing_commands": missing_commands(root),
             "optional_commands": {name: find_program(root, name) for name in OPTIONAL_COMMANDS},
             "python_version": platform.python_version(),
+            "python": python(root),
             "address": source_address(probe),
             "addresses": addresses(root),
             "interfaces": interfaces.observe(root),

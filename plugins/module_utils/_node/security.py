@@ -12,6 +12,7 @@ Nothing here is a secret: no key, and of certificates only what a TLS client see
 
 from __future__ import annotations
 
+import json
 import os
 import typing as t
 from datetime import datetime, timezone
@@ -29,6 +30,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.members
 
 ENCRYPTION_CONFIG = "/etc/kubernetes/encryption/config.yaml"
 APPROVER_CONF = "/etc/baremetal-kubernetes/kubelet-csr-approver.conf"
+APPROVER_LIST = "/etc/baremetal-kubernetes/kubelet-csr-approver.json"
 KUBECONFIGS = (ADMIN_CONF, APPROVER_CONF)
 _SECONDS_PER_DAY = 86400
 
@@ -139,6 +141,15 @@ def users(root: str) -> list[str]:
     return sorted(names[0] & names[1])
 
 
+def serving_nodes(root: str) -> dict[str, t.Any]:
+    """The allow-list of the kubelet CSR approver on this host, empty without one or with one that cannot be read."""
+    try:
+        nodes = json.loads(read_text(root, APPROVER_LIST) or "{}").get("nodes")
+    except (ValueError, AttributeError):
+        return {}
+    return nodes if isinstance(nodes, dict) else {}
+
+
 def security(root: str = "/") -> dict[str, t.Any]:
     """All of it.
 
@@ -149,5 +160,6 @@ def security(root: str = "/") -> dict[str, t.Any]:
         "encryption": encryption(root),
         "serving_certificate": serving_certificate(root, now),
         "kubeconfigs": kubeconfigs(root, now),
+        "serving_nodes": serving_nodes(root),
         "users": users(root),
     }

@@ -541,3 +541,65 @@ def test_api_server_settings(tree: Tree) -> None:
 
 
 KEY = "c2VjcmV0IG9mIHRoZSBlbmNyeXB0aW9uIGtleSAhISE="
+
+
+def _interpreters(root: Path, links: t.Mapping[str, str], *files: str) -> None:
+    for path in files:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text("")
+        (root / path).chmod(0o755)
+    for path, target in links.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).symlink_to(target)
+
+
+@pytest.mark.parametrize(
+    ("links", "files", "running", "named"),
+    [
+        # Only one of its own name, as where a distribution has no python3 at all.
+        ({}, ["usr/bin/python3.13"], "usr/bin/python3.13", "usr/bin/python3.13"),
+        ({"usr/bin/python3": "python3.11"}, ["usr/bin/python3.11"], "usr/bin/python3.11", "/usr/bin/python3"),
+        (
+            {"usr/local/bin/python3": "python3.12"},
+            ["usr/local/bin/python3.12"],
+            "usr/local/bin/python3.12",
+            "/usr/local/bin/python3",
+        ),
+        # A virtual environment for Ansible.
+        (
+            {"usr/bin/python3": "python3.11", "opt/venv/bin/python": "../../../usr/bin/python3.11"},
+            ["usr/bin/python3.11"],
+            "opt/venv/bin/python",
+            "/usr/bin/python3",
+        ),
+        # The system's is too old for the approver, and Ansible uses another.
+        (
+            {"usr/bin/python3": "python3.6"},
+            ["usr/bin/python3.6", "usr/bin/python3.12"],
+            "usr/bin/python3.12",
+            "usr/bin/python3.12",
+        ),
+        # Gentoo.
+        (
+            {"usr/bin/python3": "python-exec2c"},
+            ["usr/bin/python-exec2c", "usr/bin/python3.13"],
+            "usr/bin/python3.13",
+            "/usr/bin/python3",
+        ),
+    ],
+    ids=["one version only", "link", "local link", "virtual environment", "old system", "python-exec"],
+)
+def test_python(tmp_path: Path, links: dict[str, str], files: list[str], running: str, named: str) -> None:
+    _interpreters(tmp_path, links, *files)
+    expected = named if named.startswith("/") else str(tmp_path / named)
+    assert facts.python(str(tmp_path), str(tmp_path / running)) == expected
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"nodes": []}', "null"])
+def test_an_allow_list_that_cannot_be_read_has_no_nodes(tmp_path: Path, text: str) -> None:
+    path = tmp_path / security.APPROVER_LIST.lstrip("/")
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    assert security.serving_nodes(str(tmp_path)) == {}
+    path.write_text('{"nodes": {"w1": {"host": "h1"}}}')
+    assert security.serving_nodes(str(tmp_path)) == {"w1": {"host": "h1"}}

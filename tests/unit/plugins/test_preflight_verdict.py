@@ -18,6 +18,7 @@ import pytest
 import yaml
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight import (
     endpoint,
+    identity,
     parameters,
     verdict,
 )
@@ -827,3 +828,61 @@ def test_the_controller_resolves_the_endpoint() -> None:
     [finding] = endpoint.check_controller("no-such-host.invalid:6443")
     assert "on the controller" in finding.found
     assert "/etc/hosts" in finding.fix
+
+
+def _who(hosts: dict[str, dict[str, t.Any]], **given: t.Any) -> dict[str, tuple[str, str]]:
+    """Findings of names and addresses by host: check and what was found."""
+    params: dict[str, t.Any] = {
+        name: option.get("default", {"str": "", "list": [], "dict": {}}.get(option["type"]))
+        for name, option in parameters.ARGUMENT_SPEC.items()
+    }
+    params |= {"service_cidr": SITE.service_cidr, "control_planes": ["cp1"], **given}
+    seen = [parameters.read_host(name, {"node": node}, params) for name, node in hosts.items()]
+    return {one.host: (one.check, one.found) for one in identity.check_identities(seen, params)}
+
+
+def _plane(**nodes: t.Any) -> dict[str, t.Any]:
+    return {**member(1, "control_plane"), "security": {"serving_nodes": nodes}}
+
+
+PINNED = {"n2": {"host": "w1", "addresses": ["192.0.2.2"], "names": []}}
+
+
+def test_a_host_keeps_the_identity_that_it_joined_with() -> None:
+    plane = _plane(**PINNED)
+    assert _who({"cp1": plane, "w1": member(2)}) == {}
+    moved = member(2, address="192.0.2.99", addresses=["192.0.2.99"])
+    check, found = _who({"cp1": plane, "w1": moved})["w1"]
+    assert check == "node_address" and "192.0.2.99, which the host reports" in found
+    assert _who({"cp1": plane, "w1": moved}, node_addresses={"w1": "192.0.2.99"}) == {}
+    assert _who({"cp1": plane, "w1": moved}, connections={"w1": "192.0.2.99"}) == {}
+    renamed = member(2, node_name="n9")
+    assert _who({"cp1": plane, "w1": renamed})["w1"][0] == "node_name"
+    assert _who({"cp1": plane, "w1": renamed}, node_names={"w1": "n9"}) == {}
+
+
+def test_a_list_of_a_worker_pins_nothing() -> None:
+    """Only control planes keep it; another host may say what it wants."""
+    liar = {**member(2, address="192.0.2.99"), "security": {"serving_nodes": {"n2": {"host": "w1"}}}}
+    assert _who({"cp1": _plane(**PINNED), "w1": liar})["w1"][0] == "node_address"
+    foreign = {
+        **member(3),
+        "security": {"serving_nodes": {"n1": {"host": "cp1", "addresses": ["192.0.2.77"]}}},
+    }
+    assert _who({"cp1": _plane(), "w1": foreign}) == {}
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["10.96.0.1", "192.0.2.10", "169.254.3.4", "198.51.100.1"],
+    ids=["service", "endpoint", "link", "san"],
+)
+def test_a_host_cannot_have_an_address_of_the_api_server(address: str) -> None:
+    worker = facts(2, address=address, addresses=[address])
+    settings = {"endpoint": "192.0.2.10:6443", "cert_sans": {"cp1": "198.51.100.1,x"}}
+    assert _who({"cp1": facts(1), "w1": worker}, **settings)["w1"][0] == "node_address"
+
+
+def test_a_host_cannot_have_a_name_of_the_api_server() -> None:
+    for name in ("kubernetes", "kubernetes.default.svc", "localhost", "x.svc.cluster.local"):
+        assert _who({"cp1": facts(1), "w1": facts(2, node_name=name)})["w1"][0] == "node_name", name
