@@ -260,6 +260,8 @@ TABLE = (
             *_NODE_ROLES,
             "roles/reset/*",
             "playbooks/reset.yml",
+            "plugins/module_utils/_formats/bolt.py",
+            "plugins/module_utils/_os/*",
             "plugins/module_utils/_reset/*",
             "plugins/modules/*reset*",
             "molecule/reset/*",

@@ -229,7 +229,7 @@ def _read_tar(path: str, magic: bytes, label: str, sink: Sink, limit: int) -> di
             while (member := archive.next()) is not None:
                 _read_member(reader, archive, member, bounded)
                 # It keeps all members otherwise, each with a copy of the settings for all.
-                archive.members = []
+                archive.members = []  # type: ignore[attr-defined]
                 if len(archive.pax_headers) > _MAX_SETTINGS:
                     raise tarfile.ReadError(f"more than {_MAX_SETTINGS} settings for all members")
                 bounded.left = _MAX_HEADER

@@ -30,6 +30,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.model 
 STEP_SECONDS = 5.0
 # After so many paths without an answer nobody waits for another.
 _STUCK = 4
+_TRIES = 3
 _UNITS = ("/etc/systemd/system/*.mount", "/etc/systemd/system/*.automount")
 METADATA = "io.containerd.metadata.v1.bolt/meta.db"
 # What a namespace of containerd holds (github.com/containerd/containerd, core/metadata/buckets.go).
@@ -138,10 +139,11 @@ def namespaces(directory: str) -> tuple[str, ...] | None:
             return [os.fsdecode(name) for name, bucket in found if bucket is not None and _holds(bucket)]
 
     def guarded(tell: Tell) -> list[str] | None:
-        try:
-            return look(tell)
-        except (bolt.BoltError, ValueError, ArithmeticError, RecursionError):
-            return None
+        # containerd may replace pages meanwhile.
+        for _try in range(_TRIES):
+            with contextlib.suppress(bolt.BoltError, ValueError, ArithmeticError, RecursionError):
+                return look(tell)
+        return None
 
     try:
         found = in_child(guarded, STEP_SECONDS)

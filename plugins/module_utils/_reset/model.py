@@ -167,7 +167,8 @@ class Observation:
     :param mounts: mount points in the order in which they were mounted.
     :param permanent: those that the operator has configured, mounted or not.
     :param targets: links among the data directories or in them, and what they lead to outside.
-    :param stuck: paths that do not answer. :param users: processes that write to data directories.
+    :param stuck: paths that do not answer; nothing else was looked at then.
+    :param users: processes that write to data directories.
     :param namespaces: of containerd's that hold anything, C(None) when its metadata cannot be read.
     :param files: files of kubeadm that are there. :param etcd_data: the directory that the manifest of etcd names.
     :param fstab: lines of fstab.

@@ -106,18 +106,19 @@ class Observer:
         self.record = journal.load(under(self.root, DEFAULT_PATH))
         links = self.links()
         # First, as everything else looks at what may be behind a server that is down.
-        stuck = disk.stuck(plan.DATA) if self.live else ()
-        targets = disk.links(self.root, [path for path in plan.DATA if path not in stuck], (evidence.CONFIG,))
-        stores = {path: targets.get(path, path) for path in evidence.STORES if path not in stuck}
+        stuck = disk.stuck((*plan.DATA, *KUBEADM_FILES)) if self.live else ()
+        if stuck:
+            return Observation(record=self.record, stuck=stuck)
+        targets = disk.links(self.root, plan.DATA, (evidence.CONFIG,))
+        stores = {path: targets.get(path, path) for path in evidence.STORES}
         return Observation(
             services=tuple(self.services()),
             processes=tuple(self.processes()),
             mounts=tuple(mount.point for mount in points),
             permanent=permanent,
             targets=targets,
-            stuck=stuck,
             users=self.users(stores),
-            namespaces=self.namespaces(stores),
+            namespaces=disk.namespaces(under(self.root, evidence.CONTAINERD)),
             files=tuple(path for path in KUBEADM_FILES if os.path.lexists(under(self.root, path))),
             etcd_data=arguments(read_text(self.root, ETCD_MANIFEST)).get("data-dir", ""),
             links=links,
@@ -127,7 +128,7 @@ class Observer:
             rulesets=self.rulesets(),
             ipsets=self.ipsets(),
             cgroups=tuple(self.cgroups(points)),
-            entries=tuple(self.entries({mount.point for mount in points}.union(permanent), stuck)),
+            entries=tuple(self.entries({mount.point for mount in points}.union(permanent))),
             record=self.record,
             fstab=tuple((read_text(self.root, plan.FSTAB) or "").splitlines()),
             pods=self.pods(),
@@ -142,11 +143,6 @@ class Observer:
         if self._users is None:
             self._users = disk.users(stores) if self.live else ()
         return self._users
-
-    def namespaces(self, stores: t.Mapping[str, str]) -> tuple[str, ...] | None:
-        """Namespaces of containerd."""
-        path = evidence.CONTAINERD
-        return disk.namespaces(under(self.root, path)) if path in stores else None
 
     def pods(self) -> tuple[str, ...]:
         """Names of the pods that ran here, by the directories of their logs (namespace_name_uid)."""
@@ -297,11 +293,8 @@ class Observer:
         """Names of ipsets."""
         return tuple(self.command("ipset", "list", "-name")[1].split()) if self.live and find("ipset") else ()
 
-    def entries(self, points: t.Collection[str], stuck: t.Collection[str] = ()) -> t.Iterator[Entry]:
-        """The files and directories that a reset may concern.
-
-        :param points: mount points. :param stuck: paths that do not answer.
-        """
+    def entries(self, points: t.Collection[str]) -> t.Iterator[Entry]:
+        """The files and directories that a reset may concern."""
         seen = Observation(record=self.record)
         paths = [*plan.DATA, *plan.logs_of(seen), *plan.SHARED, *self.record.files, *self.record.directories]
         paths += ["/etc/containerd", plan.SETTINGS, STATE, LOCK, plan.CILIUM_CNI]
@@ -317,7 +310,7 @@ class Observer:
             path for path in self._names("/run") if os.path.basename(path).startswith(plan.SECRET_PREFIXES)
         ]
         for path in dict.fromkeys(paths):
-            entry = Entry(path, "other") if path in stuck else self.entry(path, points)
+            entry = self.entry(path, points)
             if entry is not None:
                 yield entry
 

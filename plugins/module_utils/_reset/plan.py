@@ -110,17 +110,17 @@ def _refused(seen: Observation, ours: bool) -> t.Iterator[str]:
             f"containerd also runs containers of the namespace {name!r}, which are not Kubernetes'; they would be"
             " removed with it. Stop and delete them, or move them to another runtime"
         )
+    for path in seen.stuck:
+        yield (
+            f"{path} does not answer; the server of a network file system may be down. Bring it back, or detach the"
+            " mount (umount -l)"
+        )
     if ours:
         yield from _in_use(seen)
 
 
 def _in_use(seen: Observation) -> t.Iterator[str]:
     """Who else uses what would be removed."""
-    for path in seen.stuck:
-        yield (
-            f"{path} does not answer; the server of a network file system may be down. Bring it back, or detach the"
-            " mount (umount -l)"
-        )
     owned = evidence.owned(seen)
     others = evidence.foreign_namespaces(seen)
     if others and evidence.CONTAINERD in owned:
