@@ -90,7 +90,7 @@ def check(documents: t.Sequence[t.Mapping[str, t.Any]]) -> None:
                 "Give both in each document.",
             )
         find(documents, str(document["kind"]))
-    found = [item for document in documents for item in _secrets(document, str(document["kind"]))]
+    found = [item for document in documents for item in secret_fields(document, str(document["kind"]))]
     if found:
         error = KubeadmError(
             f"{', '.join(path for path, _value in found)}: secrets do not belong into kubeadm's documents, as logs,"
@@ -102,7 +102,7 @@ def check(documents: t.Sequence[t.Mapping[str, t.Any]]) -> None:
         raise error
 
 
-def _secrets(value: t.Any, path: str) -> t.Iterator[tuple[str, t.Any]]:
+def secret_fields(value: t.Any, path: str) -> t.Iterator[tuple[str, t.Any]]:
     """Path and value of every field that holds a secret."""
     if isinstance(value, t.Mapping):
         for key, inner in value.items():
@@ -110,10 +110,10 @@ def _secrets(value: t.Any, path: str) -> t.Iterator[tuple[str, t.Any]]:
             if str(key).lower() in _SECRET_FIELDS and inner:
                 yield where, inner
             else:
-                yield from _secrets(inner, where)
+                yield from secret_fields(inner, where)
     elif isinstance(value, (list, tuple)):
         for number, inner in enumerate(value):
-            yield from _secrets(inner, f"{path}[{number}]")
+            yield from secret_fields(inner, f"{path}[{number}]")
 
 
 def _texts(value: t.Any) -> t.Iterator[str]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
-from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._options import combinations
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._options import combinations, documents
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._options.specification import (
     Option,
     problem,
@@ -37,7 +37,7 @@ def check(values: Values, options: t.Mapping[str, Option]) -> None:
     found: dict[str, list[str]] = {}
     for host, own in values.items():
         for name, value in own.items():
-            text = problem(name, value, options[name])
+            text = problem(name, value, options[name]) or documents.secrets(name, value)
             if text:
                 found.setdefault(text, []).append(host)
         if not any(host in hosts for hosts in found.values()):

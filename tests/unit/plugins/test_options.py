@@ -298,3 +298,20 @@ def test_combination_is_refused_with_its_hosts() -> None:
     wrong = {"cluster_endpoint": "192.0.2.10:6443", "api_endpoint_provider": "none"}
     with pytest.raises(OperatorError, match="- cp1, w1: api_endpoint_provider is none"):
         inventory.check({"cp1": wrong, "w1": wrong}, specification.load())
+
+
+def test_secrets_in_documents_are_refused_before_a_host_is_contacted() -> None:
+    token = "abcdef.0123456789abcdef"
+    specified = specification.load()
+    values = {
+        "cp1": {"control_plane_cluster_configuration": {"x": [{"bootstrapTokens": [{"token": token}]}]}},
+        "w1": {"kubelet_config": {"staticPodURLHeader": {"Authorization": [token]}}},
+        "w2": {"kubelet_config": {"maxPods": 20}, "cluster_name": "a"},
+    }
+    with pytest.raises(OperatorError) as caught:
+        inventory.check(values, specified)
+    text = str(caught.value)
+    assert "- cp1: control_plane_cluster_configuration.x[0].bootstrapTokens: secrets" in text
+    assert "- w1: kubelet_config.staticPodURLHeader: secrets" in text
+    assert token not in text
+    assert "w2" not in text
