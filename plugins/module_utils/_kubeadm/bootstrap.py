@@ -118,7 +118,9 @@ class Bootstrap:
         return plan(observed, self.desired)
 
     def _work(self, observed: ObservedNode, bootstrap: Plan, comparison: Comparison) -> Work:
-        return Work(observed.membership.state, comparison, plan_reconfiguration(comparison), bootstrap)
+        reconfiguration = plan_reconfiguration(comparison)
+        self.reconfiguration.check(reconfiguration)
+        return Work(observed.membership.state, comparison, reconfiguration, bootstrap)
 
     # --- apply ------------------------------------------------------------------------------------------------------
 

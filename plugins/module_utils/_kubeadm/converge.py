@@ -80,6 +80,7 @@ class Member:
             self.reconfiguration.wait_ready()
             comparison = self.source.observe()
             plan = plan_reconfiguration(comparison)
+        self.reconfiguration.check(plan)
         return Work("member", comparison, plan)
 
     def apply(self, work: Work) -> list[Output]:

@@ -65,6 +65,13 @@ class Reconfiguration:
         """Whether an earlier run replaced files and ended before it verified them."""
         return bool(Transaction(self._host.root).pending)
 
+    def check(self, plan: Plan) -> None:
+        """See that a plan can be rolled back: what an interrupted run saved of its files is there.
+
+        :raises KubeadmError: when it is not.
+        """
+        Transaction(self._host.root).check({item.path for step in plan.local for item in step.files})
+
     def wait_ready(self) -> None:
         """Wait until the API server of this host is ready.
 

@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 import typing as t
 
 import pytest
 import yaml
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import transaction
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.bootstrap_plan import (
     KUBELET_CONFIG,
 )
@@ -45,6 +47,23 @@ def test_documents_restore_what_was_edited_or_deleted(cluster: Cluster, run_modu
     deleted = run_module("kubeadm_reconfigure", options, check=True)
     assert deleted["steps"] == ["kube-scheduler restored: its manifest was missing"]
     assert "kube-scheduler.yaml" in run_module("kubeadm_reconfigure", args(cluster, arguments=[]))["msg"]
+
+
+def test_a_rollback_that_would_be_impossible_is_reported_in_check_mode_too(
+    cluster: Cluster, run_module: RunModule
+) -> None:
+    cluster.become_control_plane()
+    cluster.write(KUBELET_CLIENT, "client")
+    scheduler = node.CONTROL_PLANE_MANIFESTS[2]
+    cluster.write(scheduler, static_pod("kube-scheduler", "--profiling=true"))
+    entry = {"backup": "gone", "mode": 0o600, "uid": 0, "gid": 0}
+    cluster.write(f"{transaction.STATE}/pending/journal.json", json.dumps({"files": {scheduler: entry}}))
+    options = args(cluster, documents=DOCUMENTS, skip_phases=["addon/kube-proxy"])
+    for check in (True, False):
+        result = run_module("kubeadm_reconfigure", options, check=check)
+        assert result["failed"]
+        assert "what it saved is incomplete" in result["msg"]
+        assert "pending away, and run again" in result["msg"]
 
 
 def test_api_server_that_is_not_ready_is_reported(cluster: Cluster, run_module: RunModule) -> None:
