@@ -16,8 +16,7 @@ description:
     addresses a node may have.
   - This module approves the requests whose node, names and addresses are both on the allow-list and in the Node object,
     and returns the reasons for every other one.
-  - Requests that no node made are not looked at, and of each node the newest four are. What is larger than 16 KiB is
-    refused unread.
+  - Only the newest four requests of each node are read; what is larger than 16 KiB is refused unread.
   - Runs on a control plane as the administrator, or wherever there is a kubeconfig with a client certificate.
   - Run it in check mode to observe without a change.
 extends_documentation_fragment:
@@ -192,8 +191,6 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._csr import c
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import Api
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import (
-    ApiError,
-    StatusError,
     UnreachableError,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._module import run_module
@@ -212,6 +209,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 _POLL_SECONDS = 2.0
 _LOOKS_AT_ONCE = 16
 _WARNINGS = 10
+_REFUSED = (plan.REFUSE, plan.FAILED)
 
 
 class Work:
@@ -239,38 +237,26 @@ class Work:
         self.left = {}
         for csr, decision in self.requests.pending():
             if decision.verdict == plan.APPROVE:
-                self._note(self._write(self.requests.approve, csr, decision), self.approved, plan.APPROVE)
+                self._write(csr, decision, self.requests.approve, self.approved)
             elif decision.verdict == plan.REFUSE and self.params["deny"]:
-                self._note(self._write(self.requests.deny, csr, decision), self.denied, plan.REFUSE)
+                self._write(csr, decision, self.requests.deny, self.denied)
             else:
                 self.left[decision.request] = decision
 
     def _write(
         self,
-        action: t.Callable[[dict[str, t.Any]], plan.Decision],
         csr: dict[str, t.Any],
         decision: plan.Decision,
-    ) -> plan.Decision:
-        if self.check_mode:
-            return decision
-        try:
-            return action(csr)
-        except UnreachableError:
-            raise
-        except ApiError as exc:
-            if isinstance(exc, StatusError) and exc.status in (401, 403):
-                raise  # The user of this module is at fault, not the request.
-            # One request that fails must not block the others.
-            failed = plan.Decision(
-                decision.request, decision.node, plan.REFUSE, (plan.failed(exc),), decision.names
-            )
-            self.left[decision.request] = failed
-            return failed
-
-    def _note(self, made: plan.Decision, done: dict[str, plan.Decision], verdict: str) -> None:
-        if made.verdict == verdict:
+        action: t.Callable[[dict[str, t.Any]], plan.Decision],
+        done: dict[str, plan.Decision],
+    ) -> None:
+        made = decision
+        if not self.check_mode:
+            # What the user of this module may not do fails at once.
+            made = self.requests.attempt(action, csr, decision, fatal=(401, 403))
+        if made.verdict == decision.verdict:
             done[made.request] = made
-        elif made.verdict == plan.REFUSE:
+        elif made.verdict in _REFUSED:
             self.left[made.request] = made
 
     def look(self) -> bool:
@@ -298,7 +284,7 @@ class Work:
         """What the module returns."""
         refused = {
             **self.denied,
-            **{name: one for name, one in self.left.items() if one.verdict == plan.REFUSE},
+            **{name: one for name, one in self.left.items() if one.verdict in _REFUSED},
         }
         result: dict[str, t.Any] = {
             "changed": bool(self.approved or self.denied),
@@ -393,7 +379,7 @@ def _late(work: Work, silent: str) -> tuple[str, str]:
             why += [
                 f"request {one.request} is refused: {one.why()}"
                 for one in work.left.values()
-                if one.node == name and one.verdict == plan.REFUSE
+                if one.node == name and one.verdict in _REFUSED
             ]
             waiting.append(f"{name} ({'; '.join(why)})")
     return (

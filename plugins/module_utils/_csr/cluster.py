@@ -15,7 +15,12 @@ import urllib.parse
 from datetime import datetime, timezone
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._csr import plan
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import Client, StatusError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import (
+    ApiError,
+    Client,
+    StatusError,
+    UnreachableError,
+)
 
 REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 NODES = "/api/v1/nodes"
@@ -91,6 +96,27 @@ class Requests:
     def deny(self, csr: dict[str, t.Any]) -> plan.Decision:
         """Deny a request with the verdict C(refuse), likewise."""
         return self._write(csr, "Denied", DENIED_REASON, plan.REFUSE, lambda decision: decision.why())
+
+    def attempt(
+        self,
+        action: t.Callable[[dict[str, t.Any]], plan.Decision],
+        csr: dict[str, t.Any],
+        decision: plan.Decision,
+        fatal: t.Collection[int] = (),
+    ) -> plan.Decision:
+        """Approve or deny, so that one request that fails does not block the others.
+
+        :param action: C(approve) or C(deny). :param fatal: statuses that concern more than this request.
+        :raises ApiError: for these, and when the server does not answer.
+        """
+        try:
+            return action(csr)
+        except UnreachableError:
+            raise
+        except ApiError as exc:
+            if getattr(exc, "status", 0) in fatal:
+                raise
+            return plan.failed(decision, exc)
 
     def _decide(self, csr: t.Mapping[str, t.Any], node: t.Mapping[str, t.Any] | None) -> plan.Decision:
         try:

@@ -22,7 +22,7 @@ import sys
 import time
 import traceback
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._csr import cluster, plan
@@ -31,7 +31,6 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats impo
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import (
     ApiError,
     Client,
-    UnreachableError,
     connection_from,
 )
 
@@ -255,13 +254,7 @@ class Approver:
         for csr, decision in requests.pending():
             last = decision
             if decision.verdict == plan.APPROVE:
-                try:
-                    last = requests.approve(csr)
-                except UnreachableError:
-                    raise
-                except ApiError as exc:
-                    # One request that fails must not block the others.
-                    last = replace(decision, verdict=plan.REFUSE, reasons=(plan.failed(exc),))
+                last = requests.attempt(requests.approve, csr, decision)
             codes = tuple(reason.code for reason in last.reasons)
             told[last.request] = codes
             if self._told.get(last.request) != codes:
@@ -273,6 +266,7 @@ class Approver:
         level, event = {
             plan.APPROVE: ("info", "approved"),
             plan.REFUSE: ("warning", "refused"),
+            plan.FAILED: ("warning", "refused"),
             plan.IGNORE: ("info", "ignored"),
         }[decision.verdict]
         more = {"codes": list(codes), "reason": decision.why()} if codes else {}

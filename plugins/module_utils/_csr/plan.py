@@ -24,7 +24,7 @@ import ipaddress
 import itertools
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
@@ -34,6 +34,8 @@ SIGNER = "kubernetes.io/kubelet-serving"
 USER_PREFIX = "system:node:"
 NODES_GROUP = "system:nodes"
 APPROVE, REFUSE, IGNORE = "approve", "refuse", "ignore"
+# The API server took neither approval nor denial.
+FAILED = "failed"
 # A kubelet waits 15 minutes for its certificate and then discards the key (certificateWaitTimeout in client-go's
 # certificate manager), so an older request is of no use to it.
 MAX_AGE = 3600
@@ -96,7 +98,7 @@ class Decision:
     """The decision about one request.
 
     :param request: name of the object. :param node: the requester, as far as that is known.
-    :param verdict: C(approve), C(refuse) or C(ignore) (there is nothing to decide).
+    :param verdict: C(approve), C(refuse), C(ignore) (there is nothing to decide) or C(failed).
     :param names: what it asks to be valid for.
     """
 
@@ -186,9 +188,10 @@ def _dns_name(text: t.Any, whose: str) -> str:
     return text
 
 
-def failed(exc: Exception) -> Reason:
-    """Why a request could not be approved or denied."""
-    return Reason(f"answer-{getattr(exc, 'status', 'unusable')}", str(exc))
+def failed(decision: Decision, exc: Exception) -> Decision:
+    """The decision about a request that could not be approved or denied."""
+    why = Reason(f"answer-{getattr(exc, 'status', 'unusable')}", str(exc))
+    return replace(decision, verdict=FAILED, reasons=(why,))
 
 
 def requester(csr: t.Mapping[str, t.Any]) -> str:
