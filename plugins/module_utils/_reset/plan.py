@@ -89,6 +89,8 @@ FSTAB = "/etc/fstab"
 SWAP_PREFIX = f"# {NAME.replace('-', '.')}: "
 # Mounts below these are made by the kubelet, containerd or Cilium.
 MOUNT_PARENTS = ("/var/lib/kubelet", "/var/lib/containerd", "/run/containerd", "/run/cilium")
+# Directories in these that daemons mount into.
+MOUNTED = re.compile(r"^(?:pods|plugins|io\.containerd\..+)$")
 # What of containerd's state is Kubernetes' where others use the same containerd.
 OWN_STATE = (
     f"/run/containerd/io.containerd.runtime.v2.task/{NAMESPACE}",
@@ -175,10 +177,11 @@ def _mount_parents(seen: Observation) -> set[str]:
     """Directories below which mounts are the collection's, by the names that the kernel has for them."""
     staying = _staying(seen)
     parents = {path for path in MOUNT_PARENTS if path not in staying}
+    # What another link in these directories leads to may have mounts of the operator below it.
     parents |= {
         target
         for path, target in seen.targets.items()
-        if any(path == parent or path.startswith(f"{parent}/") for parent in parents)
+        if path in parents or (os.path.dirname(path) in parents and MOUNTED.match(os.path.basename(path)))
     }
     return parents.union(OWN_STATE if "/run/containerd" in staying else ())
 

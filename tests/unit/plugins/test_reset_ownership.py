@@ -220,8 +220,14 @@ def test_mounts_below_what_a_link_leads_to_are_unmounted() -> None:
     seen = observed(
         "/var/lib/kubelet",
         data=["/var/lib/kubelet"],
-        targets={"/var/lib/kubelet": "/srv/disk/kubelet", "/var/lib/kubelet/plugins": "/data/plugins"},
+        targets={
+            "/var/lib/kubelet": "/srv/disk/kubelet",
+            "/var/lib/kubelet/plugins": "/data/plugins",
+            "/var/lib/kubelet/site": "/home",
+            "/etc/kubernetes/plugins": "/home",
+        },
         mounts=(
+            "/home/x",
             "/srv/disk",
             "/srv/disk/kubelet/pods/1/v",
             "/data/plugins/x",
