@@ -132,6 +132,15 @@ class Registry:
         except FileNotFoundError:
             return None
 
+    def digests(self) -> dict[str, str]:
+        """The digest of each image, by name and tag."""
+        repositories = self._base / "repositories"
+        return {
+            f"{tag.parent.parent.parent.relative_to(repositories)}:{tag.name}": found[0]
+            for tag in sorted(self._base.glob("repositories/**/_manifests/tags/*"))
+            if (found := self.manifest(str(tag.parent.parent.parent.relative_to(repositories)), tag.name))
+        }
+
     def untag(self, name: str, tag: str) -> None:
         """Stop serving a tag."""
         shutil.rmtree(self._repository(name) / "_manifests" / "tags" / tag, ignore_errors=True)

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from lab import cgroups, host
+from lab import artifacts, cgroups, host
 from lab.config import FILES_PORT, REGISTRY_PORT, ROLES, Settings
 from lab.run import write_atomic
 from lab.state import HostRecord
@@ -163,6 +163,9 @@ def variables(settings: Settings, checksums: Checksums | None, machine: Machine)
             "cluster_registry": f"{network.gateway}:{REGISTRY_PORT}",
             "cluster_ca_file": str(settings.paths.pki / "ca.crt"),
             "cluster_checksums": {name: dict(versions) for name, versions in checksums.items()},
+            # The lab's own builds; with them, every digest is known.
+            "cluster_image_digests": artifacts.image_digests(settings.paths),
+            "cluster_require_image_digests": True,
         }
     limits: dict[str, Any] = {}
     if machine.open_files is not None:

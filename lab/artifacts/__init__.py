@@ -87,6 +87,11 @@ def ensure(
         )
 
 
+def image_digests(paths: Paths) -> dict[str, str]:
+    """The digest of each image that the mirror serves, by name and tag."""
+    return Registry(paths.artifacts_cache / "registry").digests()
+
+
 def status(paths: Paths, catalogue: Catalogue | None = None) -> list[ArtifactRow]:
     """All artifacts of the catalogue as the cache has them."""
     listed = catalogue or _catalogue.load()

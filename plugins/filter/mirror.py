@@ -28,6 +28,21 @@ def mirror_list(hosts: t.Any, releases: t.Any, image_tags: t.Any, **options: t.A
         raise AnsibleFilterError(str(exc)) from exc
 
 
+def node_images(digests: t.Any, **options: t.Any) -> dict[str, str]:
+    """See C(node_images.yml).
+
+    :raises AnsibleFilterError: when a digest is required and not known, or a name is none.
+    """
+    from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._mirror import plan
+
+    if not isinstance(digests, t.Mapping):
+        raise AnsibleFilterError(f"node_images takes digests by image, found {type(digests).__name__}.")
+    try:
+        return plan.node_images(digests=digests, **options)
+    except OperatorError as exc:
+        raise AnsibleFilterError(str(exc)) from exc
+
+
 def manifest_images(documents: t.Any) -> list[str]:
     """See C(manifest_images.yml).
 
@@ -51,4 +66,5 @@ class FilterModule:
         return {
             "mirror_list": mirror_list,
             "manifest_images": manifest_images,
+            "node_images": node_images,
         }

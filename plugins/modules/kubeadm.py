@@ -79,6 +79,12 @@ options:
     type: list
     elements: str
     default: []
+  images:
+    description:
+      - Digests of images by their reference with a tag, for example C(sha256:...) by C(registry.k8s.io/pause:3.10.2).
+      - They are pulled before kubeadm runs. Where the registry serves another image, nothing is started.
+    type: dict
+    default: {}
 notes:
   - kubeadm starts the kubelet itself, by systemd or OpenRC; containerd has to run before.
   - Secrets are given to kubeadm in a file that only root can read and that is removed at the end, never as an argument.
@@ -235,6 +241,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "certificate_key": {"type": "str", "no_log": True},
     "api_server_endpoint": {"type": "str"},
     "ignore_preflight_errors": {"type": "list", "elements": "str", "default": []},
+    "images": {"type": "dict", "default": {}},
 }
 
 
@@ -265,6 +272,7 @@ def node_from(params: t.Mapping[str, t.Any], check_mode: bool) -> Bootstrap:
         ),
         declared=Declared(host, declaration, check_mode),
         reconfiguration=Reconfiguration(host, params["role"], params["ready_timeout"], params["timeout"]),
+        images=params["images"],
         kubeadm_seconds=params["timeout"],
         ready_seconds=params["ready_timeout"],
     )

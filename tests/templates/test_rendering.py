@@ -91,6 +91,7 @@ SITES = {
             "cluster_pod_cidr": "198.51.100.0/24",
             "container_runtime_limit_nofile": 20000,
             "container_runtime_imports": ["/etc/containerd/conf.d/*.toml"],
+            "container_runtime_mirror_only": True,
             "container_runtime_config": {
                 "plugins": {"io.containerd.cri.v1.runtime": {"restrict_oom_score_adj": True}}
             },
@@ -657,8 +658,24 @@ def test_pulls_go_to_the_mirror_and_trust_its_ca(rendered: Callable[[str], Path]
 
 def test_a_path_of_the_registry_is_part_of_the_repository(rendered: Callable[[str], Path]) -> None:
     path = rendered("air gap with settings of its own") / "container_runtime/hosts.toml.j2"
-    hosts = tomllib.loads(path.read_text(encoding="utf-8"))["host"]
-    assert set(hosts) == {"https://192.0.2.5:5443/v2/project/docker.io"}
+    assert (
+        tomllib.loads(path.read_text(encoding="utf-8"))["server"]
+        == "https://192.0.2.5:5443/v2/project/docker.io"
+    )
+
+
+def test_a_mirror_alone_has_no_way_to_upstream(rendered: Callable[[str], Path]) -> None:
+    """containerd tries the server of the file last, and upstream only when the file has none."""
+    hosts = tomllib.loads(
+        (rendered("air gap with settings of its own") / "container_runtime/hosts.toml.j2").read_text(
+            encoding="utf-8"
+        )
+    )
+    assert hosts["server"].startswith("https://192.0.2.5:5443/v2/")
+    assert hosts["override_path"] is True
+    assert hosts["capabilities"] == ["pull", "resolve"]
+    assert "host" not in hosts
+    assert "docker.io:" not in str(hosts) and "registry-1" not in str(hosts)
 
 
 def test_directories_that_pods_write_to_belong_to_root(rendered: Callable[[str], Path]) -> None:

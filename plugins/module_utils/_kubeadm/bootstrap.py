@@ -13,7 +13,7 @@ import os
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import documents
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import documents, images
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.bootstrap_plan import (
     DesiredNode,
     ObservedNode,
@@ -57,6 +57,7 @@ class JoinSecrets:
 class Bootstrap:
     """A host that becomes, or is, a node of a cluster.
 
+    :param images: digests of images by reference, which are verified before kubeadm starts anything.
     :param kubeadm_seconds: how long kubeadm may take.
     :param ready_seconds: how long the API server or the kubelet may take after it.
     """
@@ -67,6 +68,7 @@ class Bootstrap:
     secrets: JoinSecrets
     declared: Declared
     reconfiguration: Reconfiguration
+    images: t.Mapping[str, str]
     kubeadm_seconds: float
     ready_seconds: float
 
@@ -128,6 +130,7 @@ class Bootstrap:
         """Run all steps, and wait until what they started is healthy."""
         starts = bool(work.bootstrap.of("init", "join"))
         if starts:
+            images.ensure(self.host.name, self.images, self.kubeadm_seconds)
             # The control plane reads them at its first start.
             self.reconfiguration.place_files(self.declaration.files)
         outputs = []

@@ -10,9 +10,10 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._mirror.digests import Digests
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._mirror.reference import (
     Reference,
     parse_reference,
@@ -23,6 +24,7 @@ _KUBERNETES_REGISTRY = "registry.k8s.io"
 #: Images with the version of Kubernetes. kube-proxy is not among them: Cilium replaces it.
 _VERSIONED = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 _ANY_ARCHITECTURE = "any"
+_UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,7 @@ def plan_mirror(
     charts: t.Sequence[t.Mapping[str, t.Any]] = (),
     images: t.Sequence[str] = (),
     files_url: str = "",
+    digests: t.Mapping[t.Any, t.Any] | None = None,
 ) -> dict[str, list[dict[str, str]]]:
     """Everything that a site needs, each file and image once, in a fixed order.
 
@@ -131,13 +134,14 @@ def plan_mirror(
         downloads, and C(images).
     :param images: further images of the site.
     :param files_url: URL of a mirror to download the files from, instead of upstream.
-    :raises OperatorError: a checksum or a tag is not known, or a name is none.
+    :param digests: of images, by reference. :raises OperatorError: a checksum or a tag is not known, or a name is none.
     """
     if not hosts or not architectures:
         raise OperatorError(
             "There is no host of the cluster in the inventory, or no architecture; expected one of each at least.",
             "Fill the groups of control planes and workers, and mirror_architectures.",
         )
+    known = Digests(digests or {})
     wanted: list[tuple[str, str, str, t.Mapping[str, t.Any]]] = []
     references: list[tuple[Reference, str]] = []
     for host in hosts:
@@ -148,10 +152,10 @@ def plan_mirror(
         ]
         version = str(host["kubernetes_version"])
         references += [
-            (reference, f"kubernetes {version}")
+            (known.pinned(reference, copies=True), f"kubernetes {version}")
             for reference in kubernetes_images(version, image_tags, host["cluster_configuration"])
         ]
-        references.append((parse_reference(host["sandbox_image"]), "containerd"))
+        references.append((known.pinned(parse_reference(host["sandbox_image"]), copies=True), "containerd"))
     wanted += [
         (str(component), str(version), str(arch), hosts[0]["checksums"])
         for chart in charts
@@ -159,9 +163,11 @@ def plan_mirror(
         for arch in architectures
     ]
     references += [
-        (parse_reference(name), str(chart["name"])) for chart in charts for name in chart["images"]
+        (known.pinned(parse_reference(name)), str(chart["name"]))
+        for chart in charts
+        for name in chart["images"]
     ]
-    references += [(parse_reference(name), "site") for name in images]
+    references += [(known.pinned(parse_reference(name)), "site") for name in images]
     found: dict[str, Image] = {}
     for reference, origin in references:
         image = Image(str(reference), reference.path, origin)
@@ -178,6 +184,42 @@ def plan_mirror(
         "files": [asdict(file) for file in _files(wanted, releases, files_url)],
         "images": [asdict(found[path]) for path in sorted(found)],
     }
+
+
+def node_images(
+    role: str,
+    version: str,
+    *,
+    image_tags: t.Mapping[str, t.Any],
+    configuration: t.Mapping[str, t.Any],
+    sandbox_image: str,
+    digests: t.Mapping[t.Any, t.Any],
+    required: bool = False,
+) -> dict[str, str]:
+    """Digests of the images that a node runs before it runs pods of others, by reference without digest.
+
+    :param role: C(control_plane) or C(worker). :param image_tags: see C(kubernetes_images).
+    :param required: whether each of them must have one.
+    :raises OperatorError: when one has none, or a name is none.
+    """
+    known = Digests(digests)
+    wanted = [parse_reference(sandbox_image)]
+    if role == "control_plane":
+        tags = image_tags.get(version) or dict.fromkeys(("etcd", "coredns", "pause"), _UNKNOWN)
+        wanted += [
+            image
+            for image in kubernetes_images(version, {version: tags}, configuration)
+            if image.tag != _UNKNOWN
+        ]
+    missing = [str(image) for image in wanted if not known.of(image, copies=True)]
+    if missing and required:
+        raise OperatorError(
+            f"The digests of {', '.join(missing)} are not known, and cluster_require_image_digests is true.",
+            f'Set cluster_image_digests: {{"{missing[0]}": "sha256:..."}} and the others to the digests that upstream'
+            " published (skopeo inspect --raw, sha256sum).",
+        )
+    found = {str(replace(image, digest="")): known.of(image, copies=True) for image in wanted}
+    return {image: digest for image, digest in found.items() if digest}
 
 
 def manifest_images(documents: t.Iterable[t.Any]) -> list[str]:

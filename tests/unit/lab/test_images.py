@@ -163,6 +163,13 @@ def test_an_absent_image_and_a_damaged_manifest_are_problems(tmp_path: Path, pro
     assert registry.manifest("example.com/group/demo", "v1") is None
 
 
+def test_digests_are_listed_by_name_and_tag(tmp_path: Path, program: Path) -> None:
+    registry = build(tmp_path / "registry", program)
+    found = registry.manifest("example.com/group/demo", "v1")
+    assert found and registry.digests() == {"example.com/group/demo:v1": found[0]}
+    assert Registry(tmp_path / "none").digests() == {}
+
+
 def test_what_no_image_needs_is_removed(tmp_path: Path, program: Path) -> None:
     registry = build(tmp_path / "registry", program)
     images.build(registry, image(version="v0", entrypoint=()), {"/usr/local/bin/demo": program})

@@ -249,6 +249,78 @@ data: {{image: ""}}
 """
 
 
+PAUSE = "registry.k8s.io/pause:3.10.2"
+
+
+def test_known_digests_pin_what_is_copied() -> None:
+    found = listed(
+        HOST, digests={PAUSE: DIGEST, "registry.k8s.io/etcd:3.6.8-0": ""}, images=["example.org/pause:3.10.2"]
+    )
+    references = [image["reference"] for image in found["images"]]
+    assert f"{PAUSE}@{DIGEST}" in references
+    assert "registry.k8s.io/etcd:3.6.8-0" in references
+    # Another image of the same name is not the same image.
+    assert "example.org/pause:3.10.2" in references
+
+
+@pytest.mark.parametrize(
+    ("role", "configuration", "expected"),
+    [
+        ("worker", {}, {PAUSE: DIGEST}),
+        ("control_plane", {}, {PAUSE: DIGEST, "registry.k8s.io/etcd:3.6.8-0": OTHER}),
+        ("control_plane", {"etcd": {"external": {"endpoints": ["https://192.0.2.1:2379"]}}}, {PAUSE: DIGEST}),
+        (
+            "control_plane",
+            {"imageRepository": "example.org/k8s"},
+            {PAUSE: DIGEST, "example.org/k8s/pause:3.10.2": DIGEST, "example.org/k8s/etcd:3.6.8-0": OTHER},
+        ),
+    ],
+)
+def test_nodes_verify_what_they_run_first(
+    role: str, configuration: dict[str, t.Any], expected: dict[str, str]
+) -> None:
+    digests = {
+        PAUSE: DIGEST,
+        "registry.k8s.io/etcd:3.6.8-0": OTHER,
+        "registry.k8s.io/coredns/coredns:v1.14.2": "",
+    }
+    options: dict[str, t.Any] = {
+        "image_tags": LOCK["cluster_image_tags"],
+        "configuration": configuration,
+        "sandbox_image": PAUSE,
+        "digests": digests,
+    }
+    assert plan.node_images(role, "1.36.4", **options) == expected
+    # Of a version that is not known, what is known by its name.
+    assert plan.node_images("control_plane", "1.99.0", **options)[PAUSE] == DIGEST
+    assert plan.node_images("worker", "1.36.4", **options, required=True) == {PAUSE: DIGEST}
+    with pytest.raises(
+        OperatorError, match=r"kube-apiserver:v1\.36\.4.*cluster_require_image_digests is true"
+    ):
+        plan.node_images("control_plane", "1.36.4", **options, required=True)
+
+
+@pytest.mark.parametrize(
+    "digests", [{PAUSE: "sha256:1"}, {PAUSE: 1}, {"no name": DIGEST}, {f"{PAUSE}@{DIGEST}": DIGEST}]
+)
+def test_what_is_no_digest_is_refused(digests: dict[str, t.Any]) -> None:
+    with pytest.raises(OperatorError):
+        listed(HOST, digests=digests)
+
+
+def test_lock_file_has_digests_of_its_own_tags() -> None:
+    known = LOCK["__cluster_image_lock"]
+    digests = plan.node_images(
+        "control_plane",
+        "1.36.4",
+        image_tags=LOCK["cluster_image_tags"],
+        configuration={},
+        sandbox_image=LOCK["cluster_sandbox_image"],
+        digests=known,
+    )
+    assert digests == known
+
+
 def test_images_of_manifests() -> None:
     assert filters.manifest_images(list(yaml.safe_load_all(MANIFESTS))) == [
         "quay.io/cilium/cilium-envoy:v2",
