@@ -127,7 +127,8 @@ def _is_there(reader: Reader, component: str) -> bool:
         return True
     if component == "node":
         return any(reader.stat(path).kind == "file" for path in _NODE_FILES)
-    return any(section_1_1.manifests(reader, program)[1] for program in programs)
+    manifests = (fact for program in programs for fact in section_1_1.manifests(reader, program)[1])
+    return any(not fact.error for fact in manifests)
 
 
 def run(reader: Reader, names: t.Sequence[str], wanted: t.Sequence[str]) -> list[Result]:

@@ -108,9 +108,9 @@ def manifests(reader: Reader, program: str) -> tuple[str, list[FileFact]]:
 
     The kubelet runs every file of the directory that is not hidden, including a forgotten copy.
     """
-    directory = kubelet.static_pod_path(reader)
+    directory, problem = kubelet.static_pod_path(reader)
     runs = re.compile(rf"""^\s*-?\s*["']?(?:\S*/)?{re.escape(program)}["']?,?\s*$""", re.MULTILINE)
-    found = []
+    found = [FileFact(directory, error=f"perhaps another directory: {problem}")] if problem else []
     for fact in reader.walk(directory):
         inner = fact.path[len(directory.rstrip("/")) + 1 :]
         if fact.error:
@@ -130,11 +130,18 @@ def manifests(reader: Reader, program: str) -> tuple[str, list[FileFact]]:
     return directory, found
 
 
+class _UnreadError(Exception):
+    """A configuration could not be read; the text says which and why."""
+
+
 def _text(reader: Reader, path: str, process: Process | None = None) -> str:
+    """A configuration, empty when there is none. :raises _UnreadError: when it cannot be read."""
     try:
         return reader.read(path, process).decode("utf-8", "replace")
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return ""
+    except OSError as exc:
+        raise _UnreadError(f"{path} could not be read: {exc.strerror or exc}") from exc
 
 
 def _manifest(program: str) -> t.Callable[[Reader, str], Found]:
@@ -435,7 +442,10 @@ def _conf_dirs(reader: Reader, process: Process, path: str) -> list[str]:
 
 
 def _cni(reader: Reader, check_id: str) -> Found:
-    directories = _cni_directories(reader)
+    try:
+        directories = _cni_directories(reader)
+    except _UnreadError as exc:
+        return Result(check_id, ERROR, f"{exc}. Find out why root cannot read it.")
     found = [
         Target(fact)
         for directory in directories

@@ -322,12 +322,12 @@ def find(reader: Reader) -> Settings | None:
     return None
 
 
-def static_pod_path(reader: Reader) -> str:
-    """The kubelet's directory of static Pods; kubeadm's when it is not known."""
-    for process in reader.processes(KUBELET)[:1]:
-        known = from_files(reader, process)
-        for layer in reversed(known.layers):
-            path = layer.values.get("staticPodPath")
-            if path:
-                return str(path)
-    return STATIC_PODS
+def static_pod_path(reader: Reader) -> tuple[str, str]:
+    """The kubelet's directory of static Pods, kubeadm's when none is set, and why it is not known."""
+    known = find(reader)
+    if known is None:
+        return STATIC_PODS, ""
+    try:
+        return str(known.setting("staticPodPath").value or STATIC_PODS), ""
+    except Unknown as exc:
+        return STATIC_PODS, str(exc)

@@ -49,10 +49,12 @@ class Mechanism:
     """Another mechanism that admits or denies Pods.
 
     :param subject: its object. :param about: what it does, in a few words.
+    :param limited: whether it spares some namespaces, objects or users.
     """
 
     subject: str
     about: str
+    limited: bool = False
 
 
 def _level(text: t.Any) -> str:
@@ -112,20 +114,59 @@ def _webhook(snapshot: Snapshot, word: str) -> bool:
     )
 
 
+# Fields by which policies are limited, when they are not empty; each mechanism has some of them.
+_LIMITS = frozenset(
+    {
+        *(
+            "namespaces",
+            "excludedNamespaces",
+            "namespaceSelector",
+            "labelSelector",
+            "objectSelector",
+            "selector",
+        ),
+        *("excludeResourceRules", "resourceNames", "matchConditions", "exclude", "names", "annotations"),
+        *("preconditions", "subjects", "roles", "clusterRoles"),
+    }
+)
+
+
+def _is_limited(*parts: t.Any) -> bool:
+    """Whether parts of a policy limit what it is for, at any depth."""
+    rest = list(parts)
+    while rest:
+        one = rest.pop()
+        if isinstance(one, dict):
+            if any(value for key, value in one.items() if key in _LIMITS):
+                return True
+            rest += list(one.values())
+        elif isinstance(one, list):
+            rest += one
+    return False
+
+
 _WORKLOADS = frozenset({"pods", "*", "*/*", "pods/*", "deployments", "daemonsets", "statefulsets", "jobs"})
 
 
 def _validating_policies(snapshot: Snapshot) -> t.Iterator[Mechanism]:
-    denying = {
-        str((binding.get("spec") or {}).get("policyName"))
-        for binding in snapshot.all("validatingadmissionpolicybindings")
-        if "Deny" in ((binding.get("spec") or {}).get("validationActions") or ())
-    }
+    denying: dict[str, bool] = {}
+    for binding in snapshot.all("validatingadmissionpolicybindings"):
+        spec = binding.get("spec") or {}
+        if "Deny" in (spec.get("validationActions") or ()):
+            name = str(spec.get("policyName"))
+            # One binding without limits is enough.
+            denying[name] = denying.get(name, True) and _is_limited(spec.get("matchResources"))
     for policy in snapshot.all("validatingadmissionpolicies"):
-        rules = ((policy.get("spec") or {}).get("matchConstraints") or {}).get("resourceRules") or ()
+        spec = policy.get("spec") or {}
+        rules = (spec.get("matchConstraints") or {}).get("resourceRules") or ()
         about = {resource for rule in rules for resource in rule.get("resources") or ()}
         if name_of(policy) in denying and about & _WORKLOADS:
-            yield Mechanism(f"ValidatingAdmissionPolicy/{name_of(policy)}", "denies violating Pods")
+            own = _is_limited(spec.get("matchConstraints"), {"matchConditions": spec.get("matchConditions")})
+            yield Mechanism(
+                f"ValidatingAdmissionPolicy/{name_of(policy)}",
+                "denies violating Pods",
+                own or denying[name_of(policy)],
+            )
 
 
 def _kinds(value: t.Any) -> t.Iterator[str]:
@@ -160,14 +201,19 @@ def _kyverno(snapshot: Snapshot) -> t.Iterator[Mechanism]:
             for rule in spec.get("rules") or ():
                 about_pods = _POD_KINDS & set(_kinds(rule.get("match") or {}))
                 if "validate" in rule and about_pods and _enforces(spec, rule):
-                    yield Mechanism(f"{kind}/{name_of(policy)}", f"Kyverno enforces {rule.get('name')}")
+                    parts = [{key: rule.get(key)} for key in ("match", "exclude", "preconditions")]
+                    limited = kind == "Policy" or _is_limited(*parts)
+                    yield Mechanism(
+                        f"{kind}/{name_of(policy)}", f"Kyverno enforces {rule.get('name')}", limited
+                    )
                     break
     for policy in snapshot.custom("validatingpolicies.policies.kyverno.io"):
         spec = policy.get("spec") or {}
         rules = (spec.get("matchConstraints") or {}).get("resourceRules") or ()
         about = {resource for rule in rules for resource in rule.get("resources") or ()}
         if "Deny" in (spec.get("validationActions") or ()) and about & _WORKLOADS:
-            yield Mechanism(f"ValidatingPolicy/{name_of(policy)}", "Kyverno denies violating Pods")
+            own = _is_limited(spec.get("matchConstraints"), {"matchConditions": spec.get("matchConditions")})
+            yield Mechanism(f"ValidatingPolicy/{name_of(policy)}", "Kyverno denies violating Pods", own)
 
 
 def _gatekeeper(snapshot: Snapshot) -> t.Iterator[Mechanism]:
@@ -179,7 +225,11 @@ def _gatekeeper(snapshot: Snapshot) -> t.Iterator[Mechanism]:
             kinds = set(_kinds(spec.get("match") or {}))
             if spec.get("enforcementAction", "deny") == "deny" and (not kinds or kinds & _POD_KINDS):
                 kind = constraint.get("kind") or name_of(definition).partition(".")[0]
-                yield Mechanism(f"{kind}/{name_of(constraint)}", "Gatekeeper denies violating Pods")
+                yield Mechanism(
+                    f"{kind}/{name_of(constraint)}",
+                    "Gatekeeper denies violating Pods",
+                    _is_limited(spec.get("match")),
+                )
 
 
 def mechanisms(snapshot: Snapshot) -> list[Mechanism]:

@@ -341,19 +341,34 @@ def host_process(snapshot: Snapshot) -> Result:
 def policy_mechanism(snapshot: Snapshot) -> Result:
     """5.2.1: every namespace of users has a Pod security mechanism."""
     evidence = []
+    open_to: list[str] = []
     unknown = False
     literal = FAIL
     others = mechanisms(snapshot)
     for name, found in _user_namespaces(snapshot):
         weak = found.level == PRIVILEGED
+        open_to += [name] if weak and found.known else []
         unknown = unknown or not found.known
         if not weak and found.known:
             literal = PASS
         status = "" if not found.known or others else FAIL if weak else PASS
         evidence.append(_namespace_evidence(name, found, "baseline or restricted", status))
-    evidence.extend(Evidence("admission", one.subject, one.about, "", PASS, one.subject) for one in others)
-    if unknown and not others:
+    whole = any(not one.limited for one in others)
+    evidence.extend(
+        Evidence("admission", one.subject, one.about, "", "" if one.limited else PASS, one.subject)
+        for one in others
+    )
+    if unknown and not whole:
         return _unknown("5.2.1", snapshot, evidence)
+    if open_to and others and not whole:
+        return Result(
+            "5.2.1",
+            MANUAL,
+            f"Pod Security is not enforced in {len(open_to)} namespace(s) of users, and the other policies found"
+            " are limited to some namespaces, objects or users. Check whether they are for all of these Pods.",
+            limited(evidence),
+            PASS,
+        )
     return conclude(
         "5.2.1",
         evidence,

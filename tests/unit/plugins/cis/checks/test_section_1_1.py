@@ -573,6 +573,30 @@ CASES: list[Case] = [
         having({f"{PKI}/ca": File(CERTIFICATE, 0o664)}),
         "fail",
     ),
+    *(
+        Case(
+            check_id,
+            "odd",
+            f"a configuration of {program} that cannot be read",
+            lambda program=program, path=path: FakeReader(
+                running=(process(program),), files={path: File(unreadable=errno.EIO), CNI_FILE: File()}
+            ),
+            "error",
+            says=(path, "could not be read"),
+        )
+        for check_id in ("1.1.9", "1.1.10")
+        for program, path in (("containerd", "/etc/containerd/config.toml"), ("crio", "/etc/crio/crio.conf"))
+    ),
+    Case(
+        "1.1.1",
+        "odd",
+        "a directory that is not known",
+        lambda: HOST.with_(running=(process("kubelet", "--config=/k.yaml"),)).with_files(
+            {"/k.yaml": File("staticPodPath: &a /d\n")}
+        ),
+        "error",
+        says=("perhaps another directory", "/k.yaml"),
+    ),
     Case(
         "1.1.1",
         "odd",

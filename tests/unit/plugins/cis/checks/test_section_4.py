@@ -1018,6 +1018,9 @@ def test_drop_ins_are_read_in_the_kubelets_order() -> None:
 
 
 def test_directory_of_static_pods() -> None:
-    assert kubelet.static_pod_path(HOST) == "/etc/kubernetes/manifests"
-    assert kubelet.static_pod_path(host({"staticPodPath": "/a"}, "--pod-manifest-path=/b")()) == "/b"
-    assert kubelet.static_pod_path(FakeReader()) == "/etc/kubernetes/manifests"
+    assert kubelet.static_pod_path(HOST) == ("/etc/kubernetes/manifests", "")
+    assert kubelet.static_pod_path(host({"staticPodPath": "/a"}, "--pod-manifest-path=/b")()) == ("/b", "")
+    assert kubelet.static_pod_path(live({"staticPodPath": "/c"})()) == ("/c", "")
+    assert kubelet.static_pod_path(FakeReader()) == ("/etc/kubernetes/manifests", "")
+    directory, problem = kubelet.static_pod_path(written("staticPodPath: &a /d")())
+    assert directory == "/etc/kubernetes/manifests" and f"{CONFIG} could not be read" in problem

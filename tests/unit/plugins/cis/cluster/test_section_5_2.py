@@ -246,6 +246,35 @@ CASES: list[Case] = [
         lambda: kyverno("Audit", hook("kyverno-resource-validating-webhook-cfg")),
         "fail",
     ),
+    Case(
+        "5.2.1",
+        "odd",
+        "a policy that spares a namespace",
+        lambda: cluster(
+            namespace("shop"),
+            *validating(
+                resourceRules=[{"resources": ["pods"]}],
+                namespaceSelector={
+                    "matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": "NotIn"}]
+                },
+            ),
+            nodes=(facts(),),
+        ),
+        "manual",
+        literal="pass",
+        says=("limited to some namespaces", "ValidatingAdmissionPolicy/pods"),
+    ),
+    Case(
+        "5.2.1",
+        "odd",
+        "a policy with empty selectors, as the API server sets them",
+        lambda: cluster(
+            namespace("shop"),
+            *validating(resourceRules=[{"resources": ["pods"]}], namespaceSelector={}, objectSelector={}),
+            nodes=(facts(),),
+        ),
+        "pass",
+    ),
     Case("5.2.1", "odd", "Kyverno is not asked", lambda: kyverno("Enforce"), "fail"),
     Case(
         "5.2.1",
