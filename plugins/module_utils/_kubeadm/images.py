@@ -26,7 +26,7 @@ def ensure(host: str, wanted: t.Mapping[str, str], seconds: float) -> None:
     """Pull the images that are missing or differ, and verify all.
 
     :param wanted: reference with a tag -> digest. :param seconds: longest pull of one image.
-    :raises KubeadmError: when one cannot be pulled, or is another image. That one is removed again.
+    :raises KubeadmError: when one cannot be pulled, or is another image. Such images are removed again.
     """
     if not wanted:
         return
@@ -40,16 +40,19 @@ def ensure(host: str, wanted: t.Mapping[str, str], seconds: float) -> None:
                 "Check that the registry or the mirror (cluster_registry) has it and that this host reaches it.",
             )
     present = _digests(host) if pulled else present
-    for image in pulled:
-        if not _is(present, image, wanted[image]):
-            found = ", ".join(_of(present, image)) or "none"
-            # Nothing may run it, and the next run has to pull it again.
-            command(["crictl", "rmi", image])
-            raise KubeadmError(
-                f"{host}: {image} has the digest {found}, expected {wanted[image]}: the registry or the mirror serves"
-                " another image under this tag.",
-                "Find out who changed it. Digests of images that a site builds itself go into cluster_image_digests.",
-            )
+    wrong = [image for image in pulled if not _is(present, image, wanted[image])]
+    for image in wrong:
+        # Nothing may run it, and the next run has to pull it again.
+        command(["crictl", "rmi", image])
+    if wrong:
+        told = "; ".join(
+            f"{image} has the digest {', '.join(_of(present, image)) or 'of nothing'}, expected {wanted[image]}"
+            for image in wrong
+        )
+        raise KubeadmError(
+            f"{host}: {told}. The registry or the mirror serves other images under these tags; they were removed.",
+            "Find out who changed them. Digests of images that a site builds itself go into cluster_image_digests.",
+        )
 
 
 def _digests(host: str) -> dict[str, tuple[str, ...]]:

@@ -69,9 +69,11 @@ def test_only_what_is_missing_or_differs_is_pulled(runtime: t.Callable[..., Runt
 
 
 def test_another_image_is_refused_and_removed(runtime: t.Callable[..., Runtime]) -> None:
-    fake = runtime({}, {PAUSE: BAD})
-    with pytest.raises(KubeadmError, match=f"cp1: {PAUSE} has the digest {BAD}, expected {GOOD}") as caught:
-        images.ensure("cp1", {PAUSE: GOOD}, 600)
+    fake = runtime({}, {PAUSE: BAD, ETCD: BAD})
+    with pytest.raises(
+        KubeadmError, match=f"cp1: {PAUSE} has the digest {BAD}, expected {GOOD}; {ETCD} has"
+    ) as caught:
+        images.ensure("cp1", {PAUSE: GOOD, ETCD: GOOD}, 600)
     assert "cluster_image_digests" in str(caught.value)
     assert fake.present == {}
 
