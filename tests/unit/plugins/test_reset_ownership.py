@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import json
 import os
 import subprocess
 import sys
@@ -36,6 +37,8 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.observ
 
 from tests.unit.support import boltdb
 from tests.unit.support.modules import RunModule
+
+from .conftest import ROOT
 
 DIGEST = "5" * 64
 UNIT = "# Managed by baremetal.kubernetes: x\n[Service]\nExecStart=/usr/local/bin/containerd\n"
@@ -515,3 +518,61 @@ def test_the_mount_of_a_server_that_is_down_is_detached(dead: Path) -> None:
     remover._perform(Item("mount", str(dead)))
     assert os.listdir(dead) == []
     assert time.monotonic() - began < 40
+
+
+# On a whole host
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> dict[str, t.Any]:
+    """What node_reset did on a private copy of this machine."""
+    if os.geteuid() or not os.path.exists("/dev/fuse"):
+        pytest.skip("needs root and FUSE")
+    unshare = ["unshare", "-m", "-p", "-n", "-f", "--propagation", "private"]
+    if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("namespaces cannot be made here")
+    keep = {str(ROOT), sys.prefix, sys.base_prefix, *(path for path in sys.path if os.path.isdir(path))}
+    program = [sys.executable, "-m", "tests.unit.support.reset_live"]
+    script = str(ROOT / "tests/unit/support/private_host.sh")
+    directory = tmp_path_factory.mktemp("host")
+    done = subprocess.run(
+        [*unshare, "sh", script, str(directory), *program],
+        env={
+            **os.environ,
+            "KEEP": " ".join(sorted(keep)),
+            "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return dict(json.loads(done.stdout))
+
+
+def test_live_what_others_use_is_named_first(live: dict[str, t.Any]) -> None:
+    refused = live["results"][0]
+    assert refused["failed"]
+    assert "writes to files below /var/lib/kubelet" in refused["msg"]
+    assert "/srv/disk/kubelet/site data is a mount point of your own" in refused["msg"]
+    assert "Nothing was changed" in refused["msg"]
+
+
+def test_live_links_mounts_and_servers_that_are_down(live: dict[str, t.Any]) -> None:
+    shown, done, again = live["results"][1:]
+    mounts = {f"mount /srv/disk/kubelet/pods/1/volumes/{name}" for name in ("a b", "deep/er", "nfs")}
+    assert mounts < set(shown["removed"])
+    assert done["rc"] == 0, done.get("msg")
+    # No systemd runs there, so that its unit is removed with an error.
+    other = {"file /run/baremetal-kubernetes-kubeadm.lock", "service containerd"}
+    assert set(done["removed"]) - other == set(shown["removed"]) - other
+    assert (again["changed"], again["left"]) == (False, [])
+    left = live["left"]
+    assert (left["disk"], left["kubelet"], left["mounts"]) == (["kubelet", "precious"], [], [])
+    assert (left["link"], left["etc"]) == ("/srv/disk/kubelet", False)
+    assert left["kept"] == ["/secure/pki/ca.key", "/var/lib/etcd/member/snap/db"]
+    assert left["seconds"] < 60
+    text = "\n".join(done["kept"])
+    assert "/etc/kubernetes/pki leads to /secure/pki" in text
+    assert "/var/lib/etcd holds nothing" in text
