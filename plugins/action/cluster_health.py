@@ -11,7 +11,7 @@ import typing as t
 
 from ansible.module_utils.basic import missing_required_lib
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import Client
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import ApiError, Client
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._action import ControllerAction
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.health import (
     CHECKS,
@@ -21,8 +21,10 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.heal
 )
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.observe import (
     observe,
+    settle_taints,
     spread_dns,
 )
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.taints import shown
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api import connect
 
 POLL_SECONDS = 2.0
@@ -41,6 +43,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "wait": {"type": "bool", "default": False},
     "timeout": {"type": "int", "default": 300},
     "spread_dns": {"type": "bool", "default": False},
+    "control_plane_taints": {"type": "dict", "default": {}},
 }
 
 
@@ -103,5 +106,17 @@ class ActionModule(ControllerAction):
         except OperatorError as exc:
             empty: dict[str, t.Any] = {"ready": False, "nodes": [], "unmet": [], "evicted": [], "waited": 0.0}
             return {**empty, "failed": True, "msg": str(exc)}
-        verdict, waited, evicted = verify(api, params, self._task.check_mode)
-        return report(verdict, waited, params["wait"], evicted)
+        wanted, check_mode = params["control_plane_taints"], self._task.check_mode
+        try:
+            settled = settle_taints(api, wanted, check_mode)
+        except ApiError:
+            # The report explains it better, when it is not over by then.
+            settled = None
+        verdict, waited, evicted = verify(api, params, check_mode)
+        result = report(verdict, waited, params["wait"], evicted)
+        if settled is None and not verdict.unmet:
+            settled = settle_taints(api, wanted, check_mode)
+        if settled:
+            before, after = ({name: shown(pair[at]) for name, pair in settled.items()} for at in (0, 1))
+            result |= {"changed": True, "diff": {"before": before, "after": after}}
+        return result

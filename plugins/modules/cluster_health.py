@@ -12,7 +12,7 @@ author:
   - baremetal.kubernetes contributors (@baremetal-kubernetes)
 description:
   - Reads from the API server of a cluster whether everything that is expected is there and works. It changes nothing,
-    but for O(spread_dns).
+    but for O(spread_dns) and O(control_plane_taints).
   - When something is not as expected, it fails with one message that lists every finding, with the next step for each.
   - Runs on the controller, with its kubeconfig and its Python packages; it contacts no host.
 extends_documentation_fragment:
@@ -22,7 +22,8 @@ attributes:
     support: partial
     details: Does the same as always, but for O(spread_dns), which it does not predict.
   diff_mode:
-    support: none
+    support: partial
+    details: For O(control_plane_taints).
   idempotent:
     support: full
 requirements:
@@ -66,6 +67,14 @@ options:
       - Nothing is evicted in check mode.
     type: bool
     default: false
+  control_plane_taints:
+    description:
+      - Control-plane nodes by name, each with C(taints), those of control planes, and C(runs_pods).
+      - A node that runs pods loses these taints, and the label that excludes it from external load balancers; an
+        annotation C(baremetal.kubernetes/runs-pods) notes it. A node with the annotation that does not run pods any
+        more gets them again. Taints of other nodes, whoever set or removed them, stay as they are.
+    type: dict
+    default: {}
 seealso:
   - module: baremetal.kubernetes.node_info
 """

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 from pathlib import Path
 
@@ -16,6 +17,11 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.heal
     evaluate,
 )
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.spread import crowded
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.taints import (
+    ANNOTATION,
+    EXCLUDED,
+    planned,
+)
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api import connect
 
 from tests.unit.support.modules import RunAction
@@ -455,3 +461,115 @@ def test_a_refused_eviction_is_no_failure(moving: tuple[Moving, str], run_action
     api.refuses = True
     result = run_action("cluster_health", {"kubeconfig": path, "spread_dns": True})
     assert (result["changed"], result["evicted"], result["ready"]) == (False, [], True)
+
+
+TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
+OTHER = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
+
+
+def plane(taints: list[t.Any], annotated: bool = False, excluded: bool = True) -> dict[str, t.Any]:
+    return {
+        "metadata": {
+            "name": "cp1",
+            "resourceVersion": "7",
+            "labels": {"role": "x", **({EXCLUDED: ""} if excluded else {})},
+            "annotations": {"a": "b", **({ANNOTATION: "true"} if annotated else {})},
+        },
+        "spec": {"podCIDR": "10.244.0.0/24", **({"taints": taints} if taints else {})},
+    }
+
+
+@pytest.mark.parametrize(
+    ("before", "runs_pods", "after"),
+    [
+        pytest.param(plane([TAINT, OTHER]), True, plane([OTHER], True, False), id="becomes a worker, too"),
+        pytest.param(plane([]), True, plane([], True, False), id="has joined without taints"),
+        pytest.param(plane([], True, False), True, None, id="runs pods already"),
+        pytest.param(plane([], True, True), True, None, id="an operator has excluded it again"),
+        pytest.param(plane([{**TAINT, "value": "x"}], True), True, plane([], True), id="tainted by hand"),
+        pytest.param(plane([OTHER], True, False), False, plane([OTHER, TAINT]), id="is no worker any more"),
+        pytest.param(plane([TAINT], True, False), False, plane([TAINT]), id="has the taint already"),
+        pytest.param(plane([TAINT]), False, None, id="a control plane"),
+        pytest.param(plane([]), False, None, id="an operator has removed the taint"),
+        pytest.param({"metadata": {"name": "cp1"}}, False, None, id="bare"),
+    ],
+)
+def test_taints_follow_the_groups(
+    before: dict[str, t.Any], runs_pods: bool, after: dict[str, t.Any] | None
+) -> None:
+    kept = json.loads(json.dumps(before))
+    made = planned(before, [TAINT], runs_pods)
+    assert before == kept
+    if after is None:
+        assert made is None
+        return
+    assert made is not None
+    made = {**made, "spec": {key: value for key, value in made["spec"].items() if value}}
+    assert made == {**after, "apiVersion": "v1", "kind": "Node"}
+    assert planned(made, [TAINT], runs_pods) is None
+
+
+class Tainted(Cluster):
+    """A cluster with the Node cp1, which is changed by others so many times."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.serve(snapshot(nodes=(node("cp1", role="control-plane"),)))
+        self.node, self.conflicts, self.status = plane([TAINT]), 0, 200
+
+    def handle(self, request: Request) -> Answer:
+        if not request.path.startswith("/api/v1/nodes/"):
+            return super().handle(request)
+        if request.path != "/api/v1/nodes/cp1":
+            return Answer(404, {"kind": "Status"})
+        if request.method == "PUT" and self.conflicts:
+            self.conflicts -= 1
+            return Answer(409, {"kind": "Status"})
+        if request.method == "PUT" and self.status == 200:
+            self.node = dict(request.object)
+        return Answer(200 if request.method == "GET" else self.status, self.node)
+
+
+@pytest.fixture
+def tainted(tmp_path: Path) -> t.Iterator[tuple[Tainted, str]]:
+    running = Tainted()
+    yield running, running.kubeconfig(tmp_path / "kubeconfig")
+    running.close()
+
+
+def test_taints_are_set_and_removed(tainted: tuple[Tainted, str], run_action: RunAction) -> None:
+    api, path = tainted
+    wanted = {
+        "cp1": {"taints": [TAINT], "runs_pods": True},
+        "cp2": {"taints": [TAINT], "runs_pods": True},
+    }
+    args = {"kubeconfig": path, "control_plane_taints": wanted}
+    predicted = run_action("cluster_health", args, check=True)
+    assert (predicted["changed"], api.node) == (True, plane([TAINT]))
+    api.conflicts = 2
+    result = run_action("cluster_health", args)
+    assert (result["changed"], result["diff"]) == (True, predicted["diff"])
+    assert result["diff"]["after"]["cp1"] == {
+        "taints": [],
+        "runs_pods": True,
+        "excluded_from_load_balancers": False,
+    }
+    assert not run_action("cluster_health", args)["changed"]
+    wanted["cp1"]["runs_pods"] = False
+    assert run_action("cluster_health", args)["changed"]
+    assert api.node["spec"]["taints"] == [TAINT]
+    assert not run_action("cluster_health", args)["changed"]
+
+
+@pytest.mark.parametrize(
+    ("conflicts", "status", "text"), [(99, 200, "changes all the time"), (0, 403, "HTTP 403")]
+)
+def test_taints_that_cannot_be_set(
+    tainted: tuple[Tainted, str], run_action: RunAction, conflicts: int, status: int, text: str
+) -> None:
+    api, path = tainted
+    api.conflicts, api.status = conflicts, status
+    wanted = {"cp1": {"taints": [TAINT], "runs_pods": True}}
+    result = run_action("cluster_health", {"kubeconfig": path, "control_plane_taints": wanted})
+    assert result["failed"]
+    assert text in result["msg"]
