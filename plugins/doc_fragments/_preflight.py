@@ -57,6 +57,10 @@ options:
         description: Interface for O(preflight.virtual_address). Empty means the one that has RV(node.address).
         type: str
         default: ""
+      resolv_conf:
+        description: File with the name servers of pods that the site gives to the kubelet; empty when it gives none.
+        type: str
+        default: ""
       timeout:
         description: Seconds for each of O(preflight.urls) and O(preflight.names).
         type: float

@@ -154,6 +154,14 @@ node:
       description: Mount propagation of C(/), V(shared) or V(private).
       type: str
       sample: shared
+    resolver:
+      description:
+        - Each C(resolv.conf) of the host, with its name servers and why pods cannot use them (empty when they can), and
+          in C(kubelet) the file that the kubelet has to be given, empty when its default is right.
+      type: dict
+      sample:
+        files: [{path: /etc/resolv.conf, nameservers: [192.0.2.53], problem: ""}]
+        kubelet: ""
     kubernetes:
       description: State of the host in its cluster.
       type: dict
@@ -319,6 +327,15 @@ node:
           description: Whether the host has O(preflight.virtual_address), and who answers for it on which interface.
           type: dict
           sample: {address: 192.0.2.10, interface: eth0, own: false, macs: ["02:00:00:00:00:0c"], error: null}
+        overrides:
+          description: Files of others that change the command or the environment of a node's daemon.
+          type: list
+          elements: dict
+          sample: [{daemon: kubelet, path: /etc/systemd/system/kubelet.service.d/x.conf, settings: [ExecStart]}]
+        resolv_conf:
+          description: O(preflight.resolv_conf), in the form of C(node.resolver.files); V(null) without it.
+          type: dict
+          sample: {path: /etc/kubernetes/resolv.conf, nameservers: [192.0.2.53], problem: ""}
         proxy_variables:
           description: Variables of the login's environment that name a proxy, as in V([https_proxy]).
           type: list
@@ -333,26 +350,14 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import preflight_option
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.facts import architecture, collect
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.proxy import OPTION
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "address_probe": {"type": "str"},
     "root": {"type": "path", "default": "/"},
-    "preflight": {
-        "type": "dict",
-        "options": {
-            "kernel_options": {"type": "list", "elements": "str", "default": []},
-            "ports": {"type": "list", "elements": "str", "default": []},
-            "paths": {"type": "list", "elements": "str", "default": []},
-            "urls": {"type": "list", "elements": "str", "default": []},
-            "ca_pem": {"type": "str", "default": ""},
-            "names": {"type": "list", "elements": "str", "default": []},
-            "virtual_address": {"type": "str", "default": ""},
-            "interface": {"type": "str", "default": ""},
-            "timeout": {"type": "float", "default": 3},
-        },
-    },
+    "preflight": preflight_option.OPTION,
     "proxy": OPTION,
 }
 

@@ -35,6 +35,8 @@ class Site:
     :param init: init system of its hosts.
     :param control_planes: number of control planes.
     :param variables: what its inventory sets.
+    :param workers: hosts of the group worker.
+    :param resolv_conf: file that its kubelets have to be given.
     :param encrypts: whether its API servers encrypt already.
     """
 
@@ -42,6 +44,8 @@ class Site:
     control_planes: int
     variables: dict[str, Any] = field(default_factory=dict)
     encrypts: bool = False
+    workers: tuple[str, ...] = ("w1",)
+    resolv_conf: str = ""
 
 
 MIRROR = {
@@ -56,6 +60,7 @@ SITES = {
         "systemd", 3, {"cluster_endpoint": "192.0.2.10:6443", "api_endpoint_provider": "keepalived"}
     ),
     "air gap": Site("systemd", 1, MIRROR),
+    "runs pods": Site("systemd", 1, workers=("w1", "cp1"), resolv_conf="/run/systemd/resolve/resolv.conf"),
     "not hardened": Site(
         "systemd",
         1,
@@ -160,12 +165,14 @@ DOCUMENTS: dict[str, tuple[str, str]] = {
     ),
     "directories": ("__container_runtime_directories | to_nice_yaml", "yaml"),
     "kubelet": (
-        "__kubelet_config | combine(kubelet_config | baremetal.kubernetes.typed('dict'), recursive=true)"
+        "__kubelet_config"
+        " | combine(__kubelet_resolver, kubelet_config | baremetal.kubernetes.typed('dict'), recursive=true)"
         " | to_nice_yaml",
         "yaml",
     ),
     "init": ("__control_plane_init_documents | to_nice_yaml", "yaml"),
     "join": ("__control_plane_join_documents | to_nice_yaml", "yaml"),
+    "taints": ("__node_control_plane_taints | to_nice_yaml", "yaml"),
     "worker": ("__worker_join_documents | to_nice_yaml", "yaml"),
     "approver": ("__kubelet_csr_approver_list_file.content", "yaml"),
     "files": ("__control_plane_files | map(attribute='path') | to_nice_yaml", "yaml"),
@@ -194,6 +201,7 @@ def _node(site: Site, number: int, name: str = "") -> dict[str, Any]:
             "package_manager": "portage",
             "python": "/usr/bin/python3.13",
             "security": {"serving_nodes": {}},
+            "resolver": {"files": [], "kubelet": site.resolv_conf},
             "service_manager": site.init,
             "swap_bytes": 0,
         }
@@ -207,7 +215,8 @@ def _inventory(site: Site) -> dict[str, Any]:
         for number in range(1, site.control_planes + 1)
     }
     worker = {**local, "node_info": _node(site, 9, "w1")}
-    return {"control_plane": {"hosts": planes}, "worker": {"hosts": {"w1": worker}}}
+    hosts = {name: worker if name == "w1" else None for name in site.workers}
+    return {"control_plane": {"hosts": planes}, "worker": {"hosts": hosts}}
 
 
 def _extra(site: Site) -> dict[str, Any]:
@@ -599,6 +608,7 @@ EXPECTED: tuple[tuple[str, str, str, Any], ...] = (
     ("plain systemd", "approver", "interval", 30),
     ("air gap with settings of its own", "approver", "nodes/cp1/names", ["cp1.example.org"]),
     ("plain openrc", "kubelet/kubelet.initd.j2", "respawn_max", "0"),
+    ("runs pods", "kubelet", "resolvConf", "/run/systemd/resolve/resolv.conf"),
     ("air gap with settings of its own", "kubelet/kubelet.initd.j2", "rc_ulimit", "-n 20000"),
     ("plain systemd", "proxy", "https", ""),
     ("plain systemd", "proxy", "no_proxy", []),
@@ -676,6 +686,24 @@ def test_a_mirror_alone_has_no_way_to_upstream(rendered: Callable[[str], Path]) 
     assert hosts["capabilities"] == ["pull", "resolve"]
     assert "host" not in hosts
     assert "docker.io:" not in str(hosts) and "registry-1" not in str(hosts)
+
+
+@pytest.mark.parametrize(
+    ("both", "taints"),
+    [(True, []), (False, [{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}])],
+)
+def test_a_control_plane_that_is_a_worker_too_has_no_taints(
+    both: bool, taints: list[Any], rendered: Callable[[str], Path]
+) -> None:
+    site = "runs pods" if both else "plain systemd"
+    for name in ("init", "join"):
+        document = yaml.safe_load((rendered(site) / f"{name}.document").read_text(encoding="utf-8"))[0]
+        assert document["nodeRegistration"]["taints"] == taints
+    found = yaml.safe_load((rendered(site) / "taints.document").read_text(encoding="utf-8"))
+    assert {name: item["runs_pods"] for name, item in found.items()} == {"cp1": both}
+    assert found["cp1"]["taints"] == [
+        {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
+    ]
 
 
 def test_directories_that_pods_write_to_belong_to_root(rendered: Callable[[str], Path]) -> None:

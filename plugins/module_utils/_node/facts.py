@@ -27,7 +27,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._daemon.manag
     reloaded_at,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._daemon.plan import Observed
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import interfaces
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import interfaces, resolver
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import (
     KubernetesState,
     observe,
@@ -381,6 +381,7 @@ def collect(root: str = "/", probe: str | None = None) -> dict[str, t.Any]:
             "swap_bytes": memory.get("SwapTotal", 0),
             "cgroup": cgroup(root),
             "root_propagation": root_propagation(root),
+            "resolver": resolver.observe(root),
             "kubernetes": kubernetes_facts(state),
             "versions": {name: job.result() for name, job in pending.items()},
             "daemons": running,

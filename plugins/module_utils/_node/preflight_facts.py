@@ -18,9 +18,11 @@ import time
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._daemon import overrides
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import yaml
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import arp, kernel_config
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import arp, kernel_config, resolver
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.facts import service_manager
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.interfaces import interface_of
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import (
     CONTROL_PLANE_MANIFESTS,
@@ -55,7 +57,8 @@ class Request:
 
     :param ports: (protocol, number). :param urls: C({arch}) in them is replaced by the host's architecture.
     :param ca_pem: CAs of the URLs, in addition to the system's. :param proxy: for the URLs, C(None) for the
-        environment's. :param names: to be resolved. :param timeout: seconds for each URL and name.
+        environment's. :param names: to be resolved. :param resolv_conf: the file that the site gives to the kubelet.
+    :param timeout: seconds for each URL and name.
     :param virtual_address: IPv4 address that others in the network of C(interface) are asked for; empty for none.
     """
 
@@ -68,6 +71,7 @@ class Request:
     names: tuple[str, ...] = ()
     virtual_address: str = ""
     interface: str = ""
+    resolv_conf: str = ""
     timeout: float = 3.0
 
 
@@ -99,6 +103,7 @@ def read_request(asked: t.Mapping[str, t.Any], proxy: t.Mapping[str, t.Any] | No
         names=tuple(asked["names"]),
         virtual_address=asked["virtual_address"],
         interface=asked["interface"],
+        resolv_conf=asked["resolv_conf"],
         timeout=asked["timeout"],
     )
 
@@ -268,6 +273,8 @@ def gather(
         "apiserver_version": apiserver_version(root),
         "etcd_directory": list(names_in(root, os.path.dirname(ETCD_DATA))),
         "foreign_files": [path for path in _REPLACED if is_foreign(under(root, path))],
+        "overrides": overrides.observe(root, service_manager(root)),
+        "resolv_conf": resolver.read(root, request.resolv_conf) if request.resolv_conf else None,
         "urls": running[0].results(),
         "names": running[1].results(),
         "virtual_address": virtual_address(request, node),

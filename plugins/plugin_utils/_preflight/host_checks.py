@@ -29,6 +29,9 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight.mo
     mib,
     parse_version,
 )
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight.service_checks import (
+    SERVICE_CHECKS,
+)
 
 Findings = t.Iterator[Finding]
 
@@ -487,6 +490,7 @@ HOST_CHECKS: tuple[t.Callable[[Host, Site], Findings], ...] = (
     identity,
     etcd_directory,
     versions,
+    *SERVICE_CHECKS,
 )
 
 

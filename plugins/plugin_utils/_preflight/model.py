@@ -39,6 +39,8 @@ CHECKS: dict[str, str] = {
     "ports": "The node's ports are free, or used by the node itself.",
     "commands": "The commands that a node needs exist, or will be installed.",
     "foreign_files": "Configuration that the roles replace is their own.",
+    "service_overrides": "Nothing on the host changes how the daemons of a node are started.",
+    "name_servers": "Pods can use the host's name servers.",
     "sources": "The mirror or upstream can be reached.",
     "node_name": "The node's name is valid.",
     "node_address": "The node has an address, and it is its own.",

@@ -131,6 +131,20 @@ def one(role: str = "worker", node: dict[str, t.Any] | None = None, **settings: 
     return Host("w1" if role == "worker" else "cp1", role, facts() if node is None else node, **settings)
 
 
+DROP_IN = {"daemon": "kubelet", "path": "/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf"}
+USABLE = {"path": "/etc/resolv.conf", "nameservers": ["192.0.2.53"], "problem": ""}
+UNUSABLE = {"path": "/etc/resolv.conf", "nameservers": ["127.0.0.1"], "problem": "nameserver 127.0.0.1, ..."}
+
+
+def overridden(*settings: str, **changes: t.Any) -> Host:
+    return one(node=facts(preflight__overrides=[{**DROP_IN, "settings": list(settings)}], **changes))
+
+
+def resolving(*files: t.Any, chosen: t.Any = None, state: str = "fresh") -> Host:
+    found = {"files": list(files), "kubelet": ""}
+    return one(node=facts(resolver=found, preflight__resolv_conf=chosen, kubernetes__state=state))
+
+
 def named(*addresses: str, state: str = "fresh") -> Host:
     """A host that resolves the endpoint to these addresses."""
     error = "" if addresses else "Name or service not known"
@@ -446,6 +460,25 @@ CLUSTER_CASES: list[t.Any] = [
     ("kubernetes_version", [one()], with_site(kubernetes_version="1.34.9"), [("", ERROR)]),
     ("kubernetes_version", [one()], with_site(kubernetes_version="newest"), [("", ERROR)]),
     ("control_planes", [one()], SITE, []),
+    ("service_overrides", [one()], SITE, []),
+    ("service_overrides", [overridden("Environment X", "ExecStart")], SITE, [("w1", ERROR)]),
+    ("service_overrides", [overridden("Environment KUBELET_KUBEADM_ARGS")], SITE, [("w1", ERROR)]),
+    ("service_overrides", [overridden("Environment HTTP_PROXY")], SITE, [("w1", WARNING)]),
+    ("service_overrides", [overridden("EnvironmentFile=")], SITE, [("w1", ERROR)]),
+    (
+        "service_overrides",
+        [overridden("ExecStart", kubernetes__state="member")],
+        SITE,
+        [("w1", ERROR)],
+    ),
+    ("name_servers", [one()], SITE, []),
+    ("name_servers", [resolving(USABLE)], SITE, []),
+    ("name_servers", [resolving(UNUSABLE)], SITE, [("w1", ERROR)]),
+    ("name_servers", [resolving(UNUSABLE, state="member")], SITE, [("w1", WARNING)]),
+    ("name_servers", [resolving()], SITE, [("w1", ERROR)]),
+    ("name_servers", [resolving({**USABLE, "path": "/run/x"}, UNUSABLE)], SITE, []),
+    ("name_servers", [resolving(UNUSABLE, chosen={**USABLE, "path": "/etc/x"})], SITE, []),
+    ("name_servers", [resolving(USABLE, chosen=UNUSABLE)], SITE, [("w1", ERROR)]),
     ("control_planes", [one()], with_site(control_planes=()), [("", ERROR)]),
     ("control_planes", [one()], with_site(control_planes=("a", "b"), endpoint="k:6443"), [("", WARNING)]),
     ("control_planes", [one()], with_site(control_planes=("a", "b", "c"), endpoint="k:6443"), []),
@@ -886,3 +919,13 @@ def test_a_host_cannot_have_an_address_of_the_api_server(address: str) -> None:
 def test_a_host_cannot_have_a_name_of_the_api_server() -> None:
     for name in ("kubernetes", "kubernetes.default.svc", "localhost", "x.svc.cluster.local"):
         assert _who({"cp1": facts(1), "w1": facts(2, node_name=name)})["w1"][0] == "node_name", name
+
+
+def test_the_way_out_of_a_drop_in() -> None:
+    [finding] = verdict.evaluate([overridden("ExecStart")], SITE)
+    assert (
+        "/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf sets ExecStart of kubelet" in finding.found
+    )
+    assert "ln -s /dev/null /etc/systemd/system/kubelet.service.d/10-kubeadm.conf" in finding.fix
+    [finding] = verdict.evaluate([resolving(UNUSABLE)], SITE)
+    assert "kubelet_config.resolvConf" in finding.fix
