@@ -20,8 +20,8 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.heal
     evaluate,
 )
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.observe import (
+    apply_taints,
     observe,
-    settle_taints,
     spread_dns,
 )
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.taints import shown
@@ -108,15 +108,15 @@ class ActionModule(ControllerAction):
             return {**empty, "failed": True, "msg": str(exc)}
         wanted, check_mode = params["control_plane_taints"], self._task.check_mode
         try:
-            settled = settle_taints(api, wanted, check_mode)
+            tainted = apply_taints(api, wanted, check_mode)
         except ApiError:
             # The report explains it better, when it is not over by then.
-            settled = None
+            tainted = None
         verdict, waited, evicted = verify(api, params, check_mode)
         result = report(verdict, waited, params["wait"], evicted)
-        if settled is None and not verdict.unmet:
-            settled = settle_taints(api, wanted, check_mode)
-        if settled:
-            before, after = ({name: shown(pair[at]) for name, pair in settled.items()} for at in (0, 1))
+        if tainted is None and not verdict.unmet:
+            tainted = apply_taints(api, wanted, check_mode)
+        if tainted:
+            before, after = ({name: shown(pair[at]) for name, pair in tainted.items()} for at in (0, 1))
             result |= {"changed": True, "diff": {"before": before, "after": after}}
         return result

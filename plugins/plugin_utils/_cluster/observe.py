@@ -65,8 +65,8 @@ def spread_dns(api: Client, nodes: tuple[Json, ...]) -> str:
     return ""
 
 
-def _settle(api: Client, name: str, settings: Json, check_mode: bool) -> tuple[Json, Json] | None:
-    """One node of C(settle_taints): before and after, C(None) when it stays as it is."""
+def _apply(api: Client, name: str, settings: Json, check_mode: bool) -> tuple[Json, Json] | None:
+    """One node of C(apply_taints): before and after, C(None) when it stays as it is."""
     path = f"/api/v1/nodes/{urllib.parse.quote(name, safe='')}"
     # Others write to a Node as well, above all its kubelet: a change of an older state is refused (409).
     for _attempt in range(_CONFLICTS):
@@ -92,14 +92,12 @@ def _settle(api: Client, name: str, settings: Json, check_mode: bool) -> tuple[J
     )
 
 
-def settle_taints(
-    api: Client, wanted: t.Mapping[str, Json], check_mode: bool
-) -> dict[str, tuple[Json, Json]]:
+def apply_taints(api: Client, wanted: t.Mapping[str, Json], check_mode: bool) -> dict[str, tuple[Json, Json]]:
     """Set or remove the taints of control planes. A node that is not registered is left out.
 
     :param wanted: node -> its C(taints) and whether it C(runs_pods).
     :return: node -> before and after, for those that change.
     :raises ApiError: without an answer. :raises OperatorError: when a node cannot be read or changed.
     """
-    found = {name: _settle(api, name, settings, check_mode) for name, settings in wanted.items()}
+    found = {name: _apply(api, name, settings, check_mode) for name, settings in wanted.items()}
     return {name: change for name, change in found.items() if change is not None}

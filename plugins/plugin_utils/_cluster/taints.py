@@ -9,7 +9,7 @@
 
 kubeadm sets taints when a node registers, and never again. A control plane that becomes a worker, too, loses the taints
 of control planes, and the label that keeps load balancers away; an annotation notes that. Only with the annotation are
-they set again when the host is no worker any more: taints that an operator removed or added by hand stay as they are.
+they set again when the host is no worker any more: taints that an operator removed or added stay as they are.
 """
 
 from __future__ import annotations

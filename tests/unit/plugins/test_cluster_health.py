@@ -486,7 +486,7 @@ def plane(taints: list[t.Any], annotated: bool = False, excluded: bool = True) -
         pytest.param(plane([]), True, plane([], True, False), id="has joined without taints"),
         pytest.param(plane([], True, False), True, None, id="runs pods already"),
         pytest.param(plane([], True, True), True, None, id="an operator has excluded it again"),
-        pytest.param(plane([{**TAINT, "value": "x"}], True), True, plane([], True), id="tainted by hand"),
+        pytest.param(plane([{**TAINT, "value": "x"}], True), True, plane([], True), id="tainted manually"),
         pytest.param(plane([OTHER], True, False), False, plane([OTHER, TAINT]), id="is no worker any more"),
         pytest.param(plane([TAINT], True, False), False, plane([TAINT]), id="has the taint already"),
         pytest.param(plane([TAINT]), False, None, id="a control plane"),
