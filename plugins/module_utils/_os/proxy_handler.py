@@ -23,7 +23,7 @@ class _Handler(urllib.request.ProxyHandler):
         super().__init__({scheme: server for scheme, server in proxy.servers.items() if server})
         self._proxy = proxy
 
-    def proxy_open(self, req: urllib.request.Request, proxy: str, type: str) -> None:  # type: ignore[override]
+    def proxy_open(self, req: urllib.request.Request, proxy: str, type: str) -> None:
         """Send a request through its proxy, where it has one; the handlers after this one open it."""
         server = self._proxy.server(req.full_url)
         if not server:

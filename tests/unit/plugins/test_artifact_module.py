@@ -614,7 +614,7 @@ def test_a_failed_call_leaves_no_trace_in_the_record(
 
 
 def test_a_secret_is_shown_nowhere(tmp_path: Path, run_module: RunModule) -> None:
-    args = options(tmp_path, small(tmp_path / "key", None, secret="hunter2"))
+    args = options(tmp_path, {**small(tmp_path / "key", ""), "content": None, "secret": "hunter2"})
     result = run_module("artifact", args)
     assert result["changed"]
     assert (tmp_path / "key").read_text() == "hunter2"

@@ -180,5 +180,9 @@ def test_modules_run_programs_of_the_system(monkeypatch: pytest.MonkeyPatch) -> 
         def exit_json(self, **_result: object) -> None:
             seen.append(os.environ["PATH"])
 
-    run_module(Module(), lambda _module: seen.append(os.environ["PATH"]) or {})  # type: ignore[arg-type, func-returns-value]
+    def work(_module: object) -> dict[str, object]:
+        seen.append(os.environ["PATH"])
+        return {}
+
+    run_module(Module(), work)
     assert seen == [programs.search_path()] * 2
