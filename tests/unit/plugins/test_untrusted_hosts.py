@@ -14,6 +14,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.unit.support import ssh
 
@@ -118,3 +119,24 @@ def test_injected_facts_are_refused(tmp_path: Path, inject: bool) -> None:
     done = ssh.play(tmp_path, tasks, "-i", str(inventory), ANSIBLE_INJECT_FACT_VARS=str(inject))
     assert (done.returncode != 0) is inject, done.stdout + done.stderr
     assert ("inject_facts_as_vars = false in the section" in done.stdout + done.stderr) is inject
+
+
+@pytest.mark.parametrize(
+    ("claimed", "refused"),
+    [("host", False), ("w1.example.org", False), ("cp1", True), ("first", True), ("w2", True)],
+)
+def test_a_reset_deletes_no_node_of_another_host(tmp_path: Path, claimed: str, refused: bool) -> None:
+    """The Node object is deleted by the name that the host reports."""
+    inventory = tmp_path / "hosts"
+    inventory.write_text("[control_plane]\ncp1 cluster_node_name=first\n[worker]\nhost\nw2\n")
+    main = yaml.safe_load((ssh.ROOT / "roles/reset/tasks/main.yml").read_text())
+    (check,) = [task for task in main if task["name"] == "Refuse the name of another host"]
+    tasks = [
+        {"ansible.builtin.include_vars": str(ssh.ROOT / "roles/cluster/vars/main/main.yml")},
+        {"ansible.builtin.include_vars": str(ssh.ROOT / "roles/reset/vars/main.yml")},
+        {"ansible.builtin.set_fact": {"__reset_node": {"name": claimed}}},
+        check,
+    ]
+    done = ssh.play(tmp_path, tasks, "-i", str(inventory), "--limit", "host")
+    assert (done.returncode != 0) is refused, done.stdout + done.stderr
+    assert (f"host reports that its node is {claimed}: expected" in done.stdout + done.stderr) is refused
