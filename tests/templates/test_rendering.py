@@ -766,3 +766,43 @@ def test_the_interpreter_of_the_approver_is_a_plain_path(case: str, tmp_path: Pa
         cwd=tmp_path,
         env={"ANSIBLE_CONFIG": str(repo.REPO / "ansible.cfg")},
     )
+
+
+def test_the_allow_list_without_a_removed_host(tmp_path: Path) -> None:
+    """As the role reset updates it: the play has the removed host alone, and the delegate has observed itself."""
+    variables: dict[str, Any] = {}
+    for role in ("cluster", "node", "kubelet_csr_approver"):
+        for path in sorted((repo.REPO / "roles" / role).glob("*/**/*.yml")):
+            if path.parts[-2] in {"defaults", "vars"} or path.parts[-3] == "vars":
+                variables |= repo.load(path)
+    pins = {
+        name: {"host": name, "addresses": [f"192.0.2.{number}"], "names": []}
+        for number, name in enumerate(("cp1", "w1", "w2"), 11)
+    }
+    plane = _node(SITES["plain systemd"], 1)
+    plane["node"] |= {
+        "kubernetes": {"state": "member", "role": "control_plane", "cluster_id": "x"},
+        "security": {"serving_nodes": pins},
+    }
+    worker = _node(SITES["plain systemd"], 9, "w1")
+    expected = {name: entry for name, entry in pins.items() if name != "w1"}
+    play = {
+        "name": "Evaluate",
+        "hosts": "w1",
+        "gather_facts": False,
+        "vars": {
+            **variables,
+            "node_info": worker,
+            "kubelet_csr_approver_removed_hosts": ["w1"],
+            "__node_observed": {"results": [{"item": "cp1", "unreachable": False, **plane}]},
+        },
+        "tasks": [{"ansible.builtin.assert": {"that": f"__kubelet_csr_approver_nodes == {expected!r}"}}],
+    }
+    inventory = {"control_plane": {"hosts": {"cp1": None}}, "worker": {"hosts": {"w1": None, "w2": None}}}
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([play], sort_keys=False), encoding="utf-8")
+    (tmp_path / "inventory.yml").write_text(yaml.safe_dump(inventory), encoding="utf-8")
+    repo.run(
+        ["ansible-playbook", "-i", "inventory.yml", "-c", "local", "play.yml"],
+        cwd=tmp_path,
+        env={"ANSIBLE_CONFIG": str(repo.REPO / "ansible.cfg"), "ANSIBLE_INJECT_FACT_VARS": "false"},
+    )
