@@ -228,7 +228,7 @@ def test_large_requests_are_read_one_by_one_and_dropped(tmp_path: Path) -> None:
     server.objects["/api/v1/nodes/w1"] = W1
     client = Client(
         Connection(server.url, None, {"Authorization": "Bearer sesame"}, {}), max_bytes=8 * 1024**2
-    )  # type: ignore[arg-type]
+    )
     requests = cluster.Requests(client, ALLOWED)
     # The server is part of this process, and copies what it sends.
     found = requests.pending()
