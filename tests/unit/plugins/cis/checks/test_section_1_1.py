@@ -74,6 +74,12 @@ def having(changes: Mapping[str, File | None]) -> Callable[[], FakeReader]:
     return lambda: HOST.with_files(changes)
 
 
+def unreadable(program: str, path: str) -> Callable[[], FakeReader]:
+    """A container runtime whose configuration cannot be read."""
+    files = {path: File(unreadable=errno.EIO), CNI_FILE: File()}
+    return lambda: FakeReader(running=(process(program),), files=files)
+
+
 def running(*names: str, files: Mapping[str, File | None] | None = None) -> Callable[[], FakeReader]:
     """The host with only these programs."""
     left = tuple(item for item in HOST.running if item.name in names)
@@ -578,9 +584,7 @@ CASES: list[Case] = [
             check_id,
             "odd",
             f"a configuration of {program} that cannot be read",
-            lambda program=program, path=path: FakeReader(
-                running=(process(program),), files={path: File(unreadable=errno.EIO), CNI_FILE: File()}
-            ),
+            unreadable(program, path),
             "error",
             says=(path, "could not be read"),
         )
