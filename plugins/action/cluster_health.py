@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import typing as t
 
@@ -16,6 +17,7 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._action impor
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.health import (
     CHECKS,
     Expectation,
+    Json,
     Verdict,
     evaluate,
 )
@@ -107,11 +109,10 @@ class ActionModule(ControllerAction):
             empty: dict[str, t.Any] = {"ready": False, "nodes": [], "unmet": [], "evicted": [], "waited": 0.0}
             return {**empty, "failed": True, "msg": str(exc)}
         wanted, check_mode = params["control_plane_taints"], self._task.check_mode
-        try:
+        tainted: dict[str, tuple[Json, Json]] | None = None
+        # The report explains an API that does not answer better, if that is not over by then.
+        with contextlib.suppress(ApiError):
             tainted = apply_taints(api, wanted, check_mode)
-        except ApiError:
-            # The report explains it better, when it is not over by then.
-            tainted = None
         verdict, waited, evicted = verify(api, params, check_mode)
         result = report(verdict, waited, params["wait"], evicted)
         if tainted is None and not verdict.unmet:
