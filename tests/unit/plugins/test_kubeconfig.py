@@ -51,8 +51,8 @@ CONFIG: dict[str, t.Any] = {
     "current-context": "admin@kubernetes",
 }
 TEXT = yaml.safe_dump(CONFIG)
-#: What is in the way between a field and the top: the fields of clientcmd's v1 API that do more than a certificate.
-MORE = {
+#: Fields of kubeconfigs that do more than a certificate does, by where they stand.
+MORE: dict[str, dict[str, t.Any]] = {
     "user": {
         "exec": {"command": "/bin/sh", "apiVersion": "client.authentication.k8s.io/v1"},
         "auth-provider": {"name": "gcp", "config": {"cmd-path": "/bin/sh"}},

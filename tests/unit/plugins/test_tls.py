@@ -25,6 +25,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.cli
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import probe
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import tls
+from cryptography.x509 import BasicConstraints
 
 from tests.unit.support import certificates
 from tests.unit.support.certificates import Issued
@@ -61,7 +62,7 @@ def newest_python(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def bare() -> tuple[Issued, Issued]:
     """An authority and a server's certificate without key identifiers and key usage, as of many a site's own."""
-    constraints = certificates.x509.BasicConstraints(ca=True, path_length=None)
+    constraints = BasicConstraints(ca=True, path_length=None)
     ca = certificates.issue("site", extensions=[constraints], bare=True)
     leaf = certificates.issue(
         "system:node:w1",

@@ -90,7 +90,7 @@ def test_answers_are_no_templates(tmp_path: Path) -> None:
 def test_answers_change_no_inventory(tmp_path: Path, key: str) -> None:
     added = {"host_name": "added", "groups": ["control_plane"], "host_vars": {"ansible_connection": "local"}}
     more = hostile(tmp_path, {"changed": True, key: added if key == "add_host" else "control_plane"})
-    tasks = [
+    tasks: list[dict[str, t.Any]] = [
         {"hostile": {}},
         {"ansible.builtin.debug": {"msg": "groups are {{ groups.keys() | sort | join('+') }}."}},
     ]
@@ -105,7 +105,10 @@ def test_answers_set_variables_unless_facts_are_not_injected(tmp_path: Path, inj
     more = hostile(tmp_path, {"changed": False, "ansible_facts": {"helm_release_binary": "/theirs"}})
     (tmp_path / "group_vars").mkdir()
     (tmp_path / "group_vars/all.yml").write_text("helm_release_binary: /ours\n")
-    tasks = [{"hostile": {}}, {"ansible.builtin.debug": {"msg": "runs {{ helm_release_binary }}"}}]
+    tasks: list[dict[str, t.Any]] = [
+        {"hostile": {}},
+        {"ansible.builtin.debug": {"msg": "runs {{ helm_release_binary }}"}},
+    ]
     done = ssh.play(tmp_path, tasks, ANSIBLE_INJECT_FACT_VARS=str(inject), **more)
     assert done.returncode == 0, done.stdout + done.stderr
     assert ("runs /theirs" if inject else "runs /ours") in done.stdout
@@ -115,7 +118,7 @@ def test_answers_set_variables_unless_facts_are_not_injected(tmp_path: Path, inj
 def test_injected_facts_are_refused(tmp_path: Path, inject: bool) -> None:
     inventory = tmp_path / "hosts"
     inventory.write_text("[control_plane]\nhost\n")
-    tasks = [{"baremetal.kubernetes.check_inventory": {}}]
+    tasks: list[dict[str, t.Any]] = [{"baremetal.kubernetes.check_inventory": {}}]
     done = ssh.play(tmp_path, tasks, "-i", str(inventory), ANSIBLE_INJECT_FACT_VARS=str(inject))
     assert (done.returncode != 0) is inject, done.stdout + done.stderr
     assert ("inject_facts_as_vars = false in the section" in done.stdout + done.stderr) is inject
@@ -131,7 +134,7 @@ def test_a_reset_deletes_no_node_of_another_host(tmp_path: Path, claimed: str, r
     inventory.write_text("[control_plane]\ncp1 cluster_node_name=first\n[worker]\nhost\nw2\n")
     main = yaml.safe_load((ssh.ROOT / "roles/reset/tasks/main.yml").read_text())
     (check,) = [task for task in main if task["name"] == "Refuse the name of another host"]
-    tasks = [
+    tasks: list[dict[str, t.Any]] = [
         {"ansible.builtin.include_vars": str(ssh.ROOT / "roles/cluster/vars/main/main.yml")},
         {"ansible.builtin.include_vars": str(ssh.ROOT / "roles/reset/vars/main.yml")},
         {"ansible.builtin.set_fact": {"__reset_node": {"name": claimed}}},
