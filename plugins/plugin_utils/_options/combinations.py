@@ -37,11 +37,10 @@ def api_endpoint(own: t.Mapping[str, t.Any]) -> str:
             f"api_endpoint_provider is {provider} and cluster_endpoint is empty, expected the address and port at which"
             " every node reaches the API, such as 192.0.2.10:6443"
         )
-    return (
-        _keepalived(*found, endpoint, own.get("api_endpoint_address") or "")
-        if provider == "keepalived"
-        else ""
-    )
+    if provider != "keepalived":
+        return ""
+    host, port = found
+    return _keepalived(host, port, endpoint, own.get("api_endpoint_address") or "")
 
 
 def _keepalived(host: str, port: int | None, endpoint: str, address: str) -> str:
