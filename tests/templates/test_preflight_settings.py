@@ -65,4 +65,6 @@ def test_only_what_the_inventory_sets_is_passed(tmp_path: Path) -> None:
         "host_swap_off": {"w1": False},
         "host_packages_managed": {"w2": False},
         "kubelet_config": {"w1": {"failSwapOn": False}},
+        "ansible_host": {},
+        "control_plane_cert_sans": {},
     }

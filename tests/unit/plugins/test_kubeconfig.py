@@ -119,7 +119,6 @@ def test_fields_that_do_more_are_refused_by_name(kind: str, key: str) -> None:
         {"contexts": [{"name": "admin@kubernetes", "context": {"cluster": "kubernetes", "user": "other"}}]},
         {"users": [{"name": "a\x1b[2J", "user": CONFIG["users"][0]["user"]}]},
     ],
-    ids=str,
 )
 def test_exactly_one_cluster_user_and_context(change: dict[str, t.Any]) -> None:
     refused({**CONFIG, **change})

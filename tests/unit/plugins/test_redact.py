@@ -42,6 +42,8 @@ AES = base64.b64encode(bytes(range(200, 216))).decode()
         SECRETBOX,
         AES,
     ],
+    # Keys differ in every process.
+    ids=lambda secret: f"{len(secret)} characters",
 )
 @pytest.mark.parametrize(
     "around", ["{}", "client-key-data: {}\n", '{{"token": "{}"}}', "error: {} is wrong", "--x={}"]
