@@ -162,10 +162,12 @@ class Place:
         directory: str = "/",
         binds: Mapping[Path, str] | None = None,
         log: Path | None = None,
+        limit: float | None = None,
     ) -> int:
         """Run a command in it; its output goes to the terminal, or to a file.
 
-        :return: the exit code.
+        :param limit: seconds after which it is killed.
+        :return: the exit code, 124 when it was killed, as of timeout(1).
         """
         for name in ("etc", "home", "mnt", "venv"):
             (self.directory / name).mkdir(parents=True, exist_ok=True)
@@ -174,14 +176,18 @@ class Place:
                 write_atomic(self.directory / name.lstrip("/"), Path(name).read_bytes())
         with contextlib.ExitStack() as stack:
             sink = stack.enter_context(log.open("ab")) if log else None
-            return subprocess.run(
-                self.command(argv, directory, binds or {}),
-                env=variables(os.environ),
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=subprocess.STDOUT if sink else None,
-                check=False,
-            ).returncode
+            try:
+                return subprocess.run(
+                    self.command(argv, directory, binds or {}),
+                    env=variables(os.environ),
+                    stdin=subprocess.DEVNULL,
+                    stdout=sink,
+                    stderr=subprocess.STDOUT if sink else None,
+                    timeout=limit,
+                    check=False,
+                ).returncode
+            except subprocess.TimeoutExpired:
+                return 124
 
 
 def variables(environ: Mapping[str, str]) -> dict[str, str]:

@@ -90,6 +90,19 @@ def test_reports_are_merged_and_counted(tmp_path: Path) -> None:
     assert lanes.count(merged, 1) == (2, 1, 0)
 
 
+def test_a_command_without_an_end_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Place(ENVIRONMENTS["oldest"], tmp_path, tmp_path)
+    monkeypatch.setattr(Place, "command", lambda self, argv, directory, binds: list(argv))
+    assert place.run(["sleep", "60"], log=tmp_path / "log", limit=0.2) == 124
+    assert place.run(["true"], log=tmp_path / "log", limit=60) == 0
+
+
+def test_a_result_that_ansible_lost_is_told_from_other_failures() -> None:
+    lost = "Exception in thread Thread-3 (results_thread_main):\nKeyError: ('cp1', '02fc-17')\n"
+    assert matrix.lost_result(lost)
+    assert not matrix.lost_result("fatal: [cp1]: FAILED! => KeyError: 'node'")
+
+
 def test_deprecations_are_found() -> None:
     lines = [
         "TASK [x]",
