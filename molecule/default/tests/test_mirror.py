@@ -70,15 +70,19 @@ def test_list_has_the_images_of_kubeadm(
     assert code == 0, answer
     # The cluster runs without kube-proxy.
     wanted = {line for line in answer.split() if "/kube-proxy:" not in line}
-    listed = {image["reference"] for image in listing["images"] if image["origin"].startswith("kubernetes ")}
-    assert wanted == listed
+    images = [image for image in listing["images"] if image["origin"].startswith("kubernetes ")]
+    assert wanted == {image["path"] for image in images}
+    # Copied by the digests that the inventory requires.
+    locked = variables["cluster_image_digests"]
+    assert {image["reference"] for image in images} == {f"{image}@{locked[image]}" for image in wanted}
 
 
 def test_list_has_the_images_of_all_running_pods(listing: dict[str, Any], cluster: Cluster) -> None:
     images = cluster.pods("kube-system", expression="spec.[containers, initContainers][][].image").values()
     running = {image for pod in images for image in pod}
     assert running
-    assert running <= {image["reference"] for image in listing["images"]}
+    listed = {name for image in listing["images"] for name in (image["path"], image["reference"])}
+    assert running <= listed
 
 
 def test_directory_has_every_file_with_its_checksum(listing: dict[str, Any], directory: Path) -> None:
