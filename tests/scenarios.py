@@ -129,7 +129,7 @@ TABLE = (
     Scenario(
         "gates",
         "linters, types, specifications and documentation find nothing; the collection can be built and published",
-        seconds=75,
+        seconds=170,
         paths=("*",),
         steps=_pytest("tests/gates"),
         memory=1500,
@@ -138,7 +138,7 @@ TABLE = (
     Scenario(
         "unit",
         "all planning code, parsers, modules and plugins; every template with every kind of value",
-        seconds=105,
+        seconds=200,
         paths=("*.py", "*.j2", "*.yml"),
         steps=_pytest("--numprocesses=2", "--dist=loadfile", "tests/unit", "tests/templates"),
         memory=800,
@@ -148,7 +148,7 @@ TABLE = (
         "default",
         "a cluster on fresh hosts: a second run changes nothing, also with the oldest and newest ansible-core; "
         "pods, Services, policies, hardening, file modes, killed daemons, lost power, one more node, the mirror",
-        seconds=300,
+        seconds=420,
         paths=("*",),
         steps=(
             _molecule("default", "destroy"),
@@ -185,7 +185,7 @@ TABLE = (
         "resilience",
         "a cluster is created although disks fill up, the mirror fails and lies, the controller is killed at "
         "every task and a host is lost",
-        seconds=380,
+        seconds=700,
         paths=(*_LAB, *_NODE_ROLES, *_NODE_CODE, "roles/*", "playbooks/*", "molecule/resilience/*"),
         steps=(
             _molecule("resilience", "destroy"),
@@ -233,7 +233,7 @@ TABLE = (
         "reconfigure",
         "new values reach every component and nothing else, check mode predicts them, and a value that a "
         "component refuses changes nothing",
-        seconds=550,
+        seconds=700,
         paths=(
             *_LAB,
             *_NODE_ROLES,
@@ -254,7 +254,7 @@ TABLE = (
         "reset",
         "a host and a whole cluster are removed and nothing else is, also with dead daemons and a killed "
         "controller; the hosts become a new cluster",
-        seconds=195,
+        seconds=260,
         paths=(
             *_LAB,
             *_NODE_ROLES,
@@ -275,7 +275,7 @@ TABLE = (
         "field",
         "what public bug reports of other tools describe: each condition is refused by name before anything changes, "
         "or the cluster works with it",
-        seconds=300,
+        seconds=380,
         paths=(*_LAB, *_NODE_ROLES, *_NODE_CODE, "roles/*", "plugins/*", "playbooks/*", "molecule/field/*"),
         steps=(_verify("field"),),
         start=Start.CLUSTER,
@@ -286,7 +286,7 @@ TABLE = (
         "cis",
         "the CIS audit passes on a cluster by site and after an upgrade, finds and remediates 40 faults, and "
         "agrees with kube-bench, also on a cluster by kubeadm alone",
-        seconds=500,
+        seconds=800,
         paths=(
             *_LAB,
             "roles/cis/*",
@@ -309,7 +309,7 @@ TABLE = (
     Scenario(
         "matrix",
         "unit tests, templates and `ansible-test sanity` on the oldest and the newest ansible-core",
-        seconds=240,
+        seconds=330,
         paths=(
             "plugins/*",
             "roles/*",
