@@ -141,7 +141,8 @@ def test_requests_take_the_proxy_of_the_site_and_no_other(server: str) -> None:
     assert Seen.requests[1:] == [("CONNECT", "mirror.example:5443", "")]
     # A redirect to what is reached directly: without the credentials.
     assert ask("http://mirror.example/away", site) == (True, "HTTP 200")
-    assert Seen.requests[-1] == ("GET", "/direct", "")
+    # Python before 3.13 follows a redirect of HEAD with GET.
+    assert Seen.requests[-1] in (("GET", "/direct", ""), ("HEAD", "/direct", ""))
 
 
 @pytest.mark.usefixtures("foreign")
