@@ -10,31 +10,45 @@ import contextlib
 import time
 import typing as t
 
-from ansible.module_utils.basic import missing_required_lib
+from ansible.utils.display import Display
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import ApiError, Client
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._action import ControllerAction
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.configure import (
+    Changes,
+    configure,
+    read,
+)
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.drift import (
+    unknown_nodes,
+    unknown_text,
+)
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.health import (
     CHECKS,
     Expectation,
     Json,
+    Unmet,
     Verdict,
     evaluate,
+    name_of,
 )
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.observe import (
-    apply_taints,
+    NODES,
     observe,
     spread_dns,
 )
-from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.taints import shown
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api import connect
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.action import (
+    API_OPTIONS,
+    library_failure,
+)
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._waiting import Waiting
 
 POLL_SECONDS = 2.0
 EVICTION_SECONDS = 0.5
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
-    "kubeconfig": {"type": "path"},
-    "context": {"type": "str"},
+    **API_OPTIONS,
     "nodes": {"type": "list", "elements": "str", "default": []},
     "checks": {
         "type": "list",
@@ -46,21 +60,31 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "timeout": {"type": "int", "default": 300},
     "spread_dns": {"type": "bool", "default": False},
     "control_plane_taints": {"type": "dict", "default": {}},
+    "node_metadata": {"type": "dict", "default": {}},
+    "known_nodes": {"type": "list", "elements": "str", "default": []},
 }
 
 
 def verify(
-    api: Client, params: t.Mapping[str, t.Any], check_mode: bool = False
-) -> tuple[Verdict, float, str]:
+    api: Client,
+    params: t.Mapping[str, t.Any],
+    check_mode: bool,
+    say: t.Callable[[str], object],
+    nodes: t.Sequence[Json] | None = None,
+) -> tuple[Verdict, float, str, t.Sequence[Json]]:
     """Evaluate the cluster, again while that is wanted.
 
-    :return: the verdict, how long it took, and the Pod that was evicted.
+    :param say: tells the operator what is waited for.
+    :param nodes: where they were just read, so that the first round need not do it again.
+    :return: the verdict, how long it took, the Pod that was evicted, and the nodes at the end.
     """
     evicted = ""
     expectation = Expectation(nodes=tuple(params["nodes"]), checks=tuple(params["checks"]))
     began = time.monotonic()
+    waiting = Waiting(params["timeout"], say)
     while True:
-        seen = observe(api)
+        seen = observe(api, nodes)
+        nodes = None
         verdict = evaluate(seen, expectation)
         # As soon as it is possible, not when all is well: nodes that are waited for take longer than the new Pod.
         if params["spread_dns"] and not evicted and not check_mode and not seen.error:
@@ -71,25 +95,29 @@ def verify(
                 continue
         waited = time.monotonic() - began
         if not verdict.unmet or not params["wait"] or waited >= params["timeout"]:
-            return verdict, round(waited, 1), evicted
+            return verdict, round(waited, 1), evicted, seen.nodes
+        waiting.still([f"{item.object}: {item.found}" for item in verdict.unmet])
         time.sleep(min(POLL_SECONDS, max(0.0, params["timeout"] - waited)))
 
 
-def report(verdict: Verdict, waited: float, wait: bool, evicted: str = "") -> dict[str, t.Any]:
+def report(
+    verdict: Verdict, conflicts: t.Sequence[Unmet], waited: float, wait: bool, evicted: str = ""
+) -> dict[str, t.Any]:
     """What the action returns."""
+    unmet = [*verdict.unmet, *conflicts]
     result: dict[str, t.Any] = {
         "changed": bool(evicted),
         "evicted": [evicted] if evicted else [],
-        "ready": not verdict.unmet,
+        "ready": not unmet,
         "nodes": list(verdict.nodes),
-        "unmet": [item.as_dict() for item in verdict.unmet],
+        "unmet": [item.as_dict() for item in unmet],
         "waited": waited,
     }
-    if verdict.unmet:
-        after = f" after {waited:.0f} s" if wait else ""
-        lines = "\n".join(f"- {item.line()}" for item in verdict.unmet)
+    if unmet:
+        after = f" after {waited:.0f} s" if wait and verdict.unmet else ""
+        lines = "\n".join(f"- {item.line()}" for item in unmet)
         result["failed"] = True
-        result["msg"] = f"The cluster is not as expected{after}, {len(verdict.unmet)} finding(s):\n{lines}"
+        result["msg"] = f"The cluster is not as expected{after}, {len(unmet)} finding(s):\n{lines}"
     return result
 
 
@@ -100,24 +128,36 @@ class ActionModule(ControllerAction):
 
     def perform(self, params: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         """See C(ControllerAction)."""
-        if connect.KUBERNETES_ERROR is not None:
-            failure = {"failed": True, "msg": missing_required_lib("kubernetes")}
-            return {**failure, "exception": connect.KUBERNETES_ERROR}
+        if failure := library_failure():
+            return failure
         try:
             api = connect.connect(params["kubeconfig"], params["context"])
         except OperatorError as exc:
             empty: dict[str, t.Any] = {"ready": False, "nodes": [], "unmet": [], "evicted": [], "waited": 0.0}
+            empty["unknown_nodes"] = []
             return {**empty, "failed": True, "msg": str(exc)}
-        wanted, check_mode = params["control_plane_taints"], self._task.check_mode
-        tainted: dict[str, tuple[Json, Json]] | None = None
-        # The report explains an API that does not answer better, if that is not over by then.
-        with contextlib.suppress(ApiError):
-            tainted = apply_taints(api, wanted, check_mode)
-        verdict, waited, evicted = verify(api, params, check_mode)
-        result = report(verdict, waited, params["wait"], evicted)
-        if tainted is None and not verdict.unmet:
-            tainted = apply_taints(api, wanted, check_mode)
-        if tainted:
-            before, after = ({name: shown(pair[at]) for name, pair in tainted.items()} for at in (0, 1))
-            result |= {"changed": True, "diff": {"before": before, "after": after}}
+        wanted = read(params["node_metadata"], params["control_plane_taints"])
+        check_mode, nodes = self._task.check_mode, None
+        changes = Changes()
+        if wanted.names():
+            # The report explains an API that does not answer better, if that is not over by then.
+            with contextlib.suppress(ApiError):
+                found = tuple(api.items(NODES))
+                changes = configure(api, found, wanted, check_mode)
+                nodes = found
+        unchanged = None if changes.nodes else nodes
+        verdict, waited, evicted, last = verify(api, params, check_mode, Display().display, unchanged)
+        # What had not registered by then, or did not answer.
+        late = [node for node in last if nodes is None or name_of(node) not in map(name_of, nodes)]
+        if late and not verdict.unmet:
+            more = configure(api, late, wanted, check_mode)
+            changes.nodes |= more.nodes
+            changes.conflicts += more.conflicts
+        result = report(verdict, changes.conflicts, waited, params["wait"], evicted)
+        unknown = unknown_nodes(verdict.nodes, params["known_nodes"])
+        result |= {"unknown_nodes": unknown}
+        if unknown:
+            result["warnings"] = [unknown_text(unknown)]
+        if changes.nodes:
+            result |= {"changed": True, "diff": changes.diff(wanted)}
         return result

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Options that the modules C(kubeadm) and C(kubeadm_reconfigure) share."""
+"""Options that the modules of kubeadm share."""
 
 from __future__ import annotations
 

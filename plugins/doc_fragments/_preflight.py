@@ -54,7 +54,11 @@ options:
         type: str
         default: ""
       interface:
-        description: Interface for O(preflight.virtual_address). Empty means the one that has RV(node.address).
+        description: Interface for O(preflight.virtual_address). Empty means the one that has O(preflight.node_address).
+        type: str
+        default: ""
+      node_address:
+        description: Address that the node has in the cluster. Empty means RV(node.address).
         type: str
         default: ""
       resolv_conf:

@@ -12,29 +12,22 @@ author:
   - baremetal.kubernetes contributors (@baremetal-kubernetes)
 description:
   - Reads from the API server of a cluster whether everything that is expected is there and works. It changes nothing,
-    but for O(spread_dns) and O(control_plane_taints).
+    but for O(spread_dns), O(control_plane_taints) and O(node_metadata).
   - When something is not as expected, it fails with one message that lists every finding, with the next step for each.
   - Runs on the controller, with its kubeconfig and its Python packages; it contacts no host.
 extends_documentation_fragment:
   - baremetal.kubernetes._attributes
+  - baremetal.kubernetes._kube_api
 attributes:
   check_mode:
     support: partial
     details: Does the same as always, but for O(spread_dns), which it does not predict.
   diff_mode:
     support: partial
-    details: For O(control_plane_taints).
+    details: For O(control_plane_taints) and O(node_metadata).
   idempotent:
     support: full
-requirements:
-  - kubernetes >= 31.0
 options:
-  kubeconfig:
-    description: File with address and credentials of the cluster; by default the one that C(kubectl) would use.
-    type: path
-  context:
-    description: Context of the file; by default its current one.
-    type: str
   nodes:
     description:
       - Names of nodes that must be registered and ready. When empty, every registered node must be ready.
@@ -48,6 +41,8 @@ options:
       - V(nodes) are the nodes of O(nodes).
       - V(control_plane) are the static Pods of each control-plane node.
       - V(system_pods) are the Deployments and DaemonSets of C(kube-system).
+      - With O(nodes), Pods of other nodes that are not ready are not expected, so that a run which leaves out a dead
+        host does not wait for it.
     type: list
     elements: str
     choices: [readyz, nodes, control_plane, etcd, system_pods]
@@ -75,6 +70,22 @@ options:
         more gets them again. Taints of other nodes, whoever set or removed them, stay as they are.
     type: dict
     default: {}
+  node_metadata:
+    description:
+      - Nodes by name, each with the C(labels), C(annotations) and C(taints) that the inventory declares for it. A node
+        that is not listed stays as it is.
+      - Labels and annotations are set by server-side apply under the field manager C(baremetal.kubernetes), and removed
+        when they are no longer declared. Those of others stay; one that is declared with another value is a finding
+        that names its manager.
+      - An annotation C(baremetal.kubernetes/taints) lists the taints that were set. Only those are changed and removed.
+    type: dict
+    default: {}
+  known_nodes:
+    description:
+      - Names of the nodes of all hosts of the inventory. Others are a warning. When empty, none are.
+    type: list
+    elements: str
+    default: []
 seealso:
   - module: baremetal.kubernetes.node_info
 """
@@ -152,6 +163,12 @@ unmet:
       description: What to do about it.
       type: str
       sample: Look at the kubelet's log on that host
+unknown_nodes:
+  description: Registered nodes that O(known_nodes) does not list.
+  returned: always
+  type: list
+  elements: str
+  sample: []
 evicted:
   description: The Pod that was evicted by O(spread_dns).
   returned: always

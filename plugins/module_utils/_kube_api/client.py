@@ -32,6 +32,9 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files imp
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._redact import shown_url
 
 JSON = "application/json"
+#: Bodies of C(Client.patch).
+MERGE_PATCH = "application/merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
 #: A list whose items are their metadata only: nothing else leaves the API server.
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 #: An answer that is larger is refused. A page of 500 Pods is about 10 MiB.
@@ -78,6 +81,7 @@ class StatusError(ApiError):
 
     def __init__(self, method: str, url: str, status: int, told: str, host: str = "") -> None:
         self.status = status
+        self.told = told
         next_step = {
             401: "The API server does not accept these credentials: they may have expired.",
             403: "Give this user the permission that is named.",
@@ -193,27 +197,34 @@ class Client:
         method: str = "GET",
         body: t.Mapping[str, t.Any] | None = None,
         accept: str = JSON,
+        media: str = JSON,
     ) -> tuple[int, str]:
         """Status and text of the answer, whatever the status is. A busy server (429) is asked again.
 
         :param path: with its query. :param body: an object to send. :param accept: media type to ask for.
+        :param media: media type of the body.
         :raises UnreachableError: without an answer. :raises InvalidAnswerError: when it is too large.
         """
         for attempt in range(_BUSY_ATTEMPTS):
-            status, text, retry_after = self._once(path, method, body, accept)
+            status, text, retry_after = self._once(path, method, body, accept, media)
             if status != 429 or attempt == _BUSY_ATTEMPTS - 1 or (method != "GET" and not retry_after):
                 break
             time.sleep(_pause(attempt, retry_after))
         return status, text
 
     def _once(
-        self, path: str, method: str, body: t.Mapping[str, t.Any] | None, accept: str
+        self,
+        path: str,
+        method: str,
+        body: t.Mapping[str, t.Any] | None,
+        accept: str = JSON,
+        media: str = JSON,
     ) -> tuple[int, str, str]:
         headers = {**self._headers, "Accept": accept}
         data = None
         if body is not None:
             data = json.dumps(body).encode()
-            headers["Content-Type"] = JSON
+            headers["Content-Type"] = media
         deadline = time.monotonic() + self._seconds
         try:
             # The scheme is that of the kubeconfig.
@@ -277,9 +288,14 @@ class Client:
     # --- verbs ------------------------------------------------------------------------------------------------------
 
     def _object(
-        self, path: str, method: str = "GET", body: t.Mapping[str, t.Any] | None = None, accept: str = JSON
+        self,
+        path: str,
+        method: str = "GET",
+        body: t.Mapping[str, t.Any] | None = None,
+        accept: str = JSON,
+        media: str = JSON,
     ) -> dict[str, t.Any]:
-        status, text = self.request(path, method, body, accept)
+        status, text = self.request(path, method, body, accept, media)
         if status not in (200, 201):
             raise self._refused(method, path, status, text)
         parsed = _parsed(text)
@@ -313,6 +329,27 @@ class Client:
         :raises ApiError: when that fails, C(StatusError) for what the server refuses.
         """
         return self._object(path, "PUT", body)
+
+    def patch(self, path: str, body: t.Mapping[str, t.Any], media: str = MERGE_PATCH) -> dict[str, t.Any]:
+        """Change some fields of an object, and return it as it is stored.
+
+        :param media: which kind of patch: C(MERGE_PATCH), or C(APPLY_PATCH) for server-side apply.
+        :raises ApiError: when that fails, C(StatusError) for what the server refuses.
+        """
+        return self._object(path, "PATCH", body, media=media)
+
+    def evict(self, path: str, body: t.Mapping[str, t.Any]) -> tuple[int, dict[str, t.Any]]:
+        """Ask once for the eviction of a Pod: status and the Status object of the answer.
+
+        429 says that a PodDisruptionBudget does not allow it now, or that the server is busy. Who asks waits for
+        other Pods, too, so this is not where it waits.
+
+        :param path: of the Pod. :param body: the Eviction.
+        :raises UnreachableError: without an answer.
+        """
+        status, text, _retry_after = self._once(f"{path}/eviction", "POST", body)
+        parsed = _parsed(text)
+        return status, parsed if isinstance(parsed, dict) else {}
 
     def delete(self, path: str) -> bool:
         """Delete an object; whether it was there.

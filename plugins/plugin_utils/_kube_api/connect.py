@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import traceback
 import typing as t
+from dataclasses import replace
 from pathlib import Path
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import (
@@ -30,13 +31,21 @@ else:
     KUBERNETES_ERROR = None
 
 REQUEST_SECONDS = 15.0
+#: Where kubeadm has an API server listen, unless it is told otherwise.
+_PORT = 6443
 
 
-def connect(kubeconfig: str | None, context: str | None = None, seconds: float = REQUEST_SECONDS) -> Client:
+def connect(
+    kubeconfig: str | None,
+    context: str | None = None,
+    seconds: float = REQUEST_SECONDS,
+    server: str | None = None,
+) -> Client:
     """The client for the API server that a kubeconfig names.
 
     :param kubeconfig: its path; by default the one that C(kubectl) would use.
     :param context: of the file, by default its current one. :param seconds: how long one answer may take.
+    :param server: URL of an API server of that cluster to ask instead of the one in the file.
     :raises CredentialsError: when it cannot be used.
     """
     configuration = kubernetes_client.Configuration()
@@ -44,13 +53,25 @@ def connect(kubeconfig: str | None, context: str | None = None, seconds: float =
         kubernetes_config.load_kube_config(
             config_file=kubeconfig, context=context, client_configuration=configuration, persist_config=False
         )
-        return Client(_connection(configuration, _proxy(kubeconfig, context)), seconds)
+        connection = _connection(configuration, _proxy(kubeconfig, context))
+        return Client(replace(connection, server=server or connection.server), seconds)
     except Exception as exc:  # of what is no kubeconfig, the package and its YAML reader raise anything
         raise CredentialsError(
             f"{kubeconfig or 'the default kubeconfig'} cannot be used: {str(exc).rstrip('.')}. Expected a kubeconfig"
             " with address and credentials of the cluster.",
             "Fetch it from a control plane (/etc/kubernetes/admin.conf).",
         ) from exc
+
+
+def connect_at(
+    kubeconfig: str | None, context: str | None, address: str, seconds: float = REQUEST_SECONDS
+) -> Client:
+    """The client for the API server of one control plane, with the credentials of a kubeconfig.
+
+    :param address: of that control plane. The rest is as of C(connect).
+    """
+    host = f"[{address}]" if ":" in address else address
+    return connect(kubeconfig, context, seconds, f"https://{host}:{_PORT}")
 
 
 def _proxy(kubeconfig: str | None, context: str | None) -> str:

@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import yaml
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats.kubeconfig import KubeconfigError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.marks import FIRST_LINE
 
 #: kubeadm's admin.conf has about 6 KiB; one with a chain of intermediate authorities has some more.
 MAX_BYTES = 256 * 1024
@@ -107,8 +108,7 @@ def render(config: Portable, proxy: str = "") -> bytes:
 
     cluster, user, context = (json.dumps(name) for name in (config.cluster, config.user, config.context))
     return (
-        "# Managed by baremetal.kubernetes: changes made here are lost.\n"
-        "apiVersion: v1\n"
+        f"{FIRST_LINE}apiVersion: v1\n"
         "kind: Config\n"
         "clusters:\n"
         f"- name: {cluster}\n"

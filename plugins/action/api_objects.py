@@ -1,0 +1,84 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The controller's side of api_objects; the module of the same name documents it."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import Client
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.action import (
+    API_OPTIONS,
+    ApiAction,
+    say,
+)
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.objects import (
+    FIELD_MANAGER,
+    Change,
+    Objects,
+    references,
+    shown,
+)
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    **API_OPTIONS,
+    "objects": {"type": "list", "elements": "dict", "required": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "field_manager": {"type": "str", "default": FIELD_MANAGER},
+    "force_conflicts": {"type": "bool", "default": False},
+    "timeout": {"type": "int", "default": 120},
+}
+
+
+def applied(found: Objects, declared: t.Sequence[dict[str, t.Any]], check_mode: bool) -> list[Change]:
+    """Apply objects in their order: first as a dry run of all, then what that would change."""
+    # A namespace, or the definition of a kind, may be one of the objects; in check mode, one of an earlier task.
+    may_lack = check_mode or any(
+        one.get("kind") in ("Namespace", "CustomResourceDefinition") for one in declared
+    )
+    changes = [
+        found.predict(ref, one, may_lack) for ref, one in zip(references(declared), declared, strict=True)
+    ]
+    if check_mode:
+        return changes
+    done = []
+    for change, one in zip(changes, declared, strict=True):
+        if change.changed:
+            done.append(Change(change.ref, change.before, found.apply(change.ref, one)))
+            if change.ref.kind == "CustomResourceDefinition":
+                found.forget()
+        else:
+            done.append(change)
+    return done
+
+
+def deleted(found: Objects, declared: t.Sequence[dict[str, t.Any]], check_mode: bool) -> list[Change]:
+    """Delete objects, the last one first."""
+    changes = [Change(ref, found.find(ref), None) for ref in reversed(references(declared))]
+    for change in changes:
+        if change.changed and not check_mode:
+            found.delete(change.ref)
+    return changes
+
+
+class ActionModule(ApiAction):
+    """Applies or deletes objects by the API server, on the controller."""
+
+    ARGUMENT_SPEC = ARGUMENT_SPEC
+
+    def work(self, api: Client, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        """See C(ApiAction)."""
+        found = Objects(api, params["field_manager"], params["force_conflicts"], params["timeout"], say)
+        do = applied if params["state"] == "present" else deleted
+        changes = [one for one in do(found, params["objects"], self._task.check_mode) if one.changed]
+        sides = [(str(change.ref), *shown(change)) for change in changes]
+        return {
+            "changed": bool(changes),
+            "objects": [str(change.ref) for change in changes],
+            "diff": {
+                "before": {name: before for name, before, _after in sides if before is not None},
+                "after": {name: after for name, _before, after in sides if after is not None},
+            },
+        }

@@ -1,0 +1,88 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: api_objects
+short_description: Apply and delete Kubernetes objects, also while the API server moves
+version_added: 0.1.0
+author:
+  - baremetal.kubernetes contributors (@baremetal-kubernetes)
+description:
+  - Applies objects of any kind by server-side apply, or deletes them.
+  - All objects are tried as a dry run first, so that one which the API server refuses changes nothing. Those that are
+    as declared already are not written.
+  - An API server that does not answer, or answers that it cannot serve now, is asked again until O(timeout). So a
+    virtual IP address may move to another control plane, and etcd may elect a leader, while this runs.
+  - Fields that an earlier call of the same field manager has declared and this one does not are removed. Fields of
+    other managers stay.
+  - Runs on the controller, with its kubeconfig and its Python packages; it contacts no host.
+extends_documentation_fragment:
+  - baremetal.kubernetes._attributes
+  - baremetal.kubernetes._kube_api
+attributes:
+  check_mode:
+    support: full
+    details: >-
+      The API server predicts the result. An object whose namespace or kind does not exist yet is predicted as declared.
+  diff_mode:
+    support: full
+    details: Values of Secrets are not shown.
+  idempotent:
+    support: full
+options:
+  objects:
+    description:
+      - The objects, each with C(apiVersion), C(kind) and C(metadata.name), and C(metadata.namespace) where its kind has
+        one.
+      - They are applied in this order, and deleted in the reverse.
+    type: list
+    elements: dict
+    required: true
+  state:
+    description: Whether the objects exist as declared, or do not exist. A deletion does not wait for finalizers.
+    type: str
+    choices: [present, absent]
+    default: present
+  field_manager:
+    description: The field manager of what is applied.
+    type: str
+    default: baremetal.kubernetes
+  force_conflicts:
+    description: Whether to take over fields that another manager has set otherwise. Without it, that is an error.
+    type: bool
+    default: false
+  timeout:
+    description: Seconds for which the API server may be without an answer.
+    type: int
+    default: 120
+seealso:
+  - module: kubernetes.core.k8s
+"""
+
+EXAMPLES = r"""
+- name: Deny ingress in a namespace
+  baremetal.kubernetes.api_objects:
+    kubeconfig: ~/.kube/example
+    objects:
+      - apiVersion: networking.k8s.io/v1
+        kind: NetworkPolicy
+        metadata:
+          name: default-deny-ingress
+          namespace: team-a
+        spec:
+          podSelector: {}
+          policyTypes: [Ingress]
+  run_once: true
+"""
+
+RETURN = r"""
+objects:
+  description: Kind and name of the objects that were changed, or would be.
+  returned: success
+  type: list
+  elements: str
+  sample: [NetworkPolicy team-a/default-deny-ingress]
+"""

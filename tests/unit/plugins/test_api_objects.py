@@ -1,0 +1,280 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""api_objects against an API server that applies, refuses, and goes away for a while."""
+
+from __future__ import annotations
+
+import copy
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api import objects
+
+from tests.unit.support.modules import RunAction
+from tests.unit.support.servers import Answer, ApiServer, Request, refused
+
+Object = dict[str, t.Any]
+
+NAMESPACES = "/api/v1/namespaces"
+POLICIES = "/apis/networking.k8s.io/v1/namespaces/team/networkpolicies"
+ROLE = "/apis/rbac.authorization.k8s.io/v1/clusterroles/own%3Areader"
+
+
+def policy(name: str = "deny", namespace: str = "team", **spec: t.Any) -> Object:
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"podSelector": {}, **spec},
+    }
+
+
+NAMESPACE: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "team"}}
+CLUSTER_ROLE: Object = {
+    "apiVersion": "rbac.authorization.k8s.io/v1",
+    "kind": "ClusterRole",
+    "metadata": {"name": "own:reader"},
+    "rules": [],
+}
+
+
+class Cluster(ApiServer):
+    """An API server that applies whole objects, and knows who manages them."""
+
+    def __init__(self) -> None:
+        super().__init__(token="sesame")
+        self.version = 0
+        self.kinds("/api/v1", Namespace=False, Secret=True)
+        self.kinds("/apis/networking.k8s.io/v1", NetworkPolicy=True)
+        self.kinds("/apis/rbac.authorization.k8s.io/v1", ClusterRole=False)
+
+    def kinds(self, base: str, **kinds: bool) -> None:
+        resources = [
+            {
+                "kind": kind,
+                "name": f"{kind.lower().removesuffix('y')}{'ies' if kind.endswith('y') else 's'}",
+                "namespaced": namespaced,
+            }
+            for kind, namespaced in kinds.items()
+        ]
+        self.objects[base] = {
+            "resources": [*resources, *({**one, "name": f"{one['name']}/status"} for one in resources)]
+        }
+
+    def handle(self, request: Request) -> Answer:
+        if request.method != "PATCH":
+            return super().handle(request)
+        assert request.headers["Content-Type"] == "application/apply-patch+yaml"
+        declared, live = request.object, self.objects.get(request.path)
+        namespace = declared["metadata"].get("namespace")
+        if namespace and f"{NAMESPACES}/{namespace}" not in self.objects:
+            return refused(404, f'namespaces "{namespace}" not found')
+        if declared.get("spec", {}).get("wrong"):
+            return refused(422, "spec.wrong: Forbidden")
+        manager = request.query["fieldManager"]
+        owners = [one["manager"] for one in (live or {}).get("metadata", {}).get("managedFields", [])]
+        others = [owner for owner in owners if owner != manager]
+        same = live is not None and live.get("spec") == declared.get("spec")
+        if others and not same and request.query["force"] != "true":
+            return refused(409, f'Apply failed with 1 conflict: conflict with "{others[0]}": .spec')
+        if same and manager in owners:
+            return Answer(200, live)
+        self.version += 1
+        after = copy.deepcopy(declared)
+        # A real one fills in defaults, and counts.
+        after["metadata"] |= {
+            "resourceVersion": str(self.version),
+            "uid": "1",
+            "managedFields": [
+                {"manager": one, "operation": "Apply", "time": str(self.version)}
+                for one in dict.fromkeys([*owners, manager])
+            ],
+        }
+        if "dryRun" not in request.query:
+            self.objects[request.path] = after
+        return Answer(200 if live else 201, after)
+
+    @property
+    def written(self) -> list[str]:
+        """What was changed, in its order."""
+        return [
+            f"{one.method} {one.path.rpartition('/')[2]}"
+            for one in self.requests
+            if one.method != "GET" and "dryRun" not in one.query
+        ]
+
+
+class Run(t.Protocol):
+    def __call__(self, *declared: t.Any, check: bool = False, **options: t.Any) -> Object: ...
+
+
+@pytest.fixture
+def api() -> t.Iterator[Cluster]:
+    running = Cluster()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def run(api: Cluster, tmp_path: Path, run_action: RunAction, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setattr(objects, "RETRY_SECONDS", 0.01)
+    path = api.kubeconfig(tmp_path / "kubeconfig")
+
+    def run(*declared: t.Any, check: bool = False, **options: t.Any) -> Object:
+        args = {"kubeconfig": path, "objects": list(declared), **options}
+        return run_action("api_objects", args, check=check)
+
+    return run
+
+
+def test_applied_once(api: Cluster, run: Run) -> None:
+    declared = (NAMESPACE, policy(), CLUSTER_ROLE)
+    names = ["Namespace team", "NetworkPolicy team/deny", "ClusterRole own:reader"]
+    predicted = run(*declared, check=True)
+    assert (predicted["changed"], predicted["objects"]) == (True, names)
+    assert not api.written
+    result = run(*declared)
+    assert (result["changed"], result["objects"]) == (True, names)
+    assert api.written == ["PATCH team", "PATCH deny", "PATCH own%3Areader"]
+    assert result["diff"]["before"] == {}
+    assert result["diff"]["after"]["NetworkPolicy team/deny"] == {
+        **policy(),
+        "metadata": {
+            "name": "deny",
+            "namespace": "team",
+            "fieldManagers": ["baremetal.kubernetes (Apply)"],
+        },
+    }
+    for check in (True, False):
+        again = run(*declared, check=check)
+        assert (again["changed"], again["objects"], again["diff"]) == (False, [], {"before": {}, "after": {}})
+    assert len(api.written) == 3
+
+
+def test_only_what_changed_is_written(api: Cluster, run: Run) -> None:
+    run(NAMESPACE, policy("a"), policy("b"))
+    api.requests.clear()
+    changed = policy("b", policyTypes=["Ingress"])
+    assert run(NAMESPACE, policy("a"), changed, check=True)["objects"] == ["NetworkPolicy team/b"]
+    result = run(NAMESPACE, policy("a"), changed)
+    assert api.written == ["PATCH b"]
+    assert result["diff"]["before"]["NetworkPolicy team/b"]["spec"] == {"podSelector": {}}
+    assert result["diff"]["after"]["NetworkPolicy team/b"]["spec"] == changed["spec"]
+
+
+def test_one_that_is_refused_changes_nothing(api: Cluster, run: Run) -> None:
+    run(NAMESPACE)
+    api.requests.clear()
+    result = run(policy("good"), policy("bad", wrong=True))
+    assert result["failed"]
+    assert "refuses NetworkPolicy team/bad: spec.wrong: Forbidden. Nothing was changed." in result["msg"]
+    assert not api.written
+
+
+@pytest.mark.parametrize(
+    ("declared", "words"),
+    [
+        ([{"kind": "ConfigMap"}], "Object 1 of the list lacks apiVersion and metadata.name."),
+        ([NAMESPACE, {**NAMESPACE, "metadata": {"generateName": "x-"}}], "Object 2 of the list lacks metadata.name."),
+        ([NAMESPACE, NAMESPACE], "Namespace team is in the list twice."),
+        ([policy(namespace="")], "NetworkPolicy deny needs a namespace."),
+        ([{**NAMESPACE, "metadata": {"name": "a", "namespace": "b"}}], "Namespace b/a needs no namespace."),
+        ([{**policy(), "kind": "NetworkPolicies"}], "does not serve the kind NetworkPolicies of networking.k8s.io/v1"),
+        ([policy(namespace="other")], 'refuses NetworkPolicy other/deny: namespaces "other" not found.'),
+    ],
+)  # fmt: skip
+def test_refusals(declared: list[Object], words: str, api: Cluster, run: Run) -> None:
+    result = run(*declared)
+    assert result["failed"]
+    assert words in result["msg"]
+    assert "Nothing was changed." in result["msg"]
+    assert not api.written
+
+
+def test_check_mode_predicts_what_an_earlier_task_would_make_possible(run: Run) -> None:
+    unknown = {**policy(), "kind": "Certificate", "apiVersion": "cert-manager.io/v1"}
+    result = run(policy(namespace="other"), unknown, check=True)
+    assert result["objects"] == ["NetworkPolicy other/deny", "Certificate team/deny"]
+
+
+def test_fields_of_others(api: Cluster, run: Run) -> None:
+    run(NAMESPACE)
+    run(policy(), field_manager="somebody")
+    other = policy(policyTypes=["Ingress"])
+    result = run(other)
+    assert result["failed"]
+    assert 'conflict with "somebody": .spec. Nothing was changed.' in result["msg"]
+    assert "force_conflicts" in result["msg"]
+    assert run(other, force_conflicts=True)["changed"]
+    assert not run(other, force_conflicts=True)["changed"]
+
+
+def test_values_of_secrets_are_not_shown(run: Run) -> None:
+    run(NAMESPACE)
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "team"}}
+    run({**secret, "data": {"a": "b2xk", "b": "c2FtZQ=="}, "spec": {"n": 1}})
+    result = run({**secret, "data": {"a": "bmV3", "b": "c2FtZQ=="}, "spec": {"n": 2}})
+    assert not {"b2xk", "bmV3", "c2FtZQ=="} & set(str(result).split("'"))
+    assert result["diff"]["before"]["Secret team/s"]["data"] == {"a": "(hidden)", "b": "(hidden)"}
+    assert result["diff"]["after"]["Secret team/s"]["data"] == {"a": "(hidden, another one)", "b": "(hidden)"}
+
+
+def test_deleted_once(api: Cluster, run: Run) -> None:
+    declared = (NAMESPACE, policy(), CLUSTER_ROLE)
+    run(*declared)
+    api.requests.clear()
+    predicted = run(*declared, state="absent", check=True)
+    assert predicted["changed"]
+    assert not api.written
+    result = run(*declared, state="absent")
+    assert api.written == ["DELETE own%3Areader", "DELETE deny", "DELETE team"]
+    assert "NetworkPolicy team/deny" in result["diff"]["before"]
+    assert result["diff"]["after"] == {}
+    assert not run(*declared, state="absent")["changed"]
+    # Of a kind that is not served, there is nothing.
+    assert not run({**policy(), "apiVersion": "cert-manager.io/v1"}, state="absent")["changed"]
+
+
+@pytest.mark.parametrize("status", sorted(objects.PASSING))
+def test_a_server_that_cannot_serve_now_is_asked_again(status: int, api: Cluster, run: Run) -> None:
+    passing = [refused(status, "etcdserver: leader changed")]
+    for key in (("GET", "/api/v1"), ("GET", f"{NAMESPACES}/team"), ("PATCH", f"{NAMESPACES}/team")):
+        api.answers[key] = list(passing)
+    assert run(NAMESPACE)["objects"] == ["Namespace team"]
+    api.answers["DELETE", f"{NAMESPACES}/team"] = list(passing)
+    assert run(NAMESPACE, state="absent")["changed"]
+    assert api.deleted == ["team"]
+
+
+def test_a_server_that_stays_away_ends_the_task(api: Cluster, run: Run) -> None:
+    api.answers["GET", "/api/v1"] = refused(503, "shutting down")
+    result = run(NAMESPACE, timeout=0)
+    assert result["failed"]
+    assert "HTTP 503: shutting down" in result["msg"]
+
+
+def test_no_answer_is_waited_for_and_a_refusal_is_not() -> None:
+    calls: list[int] = []
+
+    def unreachable() -> str:
+        calls.append(1)
+        if len(calls) < 3:
+            raise objects.UnreachableError("https://api.example", "timed out")
+        return "there"
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(objects, "RETRY_SECONDS", 0.01)
+        assert objects.patiently(unreachable, 5, print) == "there"
+
+    def forbidden() -> str:
+        calls.append(1)
+        raise objects.StatusError("GET", "https://api.example", 403, "no")
+
+    calls.clear()
+    with pytest.raises(OperatorError):
+        objects.patiently(forbidden, 5, print)
+    assert len(calls) == 1
