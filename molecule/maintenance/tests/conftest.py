@@ -1,0 +1,46 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fixtures of the scenario: playbooks, and a Deployment with a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from tests.infra.cluster import Cluster, image_of_lab
+from tests.infra.fixtures import (  # noqa: F401 - pytest finds them here
+    AGNHOST,
+    cluster,
+    hosts,
+    inventory,
+    lab,
+    playbook,
+    variables,
+)
+from tests.infra.hosts import REPO, Host
+from tests.infra.playbook import Playbook, Run
+from tests.infra.service import Service
+from tests.infra.waiting import wait_for
+
+
+@pytest.fixture(scope="session")
+def run(playbook: Playbook) -> Callable[..., Run]:  # noqa: F811 - the fixture
+    """Runs a playbook of the collection."""
+
+    def start(name: str, *arguments: str) -> Run:
+        return replace(playbook, name=f"baremetal.kubernetes.{name}").run(*arguments, log=f"{name}.log")
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def service(cluster: Cluster, hosts: dict[str, Host]) -> Iterator[Service]:  # noqa: F811 - the fixtures
+    """Two replicas with a budget, one on each worker."""
+    made = Service(cluster, "maintenance", image_of_lab(REPO / "lab" / "catalogue.yml", AGNHOST))
+    made.create()
+    wait_for("both replicas are ready", lambda: made.ready() == made.REPLICAS, seconds=120)
+    yield made
+    made.delete()
