@@ -16,6 +16,7 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._action impor
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight import (
     endpoint,
     identity,
+    nodes,
     parameters,
     verdict,
 )
@@ -54,6 +55,8 @@ class ActionModule(ControllerAction):
                 *parameters.check_proxy(params),
                 *endpoint.check_controller(params["endpoint"]),
                 *identity.check_identities(hosts, params),
+                *nodes.check_metadata(hosts, params),
+                *nodes.check_nodes(hosts, params),
                 *findings,
             ],
             hosts,

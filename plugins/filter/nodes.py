@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import interfaces as own_interfaces
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._node import daemons, delegate, devices
 
 
@@ -50,6 +51,42 @@ def cilium_devices(nodes: t.Any, addresses: t.Any = None, previous: str = "") ->
     return devices.cilium_devices(nodes, addresses, previous)
 
 
+def host_values(hosts: t.Any, hostvars: t.Any, name: str, default: t.Any = "") -> dict[str, t.Any]:
+    """See C(host_values.yml).
+
+    :raises AnsibleFilterError: for anything but a list of hosts and the variables of all.
+    """
+    if isinstance(hosts, str) or not isinstance(hosts, t.Sequence) or not isinstance(hostvars, t.Mapping):
+        raise AnsibleFilterError(
+            f"host_values takes a list of hosts and hostvars, found {type(hosts).__name__} and"
+            f" {type(hostvars).__name__}."
+        )
+    # For a host that it does not know, hostvars has an undefined value and not none.
+    known = {host: hostvars[host] for host in hosts if host in hostvars}
+    return {host: _value(known.get(host, {}), name, default) for host in hosts}
+
+
+def _value(own: t.Mapping[str, t.Any], name: str, default: t.Any) -> t.Any:
+    value: t.Any = own
+    for part in name.split("."):
+        if not isinstance(value, t.Mapping) or part not in value:
+            return default
+        value = value[part]
+    return value
+
+
+def interface_of(interfaces: t.Any, address: str) -> str:
+    """See C(interface_of.yml).
+
+    :raises AnsibleFilterError: for anything but interfaces.
+    """
+    if isinstance(interfaces, str) or not isinstance(interfaces, t.Sequence):
+        raise AnsibleFilterError(
+            f"interface_of takes the interfaces of node_info, found {type(interfaces).__name__}."
+        )
+    return own_interfaces.interface_of(interfaces, address) or ""
+
+
 class FilterModule:
     """The filters by name."""
 
@@ -58,5 +95,7 @@ class FilterModule:
         return {
             "cilium_devices": cilium_devices,
             "daemon_settled": daemon_settled,
+            "host_values": host_values,
+            "interface_of": interface_of,
             "select_delegate": select_delegate,
         }

@@ -132,6 +132,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._daemon.plan 
     Plan,
     newer_inputs,
     plan_daemon,
+    read_at,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._module import run_module
@@ -211,11 +212,11 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     inputs, reloads, now = modified(params["inputs"]), modified(params["reload_inputs"]), time.time()
     pending = set(params["pending"]) if module.check_mode else set()
     if observed.running:
-        observed = dataclasses.replace(observed, reloaded_at=reloaded_at(name))
+        since = read_at(observed.started_at, reloaded_at(name))
         observed = dataclasses.replace(
             observed,
             newer=newer_inputs(inputs, observed.started_at, now, pending & set(params["inputs"])),
-            unread=newer_inputs(reloads, observed.read_at, now, pending & set(params["reload_inputs"])),
+            unread=newer_inputs(reloads, since, now, pending & set(params["reload_inputs"])),
         )
     plan = plan_daemon(Desired(params["state"], params["enabled"]), observed)
     if not module.check_mode:

@@ -17,7 +17,7 @@ description:
   - A file that this module did not create is refused, and left as it is. So are keys that differ between control
     planes.
   - The API server must read the file again by itself (C(--encryption-provider-config-automatic-reload)); this module
-    restarts nothing.
+    restarts nothing, and waits for it with O(wait_seconds).
 extends_documentation_fragment:
   - baremetal.kubernetes._attributes
 attributes:
@@ -56,6 +56,22 @@ options:
       - By default a file keeps its provider, and a new one gets V(secretbox).
     type: str
     choices: [secretbox, identity]
+  rotation:
+    description:
+      - A step of the rotation of the key, for a host that has a file. All control planes have to do a step, and their
+        API servers have to read the file, before the next step.
+      - V(add) adds the keys of O(content), and a new one where O(generate) is true and no second key is known. What
+        encrypts stays first.
+      - V(promote) has the newest key encrypt, and V(remove) removes all others, once nothing is stored with them.
+    type: str
+    choices: [add, promote, remove]
+  wait_seconds:
+    description:
+      - Seconds to wait at most until the API server of this host has read the file, which it does once a minute. 0 does
+        not wait.
+      - It tells with a metric which file it has read; one that has no such metric is given 75 seconds.
+    type: int
+    default: 0
   reveal:
     description: Whether RV(content) is returned, to copy the file to another control plane. Use it with C(no_log).
     type: bool
@@ -106,6 +122,11 @@ key_names:
   type: list
   elements: str
   sample: [key-20261121-8d1c0b53]
+waited:
+  description: Seconds until the API server of this host had read the file.
+  returned: O(wait_seconds) is given and the host has the file
+  type: float
+  sample: 31.5
 content:
   description: The file.
   returned: O(reveal) is true and the host has the file
@@ -122,7 +143,7 @@ import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._encryption import plan
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._encryption import plan, reload
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._module import run_module
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import files
@@ -134,6 +155,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "generate": {"type": "bool", "default": False},
     "resources": {"type": "list", "elements": "str", "default": ["secrets"]},
     "writes": {"type": "str", "choices": [plan.SECRETBOX, plan.IDENTITY]},
+    "rotation": {"type": "str", "choices": [plan.ADD, plan.PROMOTE, plan.REMOVE]},
+    "wait_seconds": {"type": "int", "default": 0},
     "reveal": {"type": "bool", "default": False},
 }
 
@@ -216,10 +239,36 @@ def write(path: str, text: str) -> None:
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Observe, plan, apply."""
     # What has nothing to write waits for nobody.
-    writes = module.params["generate"] or module.params["content"] or module.params["writes"]
+    writes = any(module.params[name] for name in ("generate", "content", "writes", "rotation"))
     lock = exclusive(module.params["path"]) if writes and not module.check_mode else contextlib.nullcontext()
     with lock:
-        return converge(module)
+        result = converge(module)
+    if module.params["wait_seconds"] and not module.check_mode and result["exists"]:
+        result["waited"] = reload.wait(module.params["path"], module.params["wait_seconds"])
+    return result
+
+
+def fresh_key(keys: t.Sequence[plan.Key]) -> plan.Key:
+    """A new key, newer than those."""
+    secret = base64.b64encode(secrets.token_bytes(plan.KEY_BYTES)).decode()
+    return plan.named_key(secret, plan.created_after(keys, time.strftime("%Y%m%d%H%M%S", time.gmtime())))
+
+
+def rotate(
+    found: plan.Config | None, given: plan.Config | None, params: t.Mapping[str, t.Any], where: str
+) -> plan.Config:
+    """The configuration after a step of a rotation.
+
+    :raises OperatorError: without a file that encrypts.
+    """
+    if found is None or found.writes != plan.SECRETBOX:
+        raise OperatorError(
+            f"{where} {'does not exist' if found is None else 'does not encrypt'}; expected the file of a cluster that"
+            " encrypts.",
+            "Run the playbook site, which writes it, before rotate_encryption_key.",
+        )
+    new = params["rotation"] == plan.ADD and params["generate"] and len(found.keys) == 1 and given is None
+    return plan.rotated(found, given, params["rotation"], fresh_key(found.keys) if new else None)
 
 
 def converge(module: AnsibleModule) -> dict[str, t.Any]:
@@ -231,13 +280,13 @@ def converge(module: AnsibleModule) -> dict[str, t.Any]:
     given = None
     if params["content"]:
         given = plan.parse(params["content"], "The given content")
-    new_key = None
-    if params["generate"] and not found and not given:
-        secret = base64.b64encode(secrets.token_bytes(plan.KEY_BYTES)).decode()
-        new_key = plan.named_key(secret, time.strftime("%Y%m%d", time.gmtime()))
-    base = found or given
-    writes = params["writes"] or (base.writes if base else plan.SECRETBOX)
-    wanted = plan.desired(found, given, params["resources"], writes, new_key, host)
+    if params["rotation"]:
+        wanted = rotate(found, given, params, f"{host}: {path}")
+    else:
+        new_key = fresh_key(()) if params["generate"] and not found and not given else None
+        base = found or given
+        writes = params["writes"] or (base.writes if base else plan.SECRETBOX)
+        wanted = plan.desired(found, given, params["resources"], writes, new_key, host)
     result: dict[str, t.Any] = {
         "changed": False,
         "exists": wanted is not None,

@@ -108,9 +108,9 @@ node:
       elements: str
       sample: [conntrack, socat]
     optional_commands:
-      description: Paths of C(curl) and C(keepalived), which some roles need; V(null) for what the host lacks.
+      description: Paths of programs that some roles need; V(null) for what the host lacks.
       type: dict
-      sample: {curl: /usr/bin/curl, keepalived: null}
+      sample: {age: null, curl: /usr/bin/curl, gpg: /usr/bin/gpg, keepalived: null}
     python_version:
       description: Version of the Python that runs modules.
       type: str
@@ -214,10 +214,10 @@ node:
       sample: {kubelet: 1.36.4, kubeadm: 1.36.4, containerd: 2.3.4, runc: 1.4.3, crictl: null}
     daemons:
       description:
-        - The daemons C(kubelet), C(containerd), C(kubelet-csr-approver) and C(kubernetes-api-endpoint), each with
-          C(enabled), C(running), C(masked), C(stale) (the service manager has read an older definition than the one on
-          disk), C(started_at) (seconds since the epoch, V(null) when it is not known) and C(reloaded_at) (when it was
-          last told to read its configuration again, V(null) for never).
+        - The daemons C(kubelet), C(containerd), C(kubelet-csr-approver), C(kubernetes-api-endpoint) and
+          C(kubernetes-etcd-backup), each with C(enabled), C(running), C(masked), C(stale) (the service manager has read
+          an older definition than the one on disk), C(started_at) (seconds since the epoch, V(null) when it is not
+          known) and C(reloaded_at) (when it was last told to read its configuration again, V(null) for never).
       type: dict
       sample:
         kubelet: {enabled: true, running: true, masked: false, stale: false, started_at: 1790000000.5}

@@ -12,7 +12,9 @@ author:
   - baremetal.kubernetes contributors (@baremetal-kubernetes)
 description:
   - Runs on a control plane that stays. It removes the etcd members of the nodes, and deletes their Node objects.
-  - Before the first member is removed, it refuses when the members that stay would have no quorum.
+  - Before the first member is removed, it refuses when the members that stay would have no quorum. A member that
+    leads hands over first, and it is verified that it leads no more. Without success there is a warning and an
+    election, which interrupts writes for a second or more.
   - It neither drains the nodes nor touches the hosts.
 extends_documentation_fragment:
   - baremetal.kubernetes._attributes
@@ -70,6 +72,12 @@ members:
   type: list
   elements: str
   sample: [cp3]
+leaders:
+  description: Names of the etcd members that have taken over from one that led and was removed, in this order.
+  returned: success
+  type: list
+  elements: str
+  sample: [cp1]
 nodes:
   description: Names of the Node objects that were deleted, or would be in check mode.
   returned: success
@@ -79,17 +87,25 @@ nodes:
 """
 
 import os
+import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._etcd.client import Etcd
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._etcd.members import Member, plan_removal
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._etcd.members import (
+    EtcdError,
+    Member,
+    plan_removal,
+)
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import Api
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._module import run_module
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
 
 NODES = "/api/v1/nodes/"
+#: Within which this member learns who leads now.
+_LEARNED_SECONDS = 5.0
+_POLL_SECONDS = 0.1
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "nodes": {"type": "list", "elements": "str", "required": True},
@@ -100,20 +116,64 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 }
 
 
-def remove_members(params: t.Mapping[str, t.Any], check_mode: bool) -> tuple[Member, ...]:
+class Removed(t.NamedTuple):
+    """What has happened in etcd.
+
+    :param leaders: members that have taken over. :param warnings: why one has not.
+    """
+
+    members: tuple[Member, ...] = ()
+    leaders: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def remove_members(params: t.Mapping[str, t.Any], check_mode: bool) -> Removed:
     """Remove the nodes' etcd members.
 
     :raises OperatorError: when those that stay would lose quorum, or etcd refuses.
     """
     if not os.path.exists(node.under(params["root"], node.ETCD_MANIFEST)):
         # An external etcd has no member per control plane.
-        return ()
+        return Removed()
     etcd = Etcd(params["root"], params["timeout"])
     members = etcd.members()
-    removed = plan_removal(members, etcd.healthy(members), params["nodes"], params["addresses"])
+    healthy = etcd.healthy(members)
+    removed = plan_removal(members, healthy, params["nodes"], params["addresses"])
+    leaders, warnings = [], []
+    staying = [one for one in members if one not in removed and one.id in healthy and not one.learner]
     for member in () if check_mode else removed:
+        # One that does not answer leads nobody.
+        if member.id in healthy and staying:
+            try:
+                leaders += hand_over(etcd, member, staying[0])
+            except EtcdError as exc:
+                # An election follows, as after a crash: slower, but nothing is lost.
+                warnings.append(str(exc))
         etcd.remove(member)
-    return removed
+    return Removed(removed, tuple(leaders), tuple(warnings))
+
+
+def hand_over(etcd: Etcd, member: Member, target: Member) -> list[str]:
+    """Let a leader that leaves name its successor: an election would interrupt writes for a second or more.
+
+    :return: who has taken over; nobody from a member that does not lead.
+    :raises EtcdError: when it still leads afterwards.
+    """
+    if member.id != etcd.leader():
+        return []
+    etcd.move_leader(member, target)
+    deadline = time.monotonic() + _LEARNED_SECONDS
+    while True:
+        now = etcd.leader()
+        if now not in ("", member.id):
+            return [target.label() if now == target.id else now]
+        if time.monotonic() >= deadline:
+            raise EtcdError(
+                f"The etcd member {member.label()} was asked to hand over to {target.label()}, and leads after"
+                f" {_LEARNED_SECONDS:.0f} s as before.",
+                "Its removal makes the others elect a leader.",
+            )
+        time.sleep(_POLL_SECONDS)
 
 
 def delete_nodes(params: t.Mapping[str, t.Any], check_mode: bool) -> list[str]:
@@ -131,14 +191,17 @@ def run(params: t.Mapping[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
             f"{own} is one of the nodes to remove, but the module runs on it.",
             "Run it on a control plane that stays.",
         )
-    members = remove_members(params, check_mode) if "etcd" in params["parts"] else ()
+    removed = remove_members(params, check_mode) if "etcd" in params["parts"] else Removed()
+    members = removed.members
     nodes = delete_nodes(params, check_mode) if "node" in params["parts"] else []
     before = [f"etcd member {member.label()}\n" for member in members] + [f"node {name}\n" for name in nodes]
     return {
         "changed": bool(members or nodes),
         "members": [member.label() for member in members],
+        "leaders": list(removed.leaders),
         "nodes": nodes,
         "diff": {"before": "".join(before), "after": ""},
+        **({"warnings": list(removed.warnings)} if removed.warnings else {}),
     }
 
 

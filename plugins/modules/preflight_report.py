@@ -57,6 +57,31 @@ options:
     description: C(control_plane_cert_sans) by host, if the site sets it.
     type: dict
     default: {}
+  node_labels:
+    description: C(node_labels) by host, if the site sets it.
+    type: dict
+    default: {}
+  node_annotations:
+    description: C(node_annotations) by host, if the site sets it.
+    type: dict
+    default: {}
+  node_taints:
+    description: C(node_taints) by host, if the site sets it.
+    type: dict
+    default: {}
+  control_plane_taints:
+    description: C(control_plane_taints) by host, if the site sets it.
+    type: dict
+    default: {}
+  kubeconfig:
+    description:
+      - Kubeconfig of a cluster that stands already, if it exists. When all hosts of the inventory were read, nodes of
+        the cluster that are none of them are a warning.
+    type: path
+  api_proxy:
+    description: Proxy through which the controller reaches the API server.
+    type: str
+    default: ""
   swap_off:
     description: C(host_swap_off) by host, if the site sets it. A host that is not listed has V(true).
     type: dict

@@ -28,6 +28,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._artifact.pla
     Plan,
     unpacked_names,
 )
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files import LOST_AND_FOUND
 
 _WORKERS = 4
 
@@ -90,7 +91,7 @@ def observe_directories(specs: t.Sequence[DirectorySpec]) -> tuple[DirectoryTarg
 def _vacant(path: str) -> bool:
     """Whether a directory holds nothing but what a file system of its own has from the start."""
     try:
-        return set(os.listdir(path)) <= {"lost+found"}
+        return set(os.listdir(path)) <= {LOST_AND_FOUND}
     except FileNotFoundError:
         return True
     except OSError:

@@ -33,6 +33,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.cli
     Client,
     connection_from,
 )
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.events import Log
 
 EXIT_CONFIG = 2
 _FIELDS = frozenset({"nodes", "interval", "max_age"})
@@ -79,23 +80,6 @@ def parse_settings(text: str) -> Settings:
     return Settings(
         plan.parse_allowed(document["nodes"]), float(numbers["interval"]), int(numbers["max_age"])
     )
-
-
-class Log:
-    """Prints events, one a line.
-
-    :param stream: where to.
-    """
-
-    def __init__(self, stream: t.TextIO) -> None:
-        self._stream = stream
-
-    def say(self, level: str, event: str, **more: t.Any) -> None:
-        """Print one event."""
-        stamp = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-        line = {"time": stamp, "level": level, "event": event, **more}
-        self._stream.write(json.dumps(line) + "\n")
-        self._stream.flush()
 
 
 class Watched:

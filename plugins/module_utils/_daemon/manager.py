@@ -17,6 +17,14 @@ import typing as t
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._daemon.plan import Observed
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 
+#: Daemons that the collection runs on a node.
+DAEMONS = (
+    "containerd",
+    "kubelet",
+    "kubelet-csr-approver",
+    "kubernetes-api-endpoint",
+    "kubernetes-etcd-backup",
+)
 # Answers to commands: exit code, standard output, standard error.
 Run = t.Callable[[t.Sequence[str]], tuple[int, str, str]]
 #: Properties of a unit that `parse_show` reads.
@@ -163,17 +171,19 @@ class OpenRC:
     def observe(self, name: str) -> Observed:
         if not os.path.exists(self._path("etc/init.d", name)):
             return Observed(present=False)
-        levels = self._path("etc/runlevels")
-        enabled = os.path.isdir(levels) and any(
-            os.path.lexists(os.path.join(levels, level, name)) for level in os.listdir(levels)
-        )
         code, _out, _err = self._run(["rc-service", name, "status"])
         return Observed(
             present=True,
-            enabled=enabled,
+            enabled=bool(self._levels(name)),
             running=code == 0,
             started_at=self._started_at(name) if code == 0 else None,
         )
+
+    def _levels(self, name: str) -> list[str]:
+        """The runlevels that a daemon is in."""
+        levels = self._path("etc/runlevels")
+        found = os.listdir(levels) if os.path.isdir(levels) else []
+        return sorted(level for level in found if os.path.lexists(os.path.join(levels, level, name)))
 
     def _started_at(self, name: str) -> float | None:
         """Start of the daemon below its supervisor, which restarts it by itself; else of the process itself."""
@@ -189,11 +199,13 @@ class OpenRC:
         return None
 
     def act(self, name: str, action: str) -> None:
-        if action == "daemon-reload":
+        # With --all, rc-update takes a daemon out of its runlevels and fails, as it is not in the others.
+        levels = self._levels(name) if action == "disable" else []
+        if action == "daemon-reload" or (action == "disable" and not levels):
             return
         argv = {
             "enable": ["rc-update", "add", name, "default"],
-            "disable": ["rc-update", "--all", "del", name],
+            "disable": ["rc-update", "del", name, *levels],
         }.get(action, ["rc-service", name, action])
         if action == "start":
             # OpenRC takes a daemon whose supervisor was killed for started, and would do nothing.

@@ -19,9 +19,10 @@ import re
 import shlex
 import typing as t
 
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._daemon.manager import DAEMONS
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import read_text, under
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.marks import marked
 
-DAEMONS = ("containerd", "kubelet", "kubelet-csr-approver")
 #: Load path of systemd's system manager (systemd.unit(5)), the most important directory first.
 UNIT_DIRECTORIES = (
     "/etc/systemd/system.control",
@@ -53,7 +54,6 @@ OPENRC_COMMAND = (
     "supervise_daemon_args",
     "umask",
 )
-_MARKER = "Managed by baremetal.kubernetes"
 _MAX_BYTES = 256 * 1024
 
 
@@ -136,8 +136,8 @@ def observe(root: str, manager: str) -> list[dict[str, t.Any]]:
         else:
             files = [(f"/etc/conf.d/{daemon}", read_conf_d)] if manager == "openrc" else []
         for path, read in files:
-            text = read_text(root, path) or ""
-            settings = read(text[:_MAX_BYTES]) if _MARKER not in text[:200] else []
+            text = (read_text(root, path) or "")[:_MAX_BYTES]
+            settings = [] if marked(text) else read(text)
             if settings:
                 found.append({"daemon": daemon, "path": path, "settings": settings})
     return found

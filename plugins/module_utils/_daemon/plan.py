@@ -33,8 +33,7 @@ class Observed:
     :param stale: the service manager has read an older definition than the one on disk.
     :param started_at: start of its process in seconds since the epoch, C(None) when that is not known.
     :param newer: inputs that changed after the start.
-    :param reloaded_at: when it was last told to read its configuration again, C(None) for never.
-    :param unread: inputs of a reload that changed after both.
+    :param unread: inputs of a reload that changed after they were read.
     """
 
     present: bool
@@ -44,15 +43,7 @@ class Observed:
     stale: bool = False
     started_at: float | None = None
     newer: tuple[str, ...] = ()
-    reloaded_at: float | None = None
     unread: tuple[str, ...] = ()
-
-    @property
-    def read_at(self) -> float | None:
-        """When it last read the inputs of a reload: at its start, or at a reload since."""
-        if self.started_at is None or self.reloaded_at is None:
-            return self.started_at
-        return max(self.started_at, self.reloaded_at)
 
 
 @dataclass(frozen=True)
@@ -72,6 +63,11 @@ class Plan:
     @property
     def actions(self) -> list[str]:
         return [action for action, _reason in self.steps]
+
+
+def read_at(started_at: float | None, reloaded_at: float | None) -> float | None:
+    """When a daemon last read the inputs of a reload: at its start, or at a reload since."""
+    return started_at if started_at is None or reloaded_at is None else max(started_at, reloaded_at)
 
 
 def newer_inputs(

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import typing as t
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import yaml
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.marks import FIRST_LINE
 
 API_VERSION = "apiserver.config.k8s.io/v1"
 KIND = "EncryptionConfiguration"
@@ -24,8 +26,10 @@ SECRETBOX = "secretbox"
 #: Does not encrypt. As the last provider, it lets the API server read what was stored before.
 IDENTITY = "identity"
 KEY_BYTES = 32
-_HEADER = (
-    "# Managed by baremetal.kubernetes: changes made here are lost.\n"
+#: Steps of a rotation.
+ADD, PROMOTE, REMOVE = "add", "promote", "remove"
+_DATE = re.compile(r"^key-(\d{8,14})-.*$")
+_HEADER = FIRST_LINE + (
     "# Without these keys nobody can read what etcd holds, or a backup of it: keep a copy in a safe place.\n"
 )
 
@@ -127,14 +131,49 @@ def desired(
         raise OperatorError(
             f"{host} encrypts with other keys ({', '.join(key.name for key in found.keys)}) than the other control"
             f" planes ({', '.join(key.name for key in given.keys)}), so they cannot read each other's data.",
-            "Keep the file of a control plane whose API server encrypts with it (--encryption-provider-config): stored"
-            " data needs its keys. Where no API server encrypts yet, as when two runs have each created a key, keep"
-            " either. Move the other file away, and run the playbook site again.",
+            "If a rotation was interrupted, run the playbook rotate_encryption_key again. Otherwise keep the file of a"
+            " control plane whose API server encrypts with it (--encryption-provider-config): stored data needs its"
+            " keys. Where no API server encrypts yet, as when two runs have each created a key, keep either. Move the"
+            " other file away, and run the playbook site again.",
         )
     base = found or given
     if base is None:
         return Config(tuple(resources), (new_key,), writes) if new_key else None
     return replace(base, resources=tuple(resources), writes=writes)
+
+
+def newest(keys: t.Sequence[Key]) -> Key:
+    """The key that a rotation leads to: names have the time of their creation."""
+    return max(keys, key=lambda key: key.name)
+
+
+def created_after(keys: t.Sequence[Key], date: str) -> str:
+    """The date in the name of a new key, so that it is the newest also when a clock was set back.
+
+    :param date: digits of the present time.
+    """
+    dates = [match.group(1) for key in keys if (match := _DATE.match(key.name))]
+    return str(max([int(date), *(int(own.ljust(14, "9")) + 1 for own in dates)]))
+
+
+def rotated(found: Config, given: Config | None, step: str, new_key: Key | None) -> Config:
+    """The configuration after a step of a rotation.
+
+    C(add): it has the keys of both and a new one, and encrypts as before. C(promote): the newest key encrypts.
+    C(remove): the newest key is the only one. Each step can be done again on any host: no interruption matters, as
+    long as all hosts have done a step before the next one begins.
+
+    :param found: what the host has. :param given: what another control plane has, for C(add).
+    :param new_key: for C(add), where no host has a second key yet.
+    """
+    if step == ADD:
+        more = [*(given.keys if given else ()), *([new_key] if new_key else [])]
+        known = {key.name for key in found.keys}
+        return replace(found, keys=(*found.keys, *(key for key in more if key.name not in known)))
+    first = newest(found.keys)
+    if step == PROMOTE:
+        return replace(found, keys=(first, *(key for key in found.keys if key != first)))
+    return replace(found, keys=(first,))
 
 
 def difference(before: Config | None, after: Config) -> tuple[str, str]:

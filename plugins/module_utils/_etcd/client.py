@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
+import http.client
 import json
 import os
 import ssl
@@ -34,10 +36,20 @@ _KEY = f"{CONFIG_DIR}/pki/apiserver-etcd-client.key"
 _HEALTH_SECONDS = 5
 _POLL_SECONDS = 1.0
 _PAGE = 200
+# A snapshot has a database of whole sectors, and their SHA-256.
+_SECTOR, _SUM = 512, 32
 
 
 def _b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
+
+
+def explain(exc: Exception) -> str:
+    """What etcd or the network says about a request that has failed."""
+    if isinstance(exc, urllib.error.HTTPError):
+        with exc:
+            return exc.read().decode("utf-8", "replace").strip()[:300] or f"HTTP {exc.code}"
+    return str(getattr(exc, "reason", exc)) or type(exc).__name__
 
 
 class Etcd:
@@ -80,15 +92,12 @@ class Etcd:
         while True:
             try:
                 return self._once(self._endpoint + path, body, 10)
-            except urllib.error.HTTPError as exc:
-                with exc:
-                    reason = exc.read().decode("utf-8", "replace")[:300] or f"HTTP {exc.code}"
-                retry = exc.code in (500, 503, 504)
             except (OSError, ValueError) as exc:
-                reason, retry = str(getattr(exc, "reason", exc)), True
+                reason = explain(exc)
+                retry = not isinstance(exc, urllib.error.HTTPError) or exc.code in (500, 503, 504)
             if not retry or time.monotonic() >= deadline:
                 raise EtcdError(
-                    f"{self._endpoint}{path}: {reason.strip()}.",
+                    f"{self._endpoint}{path}: {reason}.",
                     "Look at etcd's container on this host (crictl ps -a, crictl logs).",
                 )
             time.sleep(_POLL_SECONDS)
@@ -126,6 +135,102 @@ class Etcd:
             if not page.get("more") or not found:
                 return
             at += b"\0"
+
+    def local_failure(self) -> str | None:
+        """Why the member of this host is not healthy, C(None) when it is. It needs a leader to be."""
+        try:
+            answer = self._once(f"{self._endpoint}/health", None, _HEALTH_SECONDS)
+        except (OSError, ValueError) as exc:
+            return explain(exc)
+        return None if answer.get("health") == "true" else str(answer.get("reason") or answer)
+
+    def status(self) -> dict[str, t.Any]:
+        """What the member of this host says of itself: C(header), C(version), C(dbSize), C(isLearner) and more.
+
+        :raises EtcdError: when etcd does not answer.
+        """
+        return self._post("/v3/maintenance/status", {})
+
+    def snapshot(self, write: t.Callable[[bytes], t.Any]) -> tuple[int, str]:
+        """Take a snapshot of this member.
+
+        etcd sends its database and then the SHA-256 of it, which is verified here.
+
+        :param write: gets all of the file, piece by piece. :return: its size and SHA-256.
+        :raises EtcdError: when it is not complete. :raises OSError: of C(write).
+        """
+        request = urllib.request.Request(  # noqa: S310 - the scheme of etcd's own URLs
+            f"{self._endpoint}/v3/maintenance/snapshot",
+            data=b"{}",
+            headers={"Content-Type": "application/json"},
+        )
+        incomplete = "Run again. Look at etcd's log on this host (crictl logs) when it happens again."
+        whole, content, tail, size = hashlib.sha256(), hashlib.sha256(), b"", 0
+        with contextlib.closing(self._lines(request)) as lines:
+            for line in lines:
+                try:
+                    answer = json.loads(line)
+                    piece = base64.b64decode((answer.get("result") or {}).get("blob") or "")
+                except (ValueError, AttributeError) as exc:
+                    raise EtcdError("etcd's snapshot is cut off in the middle.", incomplete) from exc
+                if answer.get("error"):
+                    raise EtcdError(f"etcd cannot take a snapshot: {answer['error']}.", incomplete)
+                write(piece)
+                whole.update(piece)
+                size += len(piece)
+                tail += piece
+                content.update(tail[:-_SUM])
+                tail = tail[-_SUM:]
+        if size % _SECTOR != _SUM or tail != content.digest():
+            raise EtcdError(
+                f"etcd's snapshot has {size} bytes that do not match their checksum.",
+                incomplete,
+            )
+        return size, whole.hexdigest()
+
+    def _lines(self, request: urllib.request.Request) -> t.Generator[bytes, None, None]:
+        """Lines of an answer of any length.
+
+        :raises EtcdError: when the connection fails.
+        """
+        try:
+            with self._opener.open(request, timeout=self._seconds) as response:
+                for line in response:
+                    if line.strip():
+                        yield line
+        except (OSError, http.client.HTTPException) as exc:
+            raise EtcdError(
+                f"{request.full_url}: {getattr(exc, 'reason', exc)}.",
+                "Look at etcd's container on this host (crictl ps -a, crictl logs).",
+            ) from exc
+
+    def leader(self) -> str:
+        """Id of the member that leads, empty during an election."""
+        found = str(self.status().get("leader") or "")
+        return "" if found == "0" else found
+
+    def move_leader(self, leader: Member, target: Member) -> None:
+        """Hand the leadership over; only the leader itself can.
+
+        :raises EtcdError: when it does not answer or refuses.
+        """
+        reason = "it has no client URL"
+        for url in leader.client_urls:
+            reason = self._refusal(f"{url}/v3/maintenance/transfer-leadership", {"targetID": target.id})
+            if not reason:
+                return
+        raise EtcdError(
+            f"The etcd member {leader.label()} leads, and does not hand over to {target.label()}: {reason}.",
+            "Look at etcd's container on both hosts (crictl ps -a, crictl logs).",
+        )
+
+    def _refusal(self, url: str, body: t.Mapping[str, t.Any]) -> str:
+        """Why a request has failed, empty when it has not."""
+        try:
+            self._once(url, body, 15)
+        except (OSError, ValueError) as exc:
+            return explain(exc)
+        return ""
 
     def remove(self, member: Member) -> None:
         """Remove a member, and verify that it is gone.

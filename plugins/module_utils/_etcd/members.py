@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._etcd.quorum import needed, standing
 
 
 class EtcdError(OperatorError):
@@ -56,6 +57,25 @@ def parse_members(answer: t.Mapping[str, t.Any]) -> tuple[Member, ...]:
     )
 
 
+def refuse_absence(members: t.Sequence[Member], healthy: t.Collection[str], node: str) -> str:
+    """Why the member of a node must not be away for a while, as during a reboot; empty when it may.
+
+    A member of one or two is missed whatever the others do, so that it may be away only while all others answer.
+
+    :param healthy: ids of the members that answer.
+    """
+    own = [member.id for member in members if member.name == node]
+    voters = [member for member in members if not member.learner and member.id not in own]
+    failed = ", ".join(member.label() for member in voters if member.id not in healthy)
+    after = standing(members, healthy, lost=own)
+    if not failed or after.quorum:
+        return ""
+    return (
+        f"Without {node}, {after.alive} of {after.voters} members of etcd would answer ({failed} do not);"
+        f" expected at least {needed(after.voters)}. Restore {failed} first."
+    )
+
+
 def plan_removal(
     members: t.Sequence[Member],
     healthy: t.Collection[str],
@@ -75,28 +95,29 @@ def plan_removal(
     ]
     if not removed:
         return ()
-    staying = [member for member in members if member not in removed and not member.learner]
     names = ", ".join(member.label() for member in removed)
-    if not staying:
+    gone = {member.id for member in removed}
+    now, after = standing(members, healthy), standing(members, healthy, removed=gone)
+    if not after.voters:
         raise EtcdError(
             f"{names}: no member of etcd would stay, and the cluster would be lost.",
             "Reset all control planes together, without --limit, if that is what you want.",
         )
-    voters = [member for member in members if not member.learner]
-    now = [member for member in voters if member.id in healthy]
-    if len(now) < len(voters) // 2 + 1:
+    if not now.quorum:
         raise EtcdError(
-            f"etcd has no quorum: {len(now)} of {len(voters)} members answer, so no member can be removed.",
+            f"etcd has no quorum: {now.alive} of {now.voters} members answer, so no member can be removed.",
             "Restore the others first.",
         )
-    quorum = len(staying) // 2 + 1
-    alive = [member for member in staying if member.id in healthy]
-    if len(alive) < quorum:
-        failed = ", ".join(member.label() for member in staying if member not in alive)
+    if not after.quorum:
+        failed = ", ".join(
+            member.label()
+            for member in members
+            if not member.learner and member.id not in gone and member.id not in healthy
+        )
         raise EtcdError(
-            f"Without {names}, etcd would have {len(staying)} member(s) of which {len(alive)} answer ({failed} do not);"
-            f" expected at least {quorum}.",
-            f"Restore {failed}, or reset the failed one first.",
+            f"Without {names}, etcd would have {after.voters} member(s) of which {after.alive} answer ({failed} do"
+            f" not); expected at least {needed(after.voters)}.",
+            f"Restore {failed}, or remove the failed one first.",
         )
     # Those that do not answer first: each removal needs the votes of those that do.
     return tuple(sorted(removed, key=lambda member: (member.id in healthy, member.label())))

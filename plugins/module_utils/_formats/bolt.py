@@ -5,7 +5,8 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Read buckets of a bbolt database, such as containerd's metadata, while nobody or somebody else writes to it.
+"""Read buckets of a bbolt database, such as containerd's metadata or etcd's keys, while nobody or somebody else writes
+to it.
 
 The format is that of go.etcd.io/bbolt, version 2: pages, of which the first two describe the others. Pages are never
 changed in place, so that a reader that starts at the newer description sees one state.
@@ -61,16 +62,33 @@ class Bucket:
 
         :raises BoltError: when a page is damaged.
         """
-        if self._page == 0:
-            yield from self._leaf(self._inline)
-            return
-        yield from self._walk(self._page, 0)
+        for key, value, is_bucket in self._elements():
+            yield key, self._bucket(value) if is_bucket else None
+
+    def values(self) -> t.Iterator[tuple[bytes, bytes]]:
+        """Keys in their order that are no buckets, with their values; pages are read as far as the caller asks.
+
+        :raises BoltError: when a page is damaged.
+        """
+        for key, value, is_bucket in self._elements():
+            if not is_bucket:
+                yield key, value
 
     def get(self, name: bytes) -> Bucket | None:
         """The bucket of a name."""
         return next((bucket for key, bucket in self.items() if key == name), None)
 
-    def _walk(self, number: int, depth: int) -> t.Iterator[tuple[bytes, Bucket | None]]:
+    def _elements(self) -> t.Iterator[tuple[bytes, bytes, bool]]:
+        if self._page == 0:
+            yield from self._leaf(self._inline)
+        else:
+            yield from self._walk(self._page, 0)
+
+    def _bucket(self, value: bytes) -> Bucket:
+        root, _sequence = _unpack(_BUCKET, value, 0)
+        return Bucket(self._database, root, value[_BUCKET.size :])
+
+    def _walk(self, number: int, depth: int) -> t.Iterator[tuple[bytes, bytes, bool]]:
         if depth > _MAX_DEPTH:
             raise BoltError("its pages have no end")
         page = self._database.page(number)
@@ -84,7 +102,7 @@ class Bucket:
         else:
             raise BoltError(f"page {number} is none of a bucket")
 
-    def _leaf(self, page: bytes) -> t.Iterator[tuple[bytes, Bucket | None]]:
+    def _leaf(self, page: bytes) -> t.Iterator[tuple[bytes, bytes, bool]]:
         _id, flags, count, _overflow = _unpack(_HEADER, page, 0)
         if flags != _LEAF_PAGE:
             raise BoltError("a page is none of a bucket")
@@ -96,11 +114,7 @@ class Bucket:
             value = page[start + key_size : start + key_size + size]
             if len(key) + len(value) != key_size + size:
                 raise BoltError("a page is too short for what it holds")
-            if kind & _IS_BUCKET:
-                root, _sequence = _unpack(_BUCKET, value, 0)
-                yield key, Bucket(self._database, root, value[_BUCKET.size :])
-            else:
-                yield key, None
+            yield key, value, bool(kind & _IS_BUCKET)
 
 
 def _unpack(form: struct.Struct, data: bytes, at: int) -> tuple[t.Any, ...]:

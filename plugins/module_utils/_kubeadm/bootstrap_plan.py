@@ -18,6 +18,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan
     Step,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files import LOST_AND_FOUND
 
 KUBELET_CONFIG = "/var/lib/kubelet/config.yaml"
 KUBELET_PORT = 10250
@@ -25,7 +26,6 @@ SCHEDULER_PORT = 10259
 CONTROLLER_MANAGER_PORT = 10257
 ETCD_PORTS = (2379, 2380)
 # What ext2 to ext4 have at their root.
-LOST_AND_FOUND = "lost+found"
 UPLOAD_CONFIG = "upload-config/kubeadm"
 # What phases of init leave in the cluster, in the order in which they run (cmd/kubeadm/app/cmd/init.go). Those without
 # an object of their own are recognised by the node's label and by kubelet.conf.

@@ -28,6 +28,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import under
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import tls
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.programs import command
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._redact import redact
 
 # The kubelet reads its manifests again at least this often (fileCheckFrequency is 20 s), and then stops a pod within a
 # moment: a process that still runs after that, runs by the manifest.
@@ -217,6 +218,10 @@ class ControlPlane:
                     log_excerpt(manager.tail("kubelet", _KUBELET_LINES) or ""),
                 )
             time.sleep(_POLL_SECONDS)
+
+    def kubelet_log(self) -> str:
+        """The lines of the kubelet's log that say why it does not work."""
+        return redact(log_excerpt(self._manager().tail("kubelet", _KUBELET_LINES) or ""))
 
     def _manager(self) -> Manager:
         def both(argv: t.Sequence[str]) -> tuple[int, str, str]:

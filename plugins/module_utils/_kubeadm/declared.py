@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import x509
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import documents as docs
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import manifests, render
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import endpoint, manifests, render
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import (
     DesiredFile,
     KubeadmError,
@@ -190,6 +190,7 @@ class Declared:
         if stored.cluster is not None and stored.kubelet is not None:
             rendering = self.renderer.worker(self._declaration.documents, stored.cluster, stored.kubelet)
             files += [kubelet_file(name, text) for name, text in rendering.kubelet_files.items()]
+            files += endpoint.kubelets_files(self._host.root, endpoint.url_of(stored.cluster))
         return self._compare(files)
 
     def _observe_control_plane(self) -> Comparison:
@@ -207,6 +208,7 @@ class Declared:
         if declares_kubelet or followed:
             files += [kubelet_file(name, text) for name, text in rendering.kubelet_files.items()]
         files += self._certificate(documents, rendering)
+        files += endpoint.administrators_files(self._host.root, endpoint.url_of(rendering.cluster))
         desired = DesiredConfiguration(
             tuple(files), rendering.cluster, rendering.kubelet if declares_kubelet else None
         )

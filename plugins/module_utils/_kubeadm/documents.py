@@ -272,3 +272,10 @@ def render(documents: t.Sequence[t.Mapping[str, t.Any]], raw: t.Sequence[str] = 
     """
     texts = [json.dumps(document, indent=1, sort_keys=True) for document in documents]
     return "".join(f"---\n{text.strip()}\n" for text in [*texts, *raw]).encode()
+
+
+def host_of(endpoint: str) -> str:
+    """The host in an endpoint, without port and brackets."""
+    if endpoint.startswith("["):
+        return endpoint[1:].partition("]")[0]
+    return endpoint.partition(":")[0] if endpoint.count(":") == 1 else endpoint

@@ -22,14 +22,15 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.programs 
 _SHOWN = 300
 
 
-def ensure(host: str, wanted: t.Mapping[str, str], seconds: float) -> None:
+def ensure(host: str, wanted: t.Mapping[str, str], seconds: float) -> list[str]:
     """Pull the images that are missing or differ, and verify all.
 
     :param wanted: reference with a tag -> digest. :param seconds: longest pull of one image.
+    :return: those that were pulled.
     :raises KubeadmError: when one cannot be pulled, or is another image. Such images are removed again.
     """
     if not wanted:
-        return
+        return []
     present = _digests(host)
     pulled = [image for image, digest in wanted.items() if not _is(present, image, digest)]
     for image in pulled:
@@ -53,6 +54,7 @@ def ensure(host: str, wanted: t.Mapping[str, str], seconds: float) -> None:
             f"{host}: {told}. The registry or the mirror serves other images under these tags; they were removed.",
             "Find out who changed them. Digests of images that a site builds itself go into cluster_image_digests.",
         )
+    return pulled
 
 
 def _digests(host: str) -> dict[str, tuple[str, ...]]:

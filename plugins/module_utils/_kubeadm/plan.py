@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 
 # Steps that replace files of this host, in their order. They are applied as one transaction.
-LOCAL = ("file", "certificate", "manifest", "kubelet")
+LOCAL = ("file", "certificate", "kubeconfig", "manifest", "kubelet")
 # Steps that write to the cluster, after the local ones.
 REMOTE = ("upload", "addon")
 
@@ -46,9 +46,9 @@ class ObservedFile:
 class DesiredFile:
     """A file as it has to be.
 
-    :param kind: C(file), C(certificate), C(manifest) (of C(component)) or C(kubelet).
+    :param kind: C(file), C(certificate), C(kubeconfig), C(manifest) (of C(component)) or C(kubelet).
     :param mode: C(None) keeps that of the file, as do C(uid) and C(gid). :param secret: whether contents are not shown.
-    :param note: what a message says about the change, for a certificate.
+    :param note: what a message says about the change, for a certificate or a kubeconfig.
     """
 
     path: str
@@ -72,7 +72,7 @@ class Step:
     """One change.
 
     :param kind: C(remove) (a file), C(init), C(join) or C(phase) (one phase of them); C(file), C(certificate),
-        C(manifest) or C(kubelet) (files of a member); C(upload) (a ConfigMap) or C(addon).
+        C(kubeconfig), C(manifest) or C(kubelet) (files of a member); C(upload) (a ConfigMap) or C(addon).
     :param target: path of the file to remove, name of the component, or phase of kubeadm, for example C(addon/coredns).
     :param files: what is written. :param restarts: whether a pod or daemon is replaced by another.
     """

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import Api
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import documents as docs
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import manifests, render
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import endpoint, manifests, render
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.components import (
     KUBELET_SECONDS,
     BrokenError,
@@ -38,6 +38,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.tran
     observe_file,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.trial import Trial
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import tls
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._redact import redact
 
@@ -101,6 +102,7 @@ class Reconfiguration:
         """
         transaction = Transaction(self._host.root)
         if plan.local:
+            endpoint.require_new(self._host.root, (item for step in plan.local for item in step.files))
             self._try(plan, comparison)
             transaction.begin([item for step in plan.local for item in step.files])
             try:
@@ -231,13 +233,16 @@ class Reconfiguration:
             except ValueError:
                 continue
             self.components.wait(manifest, before[component], True, self._ready_seconds)
-        if any(path.startswith(render.KUBELET_DIR) for path in restored):
+        if any(path.startswith((render.KUBELET_DIR, node.KUBELET_CONF)) for path in restored):
             self.components.restart_kubelet(min(self._ready_seconds, KUBELET_SECONDS))
         if not self._worker:
             self.wait_ready()
 
     def _write_to_cluster(self, step: Step, comparison: Comparison) -> None:
-        """Run a phase of C(kubeadm init) that writes to the cluster only."""
+        """Run a phase of C(kubeadm init) that writes to the cluster only, or what kubeadm has no phase for."""
+        if step.target == "cluster-info":
+            endpoint.update_cluster_info(self._host.root, endpoint.url_of(comparison.desired.cluster))
+            return
         with self._host.config_file(docs.render(comparison.documents)) as path:
             argv = ["init", "phase", *step.target.split("/"), "--config", path]
             self._host.run(argv, self._kubeadm_seconds)

@@ -26,7 +26,6 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan
 _FIXED: tuple[tuple[str, ...], ...] = (
     ("certificatesDir",),
     ("clusterName",),
-    ("controlPlaneEndpoint",),
     ("networking", "dnsDomain"),
     ("networking", "podSubnet"),
     ("networking", "serviceSubnet"),
@@ -108,6 +107,8 @@ def _diff(desired: DesiredFile, observed: ObservedFile) -> str:
         rights = ", ".join(_misplaced(desired, observed))
         return f"{desired.path}: {rights}\n" if rights else ""
     if desired.secret:
+        if desired.note:
+            return f"{desired.path}: {desired.note}\n"
         state = "does not exist" if observed.content is None else "has other contents"
         return f"{desired.path}: {state} (secret, not shown)\n"
     return manifests.diff(desired.path, observed.text, desired.text)
@@ -163,25 +164,36 @@ def _certificate(desired: t.Sequence[DesiredFile], observed: ObservedConfigurati
     return [Step(name, "certificate", "kube-apiserver", changed, diff=shown)]
 
 
+def _kubeconfigs(desired: t.Sequence[DesiredFile], observed: ObservedConfiguration) -> list[Step]:
+    changed = tuple(item for item in desired if _differs(item, observed.file(item)))
+    if not changed:
+        return []
+    shown = "".join(_diff(item, observed.file(item)) for item in changed)
+    name = f"administrator's kubeconfig moved: {changed[0].note}"
+    return [Step(name, "kubeconfig", "admin", changed, diff=shown)]
+
+
 def _value(configuration: t.Any, path: t.Sequence[str]) -> t.Any:
     for key in path:
         configuration = configuration.get(key) if isinstance(configuration, dict) else None
     return configuration
 
 
-def refuse(desired: DesiredConfiguration, observed: ObservedConfiguration) -> None:
+def refuse(desired: DesiredConfiguration, observed: ObservedConfiguration, upgrades: bool = False) -> None:
     """Refuse what is no reconfiguration.
 
+    :param upgrades: whether another version of Kubernetes is what is wanted.
     :raises KubeadmError: for another version of Kubernetes, and for what a running cluster is built on.
     """
     if desired.cluster is None:
         return
     if observed.cluster is None:
-        _refuse_other_images(desired, observed)
+        if not upgrades:
+            _refuse_other_images(desired, observed)
         return
     new, old = docs.parse(desired.cluster, docs.OUTPUT), docs.stored_cluster(observed.cluster)
     target = str(new.get("kubernetesVersion") or "")
-    if str(old.get("kubernetesVersion") or "").lstrip("v") != target.lstrip("v"):
+    if not upgrades and str(old.get("kubernetesVersion") or "").lstrip("v") != target.lstrip("v"):
         raise _upgrade(observed.host, str(old.get("kubernetesVersion")), target)
     other = [path for path in _FIXED if _value(old, path) != _value(new, path)]
     if other:
@@ -192,6 +204,28 @@ def refuse(desired: DesiredConfiguration, observed: ObservedConfiguration) -> No
             f"{observed.host}: the cluster was created with values that cannot be changed while it runs: {listed}."
             " Nothing was changed.",
             "Set the values back, or create a new cluster with the new ones.",
+        )
+    _refuse_own_endpoint(desired, observed, old, new)
+
+
+def _refuse_own_endpoint(
+    desired: DesiredConfiguration, observed: ObservedConfiguration, old: docs.Document, new: docs.Document
+) -> None:
+    """Refuse to go back from a shared endpoint to the address of one host."""
+    before, after = str(old.get("controlPlaneEndpoint") or ""), str(new.get("controlPlaneEndpoint") or "")
+    manifest = next(
+        (item.text for item in desired.files if item.component == "kube-apiserver" and item.text), ""
+    )
+    own = (
+        manifests.read_rendered("kube-apiserver", manifest).argument("advertise-address")
+        if manifest
+        else None
+    )
+    if before and before != after and own is not None and docs.host_of(after) == own:
+        raise KubeadmError(
+            f"{observed.host}: the cluster's endpoint is {before}, the documents ask for {after}, which is this host"
+            " alone. Nothing was changed.",
+            f"Set cluster_endpoint to {before}, or to another address that does not depend on one host.",
         )
 
 
@@ -216,7 +250,7 @@ def _upgrade(host: str, old: str, new: str) -> KubeadmError:
     return KubeadmError(
         f"{host}: the cluster runs Kubernetes {old}, the documents ask for {new}. That is an upgrade, not a"
         " reconfiguration; nothing was changed.",
-        f"Ask for {old}, or upgrade the cluster first.",
+        f"Ask for {old}, or upgrade the cluster with the playbook upgrade.",
         kubernetes_version=old,
         expected_kubernetes_version=new,
     )
@@ -226,6 +260,9 @@ def _uploads(desired: DesiredConfiguration, observed: ObservedConfiguration) -> 
     if not observed.answers:
         return []
     result = []
+    # Before kubeadm-config, whose difference tells an interrupted run that this is still to do.
+    if moves(desired, observed):
+        result.append(Step("ConfigMap cluster-info updated", "upload", "cluster-info"))
     for phase, name, new, old in (
         ("upload-config/kubeadm", "kubeadm-config", desired.cluster, observed.cluster),
         ("upload-config/kubelet", "kubelet-config", desired.kubelet, observed.kubelet),
@@ -241,21 +278,33 @@ def _uploads(desired: DesiredConfiguration, observed: ObservedConfiguration) -> 
     return result
 
 
-def plan_reconfiguration(comparison: Comparison) -> Plan:
+def moves(desired: DesiredConfiguration, observed: ObservedConfiguration) -> bool:
+    """Whether the cluster gets another API endpoint."""
+    if desired.cluster is None or observed.cluster is None:
+        return False
+    new, old = docs.parse(desired.cluster, docs.OUTPUT), docs.stored_cluster(observed.cluster)
+    return bool(new.get("controlPlaneEndpoint")) and (
+        new.get("controlPlaneEndpoint") != old.get("controlPlaneEndpoint")
+    )
+
+
+def plan_reconfiguration(comparison: Comparison, upgrades: bool = False) -> Plan:
     """The changes: files that components read, the certificate, the static pods in the order in which they need each
     other, the kubelet, and last what the cluster stores for nodes to come, so that it never has a value that did not
     work on one host.
 
+    :param upgrades: whether another version of Kubernetes is no reason to refuse.
     :raises KubeadmError: for what is no reconfiguration.
     """
     desired, observed = comparison.desired, comparison.observed
-    refuse(desired, observed)
+    refuse(desired, observed, upgrades)
 
     def of(kind: str) -> list[DesiredFile]:
         return [item for item in desired.files if item.kind == kind]
 
     steps = plan_files(of("file"), observed)
     steps += _certificate(of("certificate"), observed)
+    steps += _kubeconfigs(of("kubeconfig"), observed)
     for item in sorted(of("manifest"), key=lambda item: manifests.COMPONENTS.index(item.component)):
         pending = item.path in observed.pending
         if _differs(item, observed.file(item)) or pending:

@@ -148,7 +148,7 @@ def alt_names(cluster: str, node_name: str, address: str) -> tuple[str, ...]:
     endpoint = str(configuration.get("controlPlaneEndpoint") or "")
     names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc"]
     names.append(f"kubernetes.default.svc.{networking.get('dnsDomain') or 'cluster.local'}")
-    names.extend([node_name, address, _first_address(service), _host_of(endpoint)])
+    names.extend([node_name, address, _first_address(service), docs.host_of(endpoint)])
     names.extend(str(name) for name in (configuration.get("apiServer") or {}).get("certSANs") or [])
     return tuple(sorted({x509.canonical_name(name) for name in names if name}))
 
@@ -158,12 +158,6 @@ def _first_address(network: str) -> str:
         return str(ipaddress.ip_network(network, strict=False)[1])
     except (ValueError, IndexError):
         return ""
-
-
-def _host_of(endpoint: str) -> str:
-    if endpoint.startswith("["):
-        return endpoint[1:].partition("]")[0]
-    return endpoint.partition(":")[0] if endpoint.count(":") == 1 else endpoint
 
 
 class Renderer:

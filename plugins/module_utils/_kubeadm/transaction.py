@@ -204,7 +204,8 @@ class Transaction:
         kept = under(self._root, f"{STATE}/backups")
         os.makedirs(kept, mode=0o700, exist_ok=True)
         name = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        os.replace(self._directory, os.path.join(kept, f"{name}-{os.getpid()}"))
+        # An upgrade commits twice in one process.
+        os.replace(self._directory, os.path.join(kept, f"{name}-{os.getpid()}-{time.monotonic_ns()}"))
         fsync_dir(parent)
         for old in sorted(os.listdir(kept))[:-_KEPT]:
             shutil.rmtree(os.path.join(kept, old), ignore_errors=True)

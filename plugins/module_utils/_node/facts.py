@@ -21,6 +21,7 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._daemon.manager import (
+    DAEMONS,
     PROPERTIES,
     OpenRC,
     parse_show,
@@ -99,10 +100,8 @@ _MANAGER_PROGRAMS = {
 }
 _VERSION = re.compile(r"\bv?(\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?)")
 _COMMAND_SECONDS = 15
-#: Daemons that the collection runs on a node.
-DAEMONS = ("kubelet", "containerd", "kubelet-csr-approver", "kubernetes-api-endpoint")
 #: Programs of the distribution that a role may need, beside C(NODE_COMMANDS).
-OPTIONAL_COMMANDS = ("curl", "keepalived")
+OPTIONAL_COMMANDS = ("age", "curl", "gpg", "keepalived")
 
 
 def _run(argv: t.Sequence[str]) -> tuple[int, str]:

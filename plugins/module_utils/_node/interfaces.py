@@ -177,9 +177,17 @@ def observe(root: str = "/") -> list[dict[str, t.Any]]:
         return []
 
 
-def interface_of(interfaces: t.Sequence[t.Mapping[str, t.Any]], address: str | None) -> str | None:
+def interfaces_with(
+    interfaces: t.Iterable[t.Mapping[str, t.Any]], address: str | None
+) -> list[t.Mapping[str, t.Any]]:
+    """Those of the interfaces that have an address."""
+    return [
+        interface
+        for interface in interfaces
+        if any(own.partition("/")[0] == address for own in interface.get("addresses") or ())
+    ]
+
+
+def interface_of(interfaces: t.Iterable[t.Mapping[str, t.Any]], address: str | None) -> str | None:
     """Name of the interface that has an address, C(None) when there is none."""
-    for interface in interfaces:
-        if any(own.partition("/")[0] == address for own in interface["addresses"]):
-            return str(interface["name"])
-    return None
+    return next((str(interface["name"]) for interface in interfaces_with(interfaces, address)), None)

@@ -22,7 +22,6 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._daemon impor
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import yaml
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import arp, kernel_config, resolver
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.facts import service_manager
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.interfaces import interface_of
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import (
     CONTROL_PLANE_MANIFESTS,
@@ -71,6 +70,7 @@ class Request:
     names: tuple[str, ...] = ()
     virtual_address: str = ""
     interface: str = ""
+    node_address: str = ""
     resolv_conf: str = ""
     timeout: float = 3.0
 
@@ -103,6 +103,7 @@ def read_request(asked: t.Mapping[str, t.Any], proxy: t.Mapping[str, t.Any] | No
         names=tuple(asked["names"]),
         virtual_address=asked["virtual_address"],
         interface=asked["interface"],
+        node_address=asked["node_address"],
         resolv_conf=asked["resolv_conf"],
         timeout=asked["timeout"],
     )
@@ -248,7 +249,7 @@ def virtual_address(request: Request, node: t.Mapping[str, t.Any]) -> dict[str, 
     address = request.virtual_address
     if not address:
         return None
-    interface = request.interface or interface_of(node["interfaces"], node["address"])
+    interface = request.interface or interface_of(node["interfaces"], request.node_address or node["address"])
     own = address in node["addresses"]
     found: dict[str, t.Any] = {"macs": [], "error": None}
     if interface and not own and ":" not in address:
@@ -273,7 +274,7 @@ def gather(
         "apiserver_version": apiserver_version(root),
         "etcd_directory": list(names_in(root, os.path.dirname(ETCD_DATA))),
         "foreign_files": [path for path in _REPLACED if is_foreign(under(root, path))],
-        "overrides": overrides.observe(root, service_manager(root)),
+        "overrides": overrides.observe(root, node["service_manager"]),
         "resolv_conf": resolver.read(root, request.resolv_conf) if request.resolv_conf else None,
         "urls": running[0].results(),
         "names": running[1].results(),

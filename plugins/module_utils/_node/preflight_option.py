@@ -22,6 +22,7 @@ OPTION: dict[str, t.Any] = {
         "names": {"type": "list", "elements": "str", "default": []},
         "virtual_address": {"type": "str", "default": ""},
         "interface": {"type": "str", "default": ""},
+        "node_address": {"type": "str", "default": ""},
         "resolv_conf": {"type": "str", "default": ""},
         "timeout": {"type": "float", "default": 3},
     },

@@ -25,6 +25,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.proxy_han
 # A server that answers with one of these is reachable, and the file may exist: registries require a login, some servers
 # do not implement HEAD.
 _ANSWERED = (401, 403, 405, 501)
+_Answer = t.TypeVar("_Answer")
 
 
 def _context(ca_pem: str) -> ssl.SSLContext:
@@ -66,45 +67,63 @@ def ask(url: str, timeout: float, context: ssl.SSLContext, proxy: Proxy | None =
         return False, _explain(exc)
 
 
-class Probes:
-    """Requests in the background, while the other facts are read.
+class _Answers(t.Generic[_Answer]):
+    """Questions that are asked in the background, while the other facts are read.
 
     Threads are daemons: a name server that does not answer blocks a thread for long, but must not block the module.
+
+    :param ask: is called with each of the subjects. :param seconds: within which all answers must be there.
     """
 
-    def __init__(
-        self, urls: t.Iterable[str], timeout: float, ca_pem: str = "", proxy: Proxy | None = None
-    ) -> None:
-        self._urls = list(dict.fromkeys(urls))
-        self._answers: dict[str, tuple[bool, str]] = {}
-        self._deadline = time.monotonic() + timeout + 0.5
-        self._timeout = timeout
-        self._proxy = proxy
-        try:
-            context = _context(ca_pem)
-        except ValueError as exc:
-            self._answers = {url: (False, str(exc)) for url in self._urls}
-            self._threads: list[threading.Thread] = []
-            return
+    def __init__(self, ask: t.Callable[[str], _Answer], subjects: t.Iterable[str], seconds: float) -> None:
+        self._subjects = list(dict.fromkeys(subjects))
+        self._found: dict[str, _Answer] = {}
+        self._deadline = time.monotonic() + seconds
         self._threads = [
-            threading.Thread(target=self._ask, args=(url, context), daemon=True) for url in self._urls
+            threading.Thread(target=self._put, args=(ask, subject), daemon=True) for subject in self._subjects
         ]
         for thread in self._threads:
             thread.start()
 
-    def _ask(self, url: str, context: ssl.SSLContext) -> None:
-        self._answers[url] = ask(url, self._timeout, context, self._proxy)
+    def _put(self, ask: t.Callable[[str], _Answer], subject: str) -> None:
+        self._found[subject] = ask(subject)
+
+    def wait(self, late: _Answer) -> dict[str, _Answer]:
+        """One answer for each subject; C(late) for one that has none in time."""
+        for thread in self._threads:
+            thread.join(max(0.0, self._deadline - time.monotonic()))
+        return {subject: self._found.get(subject, late) for subject in self._subjects}
+
+
+class Probes:
+    """Requests of URLs."""
+
+    def __init__(
+        self, urls: t.Iterable[str], timeout: float, ca_pem: str = "", proxy: Proxy | None = None
+    ) -> None:
+        self._timeout = timeout
+        self._proxy = proxy
+        self._answers = _Answers(self._asker(ca_pem), urls, timeout + 0.5)
+
+    def _asker(self, ca_pem: str) -> t.Callable[[str], tuple[bool, str]]:
+        try:
+            context = _context(ca_pem)
+        except ValueError as exc:
+            problem = str(exc)
+            return lambda url: (False, problem)
+        return lambda url: ask(url, self._timeout, context, self._proxy)
 
     def results(self) -> list[dict[str, t.Any]]:
         """One answer for each URL; one that is late counts as no answer."""
-        for thread in self._threads:
-            thread.join(max(0.0, self._deadline - time.monotonic()))
-        late = (False, f"no answer within {self._timeout:g} s")
-        answers = {url: self._answers.get(url, late) for url in self._urls}
+        answers = self._answers.wait((False, _late(self._timeout)))
         return [
             {"url": url, "ok": ok, "answer": answer, "proxy": self._proxy.server(url) if self._proxy else ""}
             for url, (ok, answer) in answers.items()
         ]
+
+
+def _late(seconds: float) -> str:
+    return f"no answer within {seconds:g} s"
 
 
 def resolve(name: str) -> tuple[list[str], str]:
@@ -117,28 +136,15 @@ def resolve(name: str) -> tuple[list[str], str]:
 
 
 class Lookups:
-    """Names that are resolved in the background, each by a daemon thread for the reason that L(Probes) has."""
+    """Names that are resolved."""
 
     def __init__(self, names: t.Iterable[str], timeout: float) -> None:
-        self._names = list(dict.fromkeys(names))
-        self._answers: dict[str, tuple[list[str], str]] = {}
         self._timeout = timeout
-        self._deadline = time.monotonic() + timeout
-        self._threads = [
-            threading.Thread(target=self._ask, args=(name,), daemon=True) for name in self._names
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def _ask(self, name: str) -> None:
-        self._answers[name] = resolve(name)
+        self._answers = _Answers(resolve, names, timeout)
 
     def results(self) -> list[dict[str, t.Any]]:
         """One answer for each name; one that is late counts as no answer."""
-        for thread in self._threads:
-            thread.join(max(0.0, self._deadline - time.monotonic()))
-        late: tuple[list[str], str] = ([], f"no answer within {self._timeout:g} s")
-        answers = {name: self._answers.get(name, late) for name in self._names}
+        answers = self._answers.wait(([], _late(self._timeout)))
         return [
             {"name": name, "addresses": found, "error": error} for name, (found, error) in answers.items()
         ]

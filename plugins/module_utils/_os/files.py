@@ -14,6 +14,9 @@ import os
 import tempfile
 import typing as t
 
+#: What a file system of its own has from the start: a directory that has nothing else is empty.
+LOST_AND_FOUND = "lost+found"
+
 
 def fsync_dir(path: str) -> None:
     """Make renames inside a directory durable."""

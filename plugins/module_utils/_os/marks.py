@@ -11,6 +11,9 @@ from __future__ import annotations
 
 import re
 
+#: The first line of what Python code writes; the roles have it as cluster_managed_marker.
+FIRST_LINE = "# Managed by baremetal.kubernetes: changes made here are lost.\n"
+
 _LINES = 4
 _BYTES = 4096
 # As the roles' templates and kernel_settings begin, and the collection's own programs.

@@ -76,6 +76,19 @@ class Process(subprocess.Popen):
         self.wait()
 
 
+class Filter(subprocess.Popen):
+    """A command that gets its input from the caller, by C(stdin), and writes to a file.
+
+    :param argv: the program and its arguments. :param env: all of its environment.
+    :param out: file that gets its output. :param log: file that gets what it says.
+    """
+
+    def __init__(
+        self, argv: t.Sequence[str], env: t.Mapping[str, str], out: t.IO[bytes], log: t.IO[bytes]
+    ) -> None:
+        super().__init__(list(argv), env=dict(env), stdin=subprocess.PIPE, stdout=out, stderr=log)
+
+
 def run(argv: t.Sequence[str], seconds: float, env: t.Mapping[str, str]) -> Finished:
     """Run a command to its end.
 

@@ -30,6 +30,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.members
     read_text,
     under,
 )
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files import LOST_AND_FOUND
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.mounts import Mount, parse_mountinfo
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.programs import find
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset import (
@@ -376,5 +377,5 @@ class Observer:
 def contents(path: str) -> list[str]:
     """Names in a directory, without what the file system itself put there."""
     with contextlib.suppress(OSError):
-        return sorted(name for name in os.listdir(path) if name != "lost+found")
+        return sorted(name for name in os.listdir(path) if name != LOST_AND_FOUND)
     return []

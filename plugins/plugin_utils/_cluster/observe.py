@@ -10,24 +10,23 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import typing as t
-import urllib.parse
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import ApiError, Client
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.health import Json, Snapshot
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.spread import crowded
-from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.taints import planned
 
 _SYSTEM = "namespaces/kube-system"
+NODES = "/api/v1/nodes"
 # The label of kubeadm's CoreDNS.
-_CONFLICTS = 5
 _DNS = "labelSelector=k8s-app%3Dkube-dns"
 
 
-def observe(api: Client) -> Snapshot:
-    """The cluster as it is now."""
+def observe(api: Client, nodes: t.Sequence[Json] | None = None) -> Snapshot:
+    """The cluster as it is now.
+
+    :param nodes: where they were just read.
+    """
     try:
         status, text = api.request("/readyz?verbose")
         if status in (401, 403):
@@ -35,7 +34,7 @@ def observe(api: Client) -> Snapshot:
         return Snapshot(
             readyz_status=status,
             readyz=text,
-            nodes=tuple(api.items("/api/v1/nodes")),
+            nodes=tuple(api.items(NODES) if nodes is None else nodes),
             static_pods=tuple(api.items(f"/api/v1/{_SYSTEM}/pods", "labelSelector=tier%3Dcontrol-plane")),
             deployments=tuple(api.items(f"/apis/apps/v1/{_SYSTEM}/deployments")),
             daemonsets=tuple(api.items(f"/apis/apps/v1/{_SYSTEM}/daemonsets")),
@@ -63,41 +62,3 @@ def spread_dns(api: Client, nodes: tuple[Json, ...]) -> str:
             status, _text = api.request(f"{path}/{name}/eviction", "POST", eviction)
             return name if status in (200, 201) else ""
     return ""
-
-
-def _apply(api: Client, name: str, settings: Json, check_mode: bool) -> tuple[Json, Json] | None:
-    """One node of C(apply_taints): before and after, C(None) when it stays as it is."""
-    path = f"/api/v1/nodes/{urllib.parse.quote(name, safe='')}"
-    # Others write to a Node as well, above all its kubelet: a change of an older state is refused (409).
-    for _attempt in range(_CONFLICTS):
-        status, text = api.request(path)
-        if status == 404:
-            return None
-        if status == 200:
-            node = json.loads(text)
-            after = planned(node, settings["taints"], settings["runs_pods"])
-            if after is None:
-                return None
-            status = 200 if check_mode else api.request(path, "PUT", after)[0]
-            if status == 200:
-                return node, after
-        if status != 409:
-            raise OperatorError(
-                f"The taints of node {name} cannot be set: the API server answers HTTP {status}.",
-                "Look at its log, and run the playbook again.",
-            )
-    raise OperatorError(
-        f"The taints of node {name} cannot be set: the Node object changes all the time.",
-        "Find out what changes it (kubectl get node --watch), and run the playbook again.",
-    )
-
-
-def apply_taints(api: Client, wanted: t.Mapping[str, Json], check_mode: bool) -> dict[str, tuple[Json, Json]]:
-    """Set or remove the taints of control planes. A node that is not registered is left out.
-
-    :param wanted: node -> its C(taints) and whether it C(runs_pods).
-    :return: node -> before and after, for those that change.
-    :raises ApiError: without an answer. :raises OperatorError: when a node cannot be read or changed.
-    """
-    found = {name: _apply(api, name, settings, check_mode) for name, settings in wanted.items()}
-    return {name: change for name, change in found.items() if change is not None}

@@ -38,7 +38,8 @@ def _since(item: Json, kind: str) -> datetime | None:
     return None
 
 
-def _tolerates(pod: Json, taint: Json) -> bool:
+def tolerates(pod: Json, taint: Json) -> bool:
+    """Whether a Pod may be scheduled in spite of a taint."""
     if taint.get("effect") not in ("NoSchedule", "NoExecute"):
         return True
     for one in (pod.get("spec") or {}).get("tolerations") or ():
@@ -63,7 +64,7 @@ def _fits(pod: Json, node: Json) -> bool:
         condition(node, "Ready")[0]
         and not spec.get("unschedulable", False)
         and all(labels.get(key) == value for key, value in selector.items())
-        and all(_tolerates(pod, taint) for taint in spec.get("taints") or ())
+        and all(tolerates(pod, taint) for taint in spec.get("taints") or ())
     )
 
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._daemon.plan import read_at
+
 
 def daemon_settled(
     node: t.Mapping[str, t.Any],
@@ -40,7 +42,7 @@ def daemon_settled(
         return False
     known = {str(file["dest"]): file.get("modified_at") for file in placed.get("files") or ()}
     known.update(times or {})
-    read = max(started, daemon.get("reloaded_at") or started)
+    read = read_at(started, daemon.get("reloaded_at"))
     modified = [(started, known.get(path)) for path in inputs]
     modified += [(read, known.get(path)) for path in reload_inputs]
     return all(time is not None and not since < time <= observed for since, time in modified)

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.interfaces import interfaces_with
+
 # What Cilium 1.19 leaves out when it looks for devices itself (isSelectedDevice in
 # pkg/datapath/linux/devices_controller.go, ExcludedDevicePrefixes in pkg/defaults/node.go).
 _PREFIXES = ("cilium_", "lo", "lxc", "cni", "docker")
@@ -47,8 +49,7 @@ def cilium_devices(
         wanted = {
             one.strip() for one in ((addresses or {}).get(host) or node.get("address") or "").split(",")
         }
-        for interface in node.get("interfaces") or ():
-            own = {address.partition("/")[0] for address in interface.get("addresses") or ()}
-            if wanted & own and not detected(interface):
-                found.add(str(interface["name"]))
+        for address in wanted:
+            own = interfaces_with(node.get("interfaces") or (), address)
+            found |= {str(interface["name"]) for interface in own if not detected(interface)}
     return sorted(found)

@@ -210,6 +210,7 @@ def check_cluster(hosts: t.Sequence[Host], site: Site) -> list[Finding]:
         release,
         control_planes,
         endpoint.form,
+        endpoint.moved,
         endpoint.resolved,
         endpoint.virtual_address,
         membership,

@@ -5,13 +5,15 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Whether the cluster's endpoint is one that every host and the controller can use: it cannot be changed later."""
+"""Whether every host and the controller can use the cluster's endpoint, and whether it may replace another."""
 
 from __future__ import annotations
 
 import ipaddress
 import typing as t
+from urllib.parse import urlsplit
 
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.membership import ADMIN_CONF
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.probe import Lookups
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._options import forms
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight.model import (
@@ -23,10 +25,7 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight.mo
 )
 
 _EXPECTED = "a name that every host and the controller resolve to an address that all of them reach"
-_FIX = (
-    "Add it to DNS, or to /etc/hosts of all hosts and of the controller: kubeadm writes it into certificates and"
-    " kubeconfigs, so that it cannot be changed later."
-)
+_FIX = "Add it to DNS, or to /etc/hosts of all hosts and of the controller: all of them talk to the API by this name."
 
 
 def name_of(endpoint: str) -> str:
@@ -85,6 +84,45 @@ def check_controller(endpoint: str, timeout: float = 5.0) -> list[Finding]:
         return []
     found = f"cluster_endpoint {endpoint}: on the controller, {name} is {wrong}"
     return [Finding("", "endpoint", ERROR, found, _EXPECTED, _FIX)]
+
+
+def moved(hosts: t.Sequence[Host], site: Site) -> t.Iterator[Finding]:
+    """Whether nodes that still use a former endpoint can verify the API server until they have moved, too."""
+    used = {host.name: _host_in(_endpoint(host)) for host in hosts if host.is_member}
+    for host in hosts:
+        former = used.get(host.name)
+        if former and not site.endpoint and former != host.address:
+            url = _endpoint(host).partition("//")[2]
+            yield _wrong(
+                host,
+                f"an empty cluster_endpoint, and the cluster's endpoint is {url}",
+                "the endpoint that the cluster has, or another one that does not depend on one host",
+                f"Set cluster_endpoint to {url}.",
+            )
+    wanted = _host_in(f"https://{site.endpoint}") if site.endpoint else ""
+    if not wanted or all(former in ("", wanted) for former in used.values()):
+        return
+    # By its own address a control plane can always be verified.
+    valid = {wanted, *site.cert_sans, *(host.address for host in hosts if host.name in site.control_planes)}
+    for host in hosts:
+        server = _host_in(host.kubernetes.get("api_server")) if host.is_member else ""
+        if server and server not in valid and host.name not in site.control_planes:
+            yield _wrong(
+                host,
+                f"its kubelet uses the endpoint {server}, and cluster_endpoint is {site.endpoint} now",
+                "a former endpoint that stays in the API servers' certificates until all nodes have moved",
+                f"Add {server} to control_plane_cert_sans for this run, and remove it afterwards.",
+            )
+
+
+def _endpoint(host: Host) -> str:
+    """The API's URL in the administrator's kubeconfig; empty on a worker."""
+    kubeconfigs = (host.facts.get("security") or {}).get("kubeconfigs") or {}
+    return str((kubeconfigs.get(ADMIN_CONF) or {}).get("server") or "")
+
+
+def _host_in(url: t.Any) -> str:
+    return urlsplit(str(url)).hostname or "" if url else ""
 
 
 def virtual_address(hosts: t.Sequence[Host], site: Site) -> t.Iterator[Finding]:

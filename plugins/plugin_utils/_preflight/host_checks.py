@@ -18,6 +18,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.members
     CONTROL_PLANE_FILES,
     ETCD_DATA,
 )
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files import LOST_AND_FOUND
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._redact import shown_url
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight.model import (
     ERROR,
@@ -407,7 +408,9 @@ def foreign_files(host: Host, _site: Site) -> Findings:
 
 def etcd_directory(host: Host, _site: Site) -> Findings:
     """What is where etcd's data is going to be. kubeadm refuses everything; the module kubeadm allows lost+found."""
-    others = [name for name in host.extra.get("etcd_directory") or () if name not in ("lost+found", "member")]
+    others = [
+        name for name in host.extra.get("etcd_directory") or () if name not in (LOST_AND_FOUND, "member")
+    ]
     known = host.role == "control_plane" and CA_CERT in (host.kubernetes.get("files") or ())
     if _stray_etcd(host) and not known:
         yield Finding(
@@ -439,11 +442,11 @@ def versions(host: Host, site: Site) -> Findings:
     wanted = parse_version(site.kubernetes_version)
     if wanted is None or host.kubernetes.get("state") not in ("member", "partial"):
         return
-    installed = host.facts.get("versions") or {}
+    member = host.kubernetes.get("state") == "member"
+    # kubeadm runs nothing: an upgrade that was given up leaves a newer one, which site replaces.
     running = {
         "kube-apiserver": host.extra.get("apiserver_version"),
-        "kubelet": installed.get("kubelet"),
-        "kubeadm": installed.get("kubeadm"),
+        "kubelet": (host.facts.get("versions") or {}).get("kubelet"),
     }
     for program, text in running.items():
         version = parse_version(text)
@@ -458,15 +461,6 @@ def versions(host: Host, site: Site) -> Findings:
                 f"{site.kubernetes_version} or older: nothing is downgraded",
                 f"Set cluster_kubernetes_version to {text} or newer.",
             )
-        elif program == "kube-apiserver" and version != wanted:
-            yield Finding(
-                host.name,
-                "version_skew",
-                ERROR,
-                f"{program} {text}",
-                f"{site.kubernetes_version}, as in cluster_kubernetes_version: the playbook site upgrades no cluster",
-                f"Set cluster_kubernetes_version to {text}.",
-            )
         elif program == "kubelet" and version[0] == wanted[0] and wanted[1] - version[1] > 3:
             yield Finding(
                 host.name,
@@ -475,6 +469,15 @@ def versions(host: Host, site: Site) -> Findings:
                 f"{program} {text}",
                 f"{wanted[0]}.{wanted[1] - 3} or newer beside API servers of {site.kubernetes_version}",
                 "Upgrade the node first.",
+            )
+        elif version != wanted and (program == "kube-apiserver" or member):
+            yield Finding(
+                host.name,
+                "version_skew",
+                ERROR,
+                f"{program} {text}",
+                f"{site.kubernetes_version}, as in cluster_kubernetes_version: the playbook site upgrades nothing",
+                f"Run the playbook upgrade first, or set cluster_kubernetes_version to {text}.",
             )
 
 

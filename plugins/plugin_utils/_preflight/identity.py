@@ -12,12 +12,12 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._csr import allow_list
-from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._options.convert import convert
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight.model import (
     ERROR,
     Finding,
     Host,
 )
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight.parameters import cert_sans
 
 
 def check_identities(hosts: t.Sequence[Host], params: t.Mapping[str, t.Any]) -> list[Finding]:
@@ -39,7 +39,7 @@ def check_identities(hosts: t.Sequence[Host], params: t.Mapping[str, t.Any]) -> 
     try:
         api = allow_list.api_server(
             params["endpoint"],
-            [one for value in params["cert_sans"].values() for one in convert(value, "list")],
+            list(cert_sans(params)),
             params["service_cidr"],
             params["dns_domain"],
         )

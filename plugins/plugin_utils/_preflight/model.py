@@ -45,6 +45,7 @@ CHECKS: dict[str, str] = {
     "node_name": "The node's name is valid.",
     "node_address": "The node has an address, and it is its own.",
     "node_role": "A member is in the inventory group of its role.",
+    "node_metadata": "Kubernetes accepts the labels, annotations and taints that are declared for the node.",
     "etcd_directory": "The directory of etcd's data is empty, or has the data of this host's member.",
     "version_skew": "The versions on the host are compatible with cluster_kubernetes_version.",
     # the cluster
@@ -61,6 +62,7 @@ CHECKS: dict[str, str] = {
     "network_format": "The cluster's networks are valid CIDRs.",
     "network_overlap": "Pod, Service and host networks do not overlap.",
     "network_size": "The cluster's networks are large enough.",
+    "unknown_nodes": "Every node of the cluster is a host of the inventory.",
     "ca_file": "The mirror's CA can be read.",
     "proxy": "The proxy is given in a form that all its users understand.",
 }
@@ -161,6 +163,7 @@ class Site:
     """The site's requirements.
 
     :param control_planes: :param workers: all hosts of the groups, in this run or not.
+    :param cert_sans: further names and addresses in the API servers' certificates.
     :param pod_cidr: :param service_cidr: one network, or one of each address family, separated by a comma.
     :param memory_min: MiB by role. :param cpus_min: number by role. :param disk_min: MiB by path.
     :param ports: C(port/protocol) by role.
@@ -171,6 +174,7 @@ class Site:
     workers: tuple[str, ...] = ()
     supported_minors: tuple[str, ...] = ("1.35", "1.36", "1.37")
     endpoint: str = ""
+    cert_sans: tuple[str, ...] = ()
     pod_cidr: str = ""
     service_cidr: str = ""
     tested_systems: tuple[str, ...] = ()

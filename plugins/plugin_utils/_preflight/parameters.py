@@ -29,6 +29,12 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "node_addresses": {"type": "dict", "default": {}},
     "connections": {"type": "dict", "default": {}},
     "cert_sans": {"type": "dict", "default": {}},
+    "node_labels": {"type": "dict", "default": {}},
+    "node_annotations": {"type": "dict", "default": {}},
+    "node_taints": {"type": "dict", "default": {}},
+    "control_plane_taints": {"type": "dict", "default": {}},
+    "kubeconfig": {"type": "path"},
+    "api_proxy": {"type": "str", "default": "", "no_log": True},
     "swap_off": {"type": "dict", "default": {}},
     "packages_managed": {"type": "dict", "default": {}},
     "kubelet_config": {"type": "dict", "default": {}},
@@ -94,6 +100,11 @@ def read_host(name: str, result: t.Mapping[str, t.Any], params: t.Mapping[str, t
     )
 
 
+def cert_sans(params: t.Mapping[str, t.Any]) -> tuple[str, ...]:
+    """Further names and addresses in the API servers' certificates, of all control planes."""
+    return tuple(one for value in params["cert_sans"].values() for one in convert(value, "list"))
+
+
 def read_site(params: t.Mapping[str, t.Any]) -> Site:
     """The site's requirements."""
     return Site(
@@ -102,6 +113,7 @@ def read_site(params: t.Mapping[str, t.Any]) -> Site:
         workers=tuple(params["workers"]),
         supported_minors=tuple(params["supported_minors"]),
         endpoint=params["endpoint"],
+        cert_sans=cert_sans(params),
         pod_cidr=params["pod_cidr"],
         service_cidr=params["service_cidr"],
         tested_systems=tuple(params["tested_systems"]),
