@@ -33,6 +33,8 @@ REPO = Path(__file__).resolve().parent.parent
 GRACE = 10.0
 #: Seconds between two looks at the processes, and between two lines that say what runs.
 POLL, HEARTBEAT = 0.2, 60.0
+#: A command's error is in the last lines that it printed: what failed and what to do next.
+SAID = 2
 #: Seconds that a scenario in a lab may be planned ahead of the artifacts that it waits for.
 MOMENT = 5.0
 #: The step that shows whether a cluster can be created at all.
@@ -89,6 +91,7 @@ class Result:
     """What became of a step.
 
     :param began: seconds since the beginning of the run.
+    :param failures: the tests that failed, as far as its report names them.
     """
 
     step: Command
@@ -98,6 +101,7 @@ class Result:
     failed: int = 0
     skipped: int = 0
     note: str = ""
+    failures: tuple[str, ...] = ()
 
 
 @dataclass
@@ -214,6 +218,22 @@ def count(report: Path, code: int) -> tuple[int, int, int]:
     if code != 0 and failed == 0:
         failed = 1
     return passed, failed, skipped
+
+
+def failures(report: Path) -> tuple[str, ...]:
+    """The tests that failed, each with the first line of what it said.
+
+    :param report: a JUnit report; it need not exist.
+    """
+    found = []
+    if report.exists():
+        for case in ElementTree.parse(report).getroot().iter("testcase"):  # noqa: S314 - our own pytest wrote it
+            for kind in ("failure", "error"):
+                if (bad := case.find(kind)) is not None:
+                    name = f"{case.get('classname', '')}::{case.get('name', '')}"
+                    said = (bad.get("message") or "").strip().splitlines() or [kind]
+                    found.append(f"{name}: {said[0]}")
+    return tuple(found)
 
 
 class Runner:
@@ -422,11 +442,15 @@ class Runner:
         lane.process = lane.sink = lane.command = None
         result = Result(command, lane.began, self.elapsed() - lane.began)
         if command.report:
-            result.passed, result.failed, result.skipped = count(report_path(self.output, command.name), code)
+            report = report_path(self.output, command.name)
+            result.passed, result.failed, result.skipped = count(report, code)
+            result.failures = failures(report)
         else:
             result.passed, result.failed = (1, 0) if code == 0 else (0, 1)
         if code != 0:
             result.note = f"exit code {code}"
+            if not result.failures:
+                result.failures = (f"{result.note}: {' '.join(self._last_lines(command, SAID))}",)
         if command.saves and code == 0:
             lane.cluster = lane.pristine = True
         if not command.prepares:
@@ -447,11 +471,15 @@ class Runner:
             self.say(f"{name} passed in {result.seconds:.1f} s{f': {last}' if last else ''}")
 
     def _last_line(self, command: Command) -> str:
+        return " ".join(self._last_lines(command, 1))[:150]
+
+    def _last_lines(self, command: Command, number: int) -> list[str]:
+        """What a step printed last, without empty lines and colours."""
         with contextlib.suppress(OSError):
             text = log_path(self.output, command.name).read_text(encoding="utf-8", errors="replace")
             lines = [line.strip() for line in text.splitlines() if line.strip()]
-            return COLOUR.sub("", lines[-1])[:150] if lines else ""
-        return ""
+            return [COLOUR.sub("", line) for line in lines[-number:]]
+        return []
 
     def _show_more(self, lane: Lane) -> None:
         """Show what the only lane has printed since the last look."""

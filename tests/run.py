@@ -22,11 +22,14 @@ import os
 import shutil
 import signal
 import sys
+import textwrap
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
+from lab.config import LabError, Network
+from lab.network import check_subnet_free
 from tests import changes, planning
 from tests.lanes import Lab, Result, Runner
 from tests.planning import Choice, LeftOut
@@ -38,17 +41,38 @@ OUTPUT = REPO / "tests" / "output"
 MINUTES = 60.0
 GROUPS = tuple(SCENARIOS)
 #: Subnets of the default lab and of the labs that scenarios create by themselves lie next to each other;
-#: the second lab keeps this distance from the first one's.
-SECOND_SUBNET = 4 * 2**16
+#: the second lab's is one of these distances from the first one's, in networks of a /16.
+SECOND_SUBNETS = (4, *range(8, 24))
 #: The name of a lab is part of interface names.
 LAB_NAME = 6
+#: The closing list of failures has this many lines, of this many characters.
+SHOWN, WIDTH = 10, 180
 
 
-def second_lab(name: str, subnet: str) -> tuple[str, str]:
-    """Name and subnet of the lab beside a lab."""
+def second_lab(name: str, subnet: str, free: Callable[[ipaddress.IPv4Network], bool]) -> tuple[str, str]:
+    """Name and subnet of the lab beside a lab.
+
+    :param free: whether the machine has no route into a network. Another lab may be up, or have died and
+        left its bridge.
+    """
     network = ipaddress.IPv4Network(subnet)
-    other = ipaddress.IPv4Network((int(network.network_address) + SECOND_SUBNET, network.prefixlen))
+    distances = (distance * 2**16 for distance in SECOND_SUBNETS)
+    others = [
+        ipaddress.IPv4Network((int(network.network_address) + distance, network.prefixlen))
+        for distance in distances
+    ]
+    # With none free, `lab up` says what is in the way.
+    other = next((one for one in others if free(one)), others[0])
     return f"{name[: LAB_NAME - 1]}2", str(other)
+
+
+def subnet_free(subnet: ipaddress.IPv4Network) -> bool:
+    """Whether the machine has no route into a network."""
+    try:
+        check_subnet_free(Network("free", subnet))
+    except LabError:
+        return False
+    return True
 
 
 def labs(output: Path, count: int) -> list[Lab]:
@@ -59,7 +83,7 @@ def labs(output: Path, count: int) -> list[Lab]:
     paths = first.paths
     result = [Lab(first.name, str(first.network.subnet), paths.state, paths.inventory, output)]
     if count > 1:
-        name, subnet = second_lab(first.name, str(first.network.subnet))
+        name, subnet = second_lab(first.name, str(first.network.subnet), subnet_free)
         own = {
             key: value
             for key, value in os.environ.items()
@@ -144,6 +168,18 @@ def table(results: Sequence[Result], elapsed: float) -> str:
     return "\n".join(lines)
 
 
+def failed(results: Sequence[Result]) -> str:
+    """What failed, by name: a log that was cut at its beginning still has it."""
+    lines: list[str] = []
+    for result in results:
+        if result.failed:
+            said = result.failures or (result.note or "failed",)
+            lines += [f"{result.step.name}: {one}" for one in said]
+    more = [f"  and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
+    shown = [textwrap.shorten(line, WIDTH, placeholder=" ...") for line in lines[:SHOWN]]
+    return "\n".join(["Failed:", *(f"  {line}" for line in shown), *more]) if lines else ""
+
+
 def skipped(left_out: Sequence[LeftOut]) -> str:
     """What did not run, why, and the command that runs it."""
     lines = [f"  {entry.name}: {entry.reason}: make test SCENARIO={entry.name}" for entry in left_out]
@@ -219,6 +255,8 @@ def main(argv: Sequence[str]) -> int:
     runner.run(todo)
     print(f"\n{table(runner.results, runner.elapsed())}\n")
     if text := skipped(runner.left_out):
+        print(f"{text}\n")
+    if text := failed(runner.results):
         print(f"{text}\n")
     print(f"{runner.passed} passed, {runner.failed} failed", flush=True)
     if runner.interrupted:

@@ -10,10 +10,12 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
 
+from lab.config import LabError, Network
 from tests import changes, lanes, planning, run
 from tests.scenarios import CONVERGED, Scenario, Start, Step
 
@@ -61,6 +63,40 @@ def test_count(
             REPORT.format(" ".join(f'{key}="{value}"' for key, value in numbers.items())), encoding="utf-8"
         )
     assert lanes.count(report, code) == expected
+
+
+def test_failures_are_named_with_the_first_line_of_what_they_said(tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    report.write_text(
+        '<testsuites><testsuite tests="3" errors="1" failures="1" skipped="0">'
+        '<testcase classname="a.b" name="good"/>'
+        '<testcase classname="a.b" name="bad"><failure message="assert 1 == 2&#10;more">trace</failure></testcase>'
+        '<testcase classname="a.b" name="broken"><error>trace</error></testcase>'
+        "</testsuite></testsuites>",
+        encoding="utf-8",
+    )
+    assert lanes.failures(report) == ("a.b::bad: assert 1 == 2", "a.b::broken: error")
+    assert lanes.failures(tmp_path / "none.xml") == ()
+
+
+def test_failures_are_the_last_thing_before_the_count(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Whoever sees only the end of a log knows what failed."""
+    case = '<testcase classname="x" name="t"><failure message="why"/></testcase>'
+    made = tmp_path / "made.xml"
+    made.write_text(
+        f'<testsuite tests="12" errors="0" failures="12">{case * 12}</testsuite>', encoding="utf-8"
+    )
+    code = f"import shutil, sys; shutil.copy({str(made)!r}, sys.argv[1].partition('=')[2]); sys.exit(1)"
+    step = Step("a", (sys.executable, "-c", code, "--junit-xml={report}"), report=True)
+    said = _step("b", "print('lab: no room\\n\\nnext: make room'); raise SystemExit(3)")
+    assert _run(monkeypatch, _scenario("worse", said), _scenario("bad", step)) == 1
+    closing = capsys.readouterr().out.rstrip().rpartition("Failed:\n")[2].splitlines()
+    assert closing[0] == "  worse b: exit code 3: lab: no room next: make room"
+    assert closing[1] == "  bad a: x::t: why"
+    assert closing[-3] == "  and 3 more"
+    assert closing[-1] == "0 passed, 13 failed"
 
 
 def _python(code: str) -> tuple[str, ...]:
@@ -272,14 +308,30 @@ def test_a_cluster_that_cannot_be_created_is_tried_once(
 
 
 @pytest.mark.parametrize(
-    ("name", "subnet", "expected"),
+    ("name", "subnet", "taken", "expected"),
     [
-        ("bmk", "10.61.0.0/24", ("bmk2", "10.65.0.0/24")),
-        ("abcdef", "10.61.0.0/16", ("abcde2", "10.65.0.0/16")),
+        ("bmk", "10.61.0.0/24", (), ("bmk2", "10.65.0.0/24")),
+        ("abcdef", "10.61.0.0/16", (), ("abcde2", "10.65.0.0/16")),
+        # A lab that was killed has left its bridge.
+        ("bmk", "10.61.0.0/24", ("10.65.0.0/24", "10.69.0.0/24"), ("bmk2", "10.70.0.0/24")),
     ],
 )
-def test_second_lab(name: str, subnet: str, expected: tuple[str, str]) -> None:
-    assert run.second_lab(name, subnet) == expected
+def test_second_lab(name: str, subnet: str, taken: tuple[str, ...], expected: tuple[str, str]) -> None:
+    assert run.second_lab(name, subnet, lambda network: str(network) not in taken) == expected
+
+
+def test_second_lab_where_no_network_is_free() -> None:
+    """`lab up` then says which route is in the way."""
+    assert run.second_lab("bmk", "10.61.0.0/24", lambda _: False) == ("bmk2", "10.65.0.0/24")
+
+
+def test_subnet_with_a_route_is_not_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(network: Network) -> None:
+        if str(network.subnet) == "10.65.0.0/24":
+            raise LabError("a route", "another subnet")
+
+    monkeypatch.setattr(run, "check_subnet_free", refuse)
+    assert [run.subnet_free(IPv4Network(f"10.{n}.0.0/24")) for n in (65, 69)] == [False, True]
 
 
 @pytest.mark.parametrize(
