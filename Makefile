@@ -22,7 +22,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help
 help: ## List the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: venv
 venv: $(VENV)/.complete ## Make .venv with everything that the collection, the lab and the tests need
@@ -99,6 +99,11 @@ BENCH ?=
 .PHONY: bench
 bench: venv ## Measure the site playbook against a shell script that does the bare minimum
 	@$(BIN)/python -m tests.bench $(BENCH)
+
+# Arguments for it, for instance BENCH="--sizes 3,1000".
+.PHONY: bench-nodes
+bench-nodes: venv ## Measure add_node and remove_node in clusters of 3, 200 and 1,000 nodes
+	@$(BIN)/python -m tests.bench.nodes $(BENCH)
 
 # Arguments for it, for instance BENCH="--hosts 1000".
 .PHONY: bench-cis

@@ -166,7 +166,7 @@ def restore(name: Annotated[str, typer.Argument(help="Snapshot.")]) -> None:
 @_reported
 def artifacts(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Artifacts to make now, optional ones too.")
+        list[str] | None, typer.Argument(help="Artifacts or groups of them to make now, optional ones too.")
     ] = None,
 ) -> None:
     """List the Kubernetes software that the lab serves, or build what is named."""

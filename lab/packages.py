@@ -13,8 +13,9 @@ from lab.config import LabError
 from lab.run import run
 
 #: For hosts, their network and the mirror. dnsmasq-base and not dnsmasq: the latter starts a service.
-#: skopeo is what the playbook `mirror` copies images with.
+#: skopeo is what the playbook `mirror` copies images with, age decrypts backups.
 HOSTS = (
+    "age",
     "debian-archive-keyring",
     "dnsmasq-base",
     "iproute2",

@@ -17,6 +17,7 @@ from typing import Literal
 
 from rich.console import Console
 
+from lab import images
 from lab.artifacts import catalogue as _catalogue
 from lab.artifacts import store
 from lab.artifacts.builder import needed_builds, needed_trees
@@ -24,7 +25,6 @@ from lab.artifacts.catalogue import Artifact, Catalogue, FileArtifact, label
 from lab.artifacts.ensure import LANES, Run, checksums
 from lab.artifacts.store import Record
 from lab.config import LabError, Paths
-from lab.images import Registry
 
 #: Disk that one Debian tree takes while and after it is made, bytes; measured.
 BYTES_PER_TREE = 1_200_000_000
@@ -71,7 +71,7 @@ def ensure(
     """Make every artifact present in the cache and verified.
 
     :param console: for progress.
-    :param only: names (components, or images without their tag); everything that is not optional when None.
+    :param only: names of artifacts or groups; everything that is not optional when None.
     :param catalogue: what there is; the lab's own when None.
     :raises LabError: an artifact is not available; the message names it, each source with its reason, and
         what to do.
@@ -89,7 +89,7 @@ def ensure(
 
 def image_digests(paths: Paths) -> dict[str, str]:
     """The digest of each image that the mirror serves, by name and tag."""
-    return Registry(paths.artifacts_cache / "registry").digests()
+    return images.Registry(paths.artifacts_cache / "registry").digests()
 
 
 def status(paths: Paths, catalogue: Catalogue | None = None) -> list[ArtifactRow]:
@@ -117,7 +117,7 @@ def _there(paths: Paths, listed: Catalogue, record: Record, artifact: Artifact) 
         return False
     if isinstance(artifact, FileArtifact):
         return (paths.artifacts_cache / "files" / artifact.path).is_file()
-    found = Registry(paths.artifacts_cache / "registry").manifest(artifact.name, artifact.version)
+    found = images.Registry(paths.artifacts_cache / "registry").manifest(artifact.name, artifact.version)
     return found is not None and found[0] == f"sha256:{item.sha256}"
 
 
@@ -151,7 +151,7 @@ def required_seconds(
     """
     listed = catalogue or _catalogue.load()
     record = Record(paths.artifacts_cache)
-    chosen = listed.served if only is None else [a for a in listed.artifacts if label(a) in only]
+    chosen = listed.served if only is None else listed.named(only)
     lacking = [artifact for artifact in chosen if not _there(paths, listed, record, artifact)]
     builds = needed_builds(listed, lacking)
     unbuilt = [b for b in builds if any(record.get(f"go:{b.name}/{name}") is None for name in b.programs)]

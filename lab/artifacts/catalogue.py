@@ -28,7 +28,7 @@ KINDS = ("go", "module", "c")
 #: Source of what a person had; see lab/artifacts/importing.py.
 IMPORTED = "imported"
 CATALOGUE = Path(__file__).resolve().parent.parent / "catalogue.yml"
-_UNESSENTIAL = frozenset({"seconds", "disk", "optional"})
+_UNESSENTIAL = frozenset({"seconds", "disk", "optional", "entry", "group"})
 #: Repository names as the OCI distribution specification allows them, with a registry's name in front.
 _REPOSITORY = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)+")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
@@ -135,14 +135,17 @@ class Tree:
 class FileArtifact:
     """A release file as upstream names it.
 
+    :param entry: its key in the catalogue: the component, or ``COMPONENT@VERSION`` for a further version of it.
     :param component: its key in the collection's lock file.
     :param arch: Go's name of the processor, or ``noarch``.
     :param url: where upstream has it.
     :param material: the file itself, when it is no archive.
     :param members: path in the archive -> material; the archive is a gzipped tar.
     :param optional: made only when it is asked for by name: a test needs it, no cluster does.
+    :param group: made with the others of this group, when the group is asked for; served once it is there.
     """
 
+    entry: str
     component: str
     version: str
     arch: str
@@ -150,6 +153,7 @@ class FileArtifact:
     material: Material | None = None
     members: Mapping[str, Material] = field(default_factory=dict)
     optional: bool = False
+    group: str = ""
 
     @property
     def path(self) -> str:
@@ -176,13 +180,16 @@ class ImageFile:
 class ImageArtifact:
     """A container image under upstream's name.
 
+    :param entry: its key in the catalogue: the name, or ``NAME@TAG`` for a further version of it.
     :param base: ``scratch``, ``static`` (CA certificates, users, /tmp) or the name of a tree.
     :param files: absolute path -> content.
     :param links: absolute path -> what it points to.
     :param directories: absolute paths of further directories (mode 0777 with the sticky bit: writable for
         any user).
+    :param group: as of a file.
     """
 
+    entry: str
     name: str
     version: str
     base: str
@@ -194,6 +201,7 @@ class ImageArtifact:
     environment: tuple[str, ...] = ()
     user: str = ""
     workdir: str = ""
+    group: str = ""
 
     @property
     def reference(self) -> str:
@@ -209,7 +217,7 @@ Artifact = FileArtifact | ImageArtifact
 
 def label(artifact: Artifact) -> str:
     """The name of an artifact in the record and for people."""
-    return artifact.component if isinstance(artifact, FileArtifact) else artifact.name
+    return artifact.entry
 
 
 @dataclass(frozen=True)
@@ -231,7 +239,24 @@ class Catalogue:
     @property
     def served(self) -> tuple[Artifact, ...]:
         """What the mirror of every lab serves."""
-        return tuple(a for a in self.artifacts if not (isinstance(a, FileArtifact) and a.optional))
+        return tuple(
+            a for a in self.artifacts if not a.group and not (isinstance(a, FileArtifact) and a.optional)
+        )
+
+    def named(self, names: Iterable[str]) -> tuple[Artifact, ...]:
+        """The artifacts with these labels, or of groups with these names.
+
+        :raises LabError: for a name that is neither.
+        """
+        wanted = set(names)
+        found = tuple(a for a in self.artifacts if label(a) in wanted or a.group in wanted)
+        unknown = wanted - {label(a) for a in found} - {a.group for a in found}
+        if unknown:
+            raise LabError(
+                f"no artifact called {', '.join(sorted(unknown))}",
+                "`lab artifacts` lists the names there are",
+            )
+        return found
 
     def builds_of(self, material: Material) -> tuple[GoBuild, ...]:
         """The builds that must have run before a material is there."""
@@ -358,7 +383,8 @@ class _Reader:
         material = entry.pop("material", None)
         members = {path: Material.parse(text) for path, text in entry.pop("members", {}).items()}
         return FileArtifact(
-            component=name,
+            entry=name,
+            component=name.partition("@")[0],
             material=Material.parse(material) if material else None,
             members=members,
             **entry,
@@ -373,7 +399,7 @@ class _Reader:
             files[path] = ImageFile(Material.parse(fields.pop("material")), **fields)
         for key in ("directories", "entrypoint", "command", "environment"):
             entry[key] = tuple(entry.get(key, ()))
-        return ImageArtifact(name=name, files=files, **entry)
+        return ImageArtifact(entry=name, name=name.partition("@")[0], files=files, **entry)
 
 
 def _problems(catalogue: Catalogue) -> list[str]:

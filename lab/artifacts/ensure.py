@@ -62,14 +62,7 @@ class Run:
 
         :raises LabError: one is not available; the message names it and each source's reason.
         """
-        everything = self.catalogue.artifacts
-        chosen = self.catalogue.served if only is None else [a for a in everything if label(a) in only]
-        unknown = set(only or ()) - {label(a) for a in everything}
-        if unknown:
-            raise LabError(
-                f"no artifact called {', '.join(sorted(unknown))}",
-                "`lab artifacts` lists the names there are",
-            )
+        chosen = self.catalogue.served if only is None else self.catalogue.named(only)
         with self.steps.shown():
             lacking = [a for a in chosen if not self.present(a)]
             attempts = {label(a): self._ready_made(a) for a in self._probed(lacking)}
@@ -216,7 +209,7 @@ def checksums(files: Iterable[FileArtifact], record: Record) -> dict[str, dict[s
     """Component, version, architecture -> ``sha256:...`` of what the cache has."""
     result: dict[str, dict[str, dict[str, str]]] = {}
     for file in files:
-        if item := record.get(file.component):
+        if item := record.get(label(file)):
             result.setdefault(file.component, {}).setdefault(file.version, {})[file.arch] = (
                 f"sha256:{item.sha256}"
             )

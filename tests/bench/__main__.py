@@ -117,7 +117,8 @@ class Bench:
         directory = self.work / f"{number}-{len(self.phases)}"
         directory.mkdir(exist_ok=True)
         log = OUTPUT / "bench" / f"{number}-{name}-{path}.log"
-        self.phases.append(measure(lab, name, path, number, argv, directory, log))
+        changes = name.startswith("create")
+        self.phases.append(measure(lab, name, path, number, argv, directory, log, changes=changes))
         print(f"round {number}: {name} by {path} took {self.phases[-1].seconds:.1f} s", flush=True)
 
     def _site(self, lab: Lab, number: int, cache: Path, name: str, playbook: str = "site") -> None:
@@ -183,7 +184,8 @@ class Bench:
             self._bare(self._placed(), number, "create in place", cache)
 
 
-def _interrupted(_number: int, _frame: FrameType | None) -> None:
+def interrupted(_number: int, _frame: FrameType | None) -> None:
+    """Handle a signal as Ctrl-C, so that the lab is removed."""
     raise KeyboardInterrupt
 
 
@@ -199,7 +201,7 @@ def main(
     console = Console(width=None if sys.stdout.isatty() else 200)
     wanted = settings()
     failure = ""
-    signal.signal(signal.SIGTERM, _interrupted)
+    signal.signal(signal.SIGTERM, interrupted)
     with tempfile.TemporaryDirectory(prefix="bench-") as work:
         bench = Bench(wanted, Path(work))
         try:

@@ -35,8 +35,8 @@ def test_every_page_is_built(pages: Path) -> None:
 
 def test_reference_has_everything(pages: Path) -> None:
     wanted = [f"{name}_role" for name in repo.roles()]
-    for kind, directory in (("module", "modules"), ("filter", "filter")):
-        found = (repo.REPO / "plugins" / directory).glob("*.py" if kind == "module" else "*.yml")
+    for kind, directory in (("module", "modules"), ("filter", "filter"), ("callback", "callback")):
+        found = (repo.REPO / "plugins" / directory).glob("*.yml" if kind == "filter" else "*.py")
         wanted += [f"{path.stem}_{kind}" for path in found if not path.stem.startswith("_")]
     missing = [name for name in wanted if not (pages / "reference" / f"{name}.html").exists()]
     assert not missing

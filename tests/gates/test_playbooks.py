@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,13 @@ from tests.gates import repo
 
 IMPORT = "ansible.builtin.import_playbook"
 CHECK = Path("playbooks/check_inventory.yml")
+LOCK = Path("playbooks/lock.yml")
+PREFLIGHT = Path("playbooks/preflight.yml")
 PLAYBOOKS = [path for path in repo.files() if path.parts[0] == "playbooks" and path.suffix == ".yml"]
 #: Phases of operations, which have checked the inventory: a check in each would cost a run a second.
-PHASES = {"prepare_nodes", "control_plane", "network", "workers", "harden"}
+PHASES = {"lock", "prepare_nodes", "control_plane", "network", "workers", "harden"}
+#: Operations that change no host and no cluster.
+READING = {"backup", "check_inventory", "cis", "health", "mirror", "preflight", "verify"}
 OPERATIONS = [path for path in PLAYBOOKS if path.stem not in PHASES]
 
 
@@ -26,10 +31,27 @@ def _first(path: Path) -> Path:
     return _first(path.parent / plays[0][IMPORT]) if IMPORT in plays[0] else path
 
 
+def _plays(path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """All plays that a playbook runs, each with the file that has it."""
+    for play in repo.load(path):
+        if IMPORT in play:
+            yield from _plays(path.parent / play[IMPORT])
+        else:
+            yield path, play
+
+
 @pytest.mark.parametrize("path", OPERATIONS, ids=lambda path: path.stem)
 def test_playbook_checks_the_inventory_first(path: Path) -> None:
     """Without the groups of a cluster Ansible would do nothing and end with exit code 0."""
     assert _first(path) == CHECK, f"{path}: expected to import {CHECK.name} first"
+
+
+@pytest.mark.parametrize("path", OPERATIONS, ids=lambda path: path.stem)
+def test_playbook_locks_the_cluster_before_it_changes_anything(path: Path) -> None:
+    """A phase that is run by itself is not locked: it is for those who know what they do."""
+    files = [file for file, _play in _plays(path) if file not in (CHECK, PREFLIGHT)]
+    assert (LOCK in files) == (path.stem not in READING), f"{path}: import {LOCK.name}, or add it to READING"
+    assert LOCK not in files or files[0] == LOCK
 
 
 @pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda path: path.stem)

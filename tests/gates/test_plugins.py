@@ -60,6 +60,18 @@ def test_module_is_short(path: Path) -> None:
     assert lines <= LONGEST, f"{path} has {lines} lines; move code to module_utils or plugin_utils"
 
 
+@pytest.mark.parametrize("path", _python("modules", "filter", "callback", "doc_fragments"), ids=str)
+def test_documentation_is_found_without_a_warning(path: Path) -> None:
+    """ansible-doc looks through a file's assignments, knows names only, and warns of each other target."""
+    tree = ast.parse((repo.REPO / path).read_text(encoding="utf-8"))
+    wrong = [
+        node.lineno
+        for node in tree.body
+        if isinstance(node, ast.Assign) and not all(isinstance(target, ast.Name) for target in node.targets)
+    ]
+    assert not wrong, f"{path}: assign one name a line: {wrong}"
+
+
 def _sentences(path: Path) -> Iterator[tuple[int, str]]:
     """Texts with blanks that are no documentation, with their line: what a program says."""
     tree = ast.parse((repo.REPO / path).read_text(encoding="utf-8"))

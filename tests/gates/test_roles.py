@@ -31,9 +31,13 @@ CONDITIONS = ("changed_when", "failed_when", "that", "until", "when")
 #: What Ansible itself provides to expressions.
 PROVIDED = {
     "ansible_check_mode",
+    "ansible_diff_mode",
     "ansible_facts",
     "ansible_failed_result",
+    "ansible_failed_task",
+    "ansible_limit",
     "ansible_managed",
+    "ansible_play_batch",
     "ansible_play_hosts",
     "ansible_play_hosts_all",
     "group_names",
@@ -272,6 +276,8 @@ def _defined() -> set[str]:
             for task in repo.tasks(content):
                 defined |= set(task.get("vars", {})) | {task.get("register", "")}
                 defined |= set(task.get("ansible.builtin.set_fact", {}))
+                # Variables of the hosts that it puts into a group.
+                defined |= set(task.get("ansible.builtin.add_host", {}))
                 defined |= {task.get("loop_control", {}).get("loop_var", "")}
     return defined
 

@@ -102,10 +102,13 @@ class Host:
         """The last lines of the logs of containerd and kubelet."""
         return "\n".join(self.log(service) for service in ("kubelet", "containerd"))
 
+    def reconnect(self) -> None:
+        """Forget the connection, which is dead once the host has booted again."""
+        self.__dict__.pop("_connection", None)
+
     def power_cycle(self) -> None:
         """Power off and on."""
         for verb in ("stop", "start"):
             run_lab(verb, self.name)
-        # Connections to the old host are dead.
-        self.__dict__.pop("_connection", None)
+        self.reconnect()
         wait_for(f"{self.name} answers after power-on", lambda: self.run("true")[0] == 0, seconds=60)

@@ -125,9 +125,10 @@ def sanity(place: Place) -> int:
 def site(place: Place) -> int:
     """The playbook `site` on the lab's hosts, without facts as variables and without a deprecation warning."""
     code, text = _site(place)
-    if lost_result(text):
-        print(text, LOST_RESULT, sep="\n")
-        code, text = _site(place)
+    for _again in range(2):
+        if lost_result(text):
+            print(text, LOST_RESULT, sep="\n")
+            code, text = _site(place)
     print(text)
     warnings = deprecations(text)
     if warnings:
@@ -166,6 +167,7 @@ def _site(place: Place) -> tuple[int, str]:
             binds={checkout: "/src", paths.inventory: str(paths.inventory), paths.state: str(paths.state)},
             log=log,
             limit=SITE_SECONDS,
+            hopeless=lost_result,
         )
     text = log.read_text(encoding="utf-8", errors="replace")
     return code, text + (f"\nkilled after {SITE_SECONDS:.0f} s\n" if code == 124 else "")

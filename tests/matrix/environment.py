@@ -13,13 +13,14 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
 import subprocess
 import time
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -67,6 +68,8 @@ shift
 exec chroot . /bin/sh -ec 'cd "$1"; shift; exec "$@"' enter "$directory" "$@"
 """
 UNSHARE = ("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child")
+#: How often the output of a command is looked at that may be hopeless.
+_POLL_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -163,10 +166,12 @@ class Place:
         binds: Mapping[Path, str] | None = None,
         log: Path | None = None,
         limit: float | None = None,
+        hopeless: Callable[[str], bool] = lambda text: False,
     ) -> int:
         """Run a command in it; its output goes to the terminal, or to a file.
 
         :param limit: seconds after which it is killed.
+        :param hopeless: whether it is killed at once, by its output so far; for a command with a log.
         :return: the exit code, 124 when it was killed, as of timeout(1).
         """
         for name in ("etc", "home", "mnt", "venv"):
@@ -176,18 +181,25 @@ class Place:
                 write_atomic(self.directory / name.lstrip("/"), Path(name).read_bytes())
         with contextlib.ExitStack() as stack:
             sink = stack.enter_context(log.open("ab")) if log else None
-            try:
-                return subprocess.run(
+            process = stack.enter_context(
+                subprocess.Popen(
                     self.command(argv, directory, binds or {}),
                     env=variables(os.environ),
                     stdin=subprocess.DEVNULL,
                     stdout=sink,
                     stderr=subprocess.STDOUT if sink else None,
-                    timeout=limit,
-                    check=False,
-                ).returncode
-            except subprocess.TimeoutExpired:
+                )
+            )
+            ends = time.monotonic() + (math.inf if limit is None else limit)
+            try:
+                while time.monotonic() < ends:
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        return process.wait(min(_POLL_SECONDS, max(0.0, ends - time.monotonic())))
+                    if log and hopeless(log.read_text(encoding="utf-8", errors="replace")):
+                        break
                 return 124
+            finally:
+                process.kill()
 
 
 def variables(environ: Mapping[str, str]) -> dict[str, str]:

@@ -21,7 +21,7 @@ HOSTS = {
     },
     "w1": {"host_swap_off": False, "kubelet_config": {"failSwapOn": False}},
     "w2": {"host_packages_managed": False},
-    "w3": {},
+    "w3": {"node_labels": {"disk": "ssd"}},
 }
 
 
@@ -67,4 +67,8 @@ def test_only_what_the_inventory_sets_is_passed(tmp_path: Path) -> None:
         "kubelet_config": {"w1": {"failSwapOn": False}},
         "ansible_host": {},
         "control_plane_cert_sans": {},
+        "control_plane_taints": {},
+        "node_labels": {"w3": {"disk": "ssd"}},
+        "node_annotations": {},
+        "node_taints": {},
     }

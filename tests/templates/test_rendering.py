@@ -112,6 +112,11 @@ SITES = {
                 "scheduler": {"extraArgs": [{"name": "profiling", "value": "true"}]},
             },
             "control_plane_taints": [],
+            "etcd_backup_interval": 6,
+            "etcd_backup_keep": 30,
+            "etcd_backup_recipients": ["age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"],
+            "node_labels": {"disk": "ssd"},
+            "node_taints": [{"key": "example.org/gpu", "effect": "NoSchedule"}],
             "kubelet_config": {"maxPods": 250},
             "kubelet_csr_approver_extra_nodes": {"cp1": {"names": ["cp1.example.org"]}},
             "kubelet_csr_approver_python": "/opt/python/bin/python3",
@@ -143,6 +148,8 @@ TEMPLATES: dict[str, tuple[str, str]] = {
     "api_endpoint/keepalived.initd.j2": ("shell", ""),
     "api_endpoint/keepalived.service.j2": ("unit", ""),
     "container_runtime/containerd.initd.j2": ("shell", ""),
+    "etcd_backup/backup.initd.j2": ("shell", ""),
+    "etcd_backup/backup.service.j2": ("unit", ""),
     "container_runtime/containerd.service.j2": ("unit", ""),
     "container_runtime/crictl.yaml.j2": ("yaml", ""),
     "container_runtime/hosts.toml.j2": ("toml", "docker.io"),
@@ -173,8 +180,10 @@ DOCUMENTS: dict[str, tuple[str, str]] = {
     "init": ("__control_plane_init_documents | to_nice_yaml", "yaml"),
     "join": ("__control_plane_join_documents | to_nice_yaml", "yaml"),
     "taints": ("__node_control_plane_taints | to_nice_yaml", "yaml"),
+    "declared": ("__node_declared | to_nice_yaml", "yaml"),
     "worker": ("__worker_join_documents | to_nice_yaml", "yaml"),
     "approver": ("__kubelet_csr_approver_list_file.content", "yaml"),
+    "backup": ("__etcd_backup_config_file.content", "yaml"),
     "files": ("__control_plane_files | map(attribute='path') | to_nice_yaml", "yaml"),
     "admission": ("__control_plane_admission | to_nice_yaml", "yaml"),
     "proxy": ("cluster_proxy | to_nice_yaml", "yaml"),
@@ -191,13 +200,16 @@ def _node(site: Site, number: int, name: str = "") -> dict[str, Any]:
             "address": f"192.0.2.1{number}",
             "architecture": "amd64",
             "kubernetes": {"cluster_id": None, "role": None, "state": "absent", "encrypts": site.encrypts},
-            "daemons": {"kubernetes-api-endpoint": {"enabled": False, "running": False}},
+            "daemons": {
+                name: {"enabled": False, "running": False}
+                for name in ("kubernetes-api-endpoint", "kubernetes-etcd-backup")
+            },
             "interfaces": [
                 {"name": "lan", "mac": None, "addresses": [f"198.51.100.{number}/24"]},
                 {"name": "eth0", "mac": None, "addresses": [f"192.0.2.1{number}/24", "2001:db8::1/64"]},
             ],
             "node_name": name or f"cp{number}",
-            "optional_commands": {"curl": "/usr/bin/curl", "keepalived": None},
+            "optional_commands": {"age": None, "curl": "/usr/bin/curl", "gpg": None, "keepalived": None},
             "package_manager": "portage",
             "python": "/usr/bin/python3.13",
             "security": {"serving_nodes": {}},
@@ -232,6 +244,11 @@ def _file(target: Path, name: str) -> Path:
     return target / (name if name in TEMPLATES else f"{name}.document")
 
 
+def _source(name: str) -> Path:
+    """The file of a template."""
+    return repo.REPO / "roles" / Path(name).parent / "templates" / Path(name).name
+
+
 def _playbook(site: Site, target: Path) -> list[dict[str, Any]]:
     roles = repo.REPO / "roles"
     variables: dict[str, Any] = {}
@@ -240,41 +257,32 @@ def _playbook(site: Site, target: Path) -> list[dict[str, Any]]:
             (roles / role).glob("vars/**/*.yml")
         ):
             variables |= repo.load(path)
-    cases = [
-        {
-            "src": str(roles / Path(name).parent / "templates" / Path(name).name),
-            "dest": str(target / name),
-            "item": item,
-        }
+    texts = {
+        name: f"lookup('ansible.builtin.template', {str(_source(name))!r}, template_vars={{'item': {item!r}}})"
         for name, (_, item) in TEMPLATES.items()
-    ]
+    } | {name: expression for name, (expression, _) in DOCUMENTS.items()}
+    facts = {name: f"rendered_{number}" for number, name in enumerate(texts)}
+    together = ", ".join(f"{name!r}: {fact}" for name, fact in facts.items())
     return [
         {
             "name": "Render",
             "hosts": "cp1",
             "gather_facts": False,
             "vars": variables,
+            # One task a text, so that an error names it; facts, as a module for each would take most of the time.
             "tasks": [
+                *(
+                    {"name": name, "ansible.builtin.set_fact": {facts[name]: "{{ " + text + " }}"}}
+                    for name, text in texts.items()
+                ),
                 {
-                    "ansible.builtin.template": {
-                        "src": "{{ case.src }}",
-                        "dest": "{{ case.dest }}",
+                    "name": "Write all",
+                    "ansible.builtin.copy": {
+                        "content": "{{ {" + together + "} | to_json }}",
+                        "dest": str(target),
                         "mode": "0644",
                     },
-                    "loop": cases,
-                    "loop_control": {"loop_var": "case"},
-                    "vars": {"item": "{{ case.item }}"},
                 },
-                *(
-                    {
-                        "ansible.builtin.copy": {
-                            "content": "{{ " + expression + " }}",
-                            "dest": str(_file(target, name)),
-                            "mode": "0644",
-                        }
-                    }
-                    for name, (expression, _) in DOCUMENTS.items()
-                ),
             ],
         }
     ]
@@ -292,13 +300,11 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
                 pytest.fail(f"rendering for {name!r} failed before")
             begun.add(name)
             site, work = SITES[name], tmp_path_factory.mktemp("site")
-            target = work / "out"
-            for template in TEMPLATES:
-                (target / template).parent.mkdir(parents=True, exist_ok=True)
+            target, texts = work / "out", work / "texts.json"
             files = {
                 "inventory.yml": _inventory(site),
                 "extra.yml": _extra(site),
-                "play.yml": _playbook(site, target),
+                "play.yml": _playbook(site, texts),
             }
             for file, content in files.items():
                 (work / file).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
@@ -311,6 +317,10 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
                     "ANSIBLE_DEPRECATION_WARNINGS": "true",
                 },
             )
+            for file, text in json.loads(texts.read_text(encoding="utf-8")).items():
+                path = _file(target, file)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
             done[name] = target
         return done[name]
 
@@ -603,6 +613,16 @@ EXPECTED: tuple[tuple[str, str, str, Any], ...] = (
         " --kubeconfig ${CREDENTIALS_DIRECTORY}/kubeconfig",
     ),
     ("plain systemd", "kubelet_csr_approver/approver.service.j2", "Service/DynamicUser", "yes"),
+    ("plain openrc", "etcd_backup/backup.initd.j2", "command", "/usr/bin/python3.13"),
+    (
+        "plain systemd",
+        "etcd_backup/backup.service.j2",
+        "Service/ExecStart",
+        '"/usr/bin/python3.13" -ISB /usr/local/lib/baremetal-kubernetes/kubernetes-etcd-backup'
+        " --config /etc/baremetal-kubernetes/etcd-backup.json",
+    ),
+    ("air gap with settings of its own", "backup", "interval", 6),
+    ("air gap with settings of its own", "backup", "keep", 30),
     ("plain systemd", "kubelet_csr_approver/approver.service.j2", "Service/Restart", "always"),
     ("plain systemd", "approver", "nodes/cp1/addresses", ["192.0.2.11"]),
     ("plain systemd", "approver", "interval", 30),
@@ -706,6 +726,17 @@ def test_a_control_plane_that_is_a_worker_too_has_no_taints(
     ]
 
 
+def test_what_is_declared_for_nodes_is_passed_for_each(rendered: Callable[[str], Path]) -> None:
+    for site, labels in (
+        ("plain systemd", {}),
+        ("air gap with settings of its own", {"disk": "ssd"}),
+        ("air gap with settings of its own, as text", {"disk": "ssd"}),
+    ):
+        found = yaml.safe_load((rendered(site) / "declared.document").read_text(encoding="utf-8"))
+        assert found["cp1"]["labels"] == labels
+        assert set(found["cp1"]) == {"labels", "annotations", "taints"}
+
+
 def test_directories_that_pods_write_to_belong_to_root(rendered: Callable[[str], Path]) -> None:
     """Cilium's init containers have no capability to write where another user's directory forbids it."""
     listed = yaml.safe_load((rendered("plain systemd") / "directories.document").read_text(encoding="utf-8"))
@@ -769,41 +800,85 @@ def test_the_interpreter_of_the_approver_is_a_plain_path(case: str, tmp_path: Pa
     )
 
 
-def test_the_allow_list_without_a_removed_host(tmp_path: Path) -> None:
-    """As the role reset updates it: the play has the removed host alone, and the delegate has observed itself."""
+def _role_variables() -> dict[str, Any]:
+    """Defaults and variables of the roles that the allow-list is made of."""
     variables: dict[str, Any] = {}
     for role in ("cluster", "node", "kubelet_csr_approver"):
         for path in sorted((repo.REPO / "roles" / role).glob("*/**/*.yml")):
             if path.parts[-2] in {"defaults", "vars"} or path.parts[-3] == "vars":
                 variables |= repo.load(path)
-    pins = {
-        name: {"host": name, "addresses": [f"192.0.2.{number}"], "names": []}
-        for number, name in enumerate(("cp1", "w1", "w2"), 11)
+    return variables
+
+
+def _assert_allow_list(
+    directory: Path, inventory: dict[str, Any], play: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    """Compare the allow-list that a host of the play would get."""
+    play |= {
+        "name": "Evaluate",
+        "gather_facts": False,
+        "tasks": [{"ansible.builtin.assert": {"that": f"__kubelet_csr_approver_nodes == {expected!r}"}}],
     }
-    plane = _node(SITES["plain systemd"], 1)
+    (directory / "play.yml").write_text(yaml.safe_dump([play], sort_keys=False), encoding="utf-8")
+    (directory / "inventory.yml").write_text(yaml.safe_dump(inventory), encoding="utf-8")
+    repo.run(
+        ["ansible-playbook", "-i", "inventory.yml", "-c", "local", "play.yml"],
+        cwd=directory,
+        env={"ANSIBLE_CONFIG": str(repo.REPO / "ansible.cfg"), "ANSIBLE_INJECT_FACT_VARS": "false"},
+    )
+
+
+def _plane(index: int, name: str, pins: dict[str, Any]) -> dict[str, Any]:
+    """What `node_info` says of a control plane whose approver has an allow-list."""
+    plane = _node(SITES["plain systemd"], index, name)
     plane["node"] |= {
         "kubernetes": {"state": "member", "role": "control_plane", "cluster_id": "x"},
         "security": {"serving_nodes": pins},
     }
-    worker = _node(SITES["plain systemd"], 9, "w1")
-    expected = {name: entry for name, entry in pins.items() if name != "w1"}
+    return plane
+
+
+def _pins(*names: str) -> dict[str, Any]:
+    return {
+        name: {"host": name, "addresses": [f"192.0.2.{number}"], "names": []}
+        for number, name in enumerate(names, 11)
+    }
+
+
+def test_the_allow_list_without_a_removed_host(tmp_path: Path) -> None:
+    """As the role reset updates it: the play has the removed host alone, and the delegate has observed itself."""
+    pins = _pins("cp1", "w1", "w2")
     play = {
-        "name": "Evaluate",
         "hosts": "w1",
-        "gather_facts": False,
         "vars": {
-            **variables,
-            "node_info": worker,
+            **_role_variables(),
+            "node_info": _node(SITES["plain systemd"], 9, "w1"),
             "kubelet_csr_approver_removed_hosts": ["w1"],
-            "__node_observed": {"results": [{"item": "cp1", "unreachable": False, **plane}]},
+            "__node_observed": {"results": [{"item": "cp1", "unreachable": False, **_plane(1, "cp1", pins)}]},
         },
-        "tasks": [{"ansible.builtin.assert": {"that": f"__kubelet_csr_approver_nodes == {expected!r}"}}],
     }
     inventory = {"control_plane": {"hosts": {"cp1": None}}, "worker": {"hosts": {"w1": None, "w2": None}}}
-    (tmp_path / "play.yml").write_text(yaml.safe_dump([play], sort_keys=False), encoding="utf-8")
-    (tmp_path / "inventory.yml").write_text(yaml.safe_dump(inventory), encoding="utf-8")
-    repo.run(
-        ["ansible-playbook", "-i", "inventory.yml", "-c", "local", "play.yml"],
-        cwd=tmp_path,
-        env={"ANSIBLE_CONFIG": str(repo.REPO / "ansible.cfg"), "ANSIBLE_INJECT_FACT_VARS": "false"},
-    )
+    expected = {name: entry for name, entry in pins.items() if name != "w1"}
+    _assert_allow_list(tmp_path, inventory, play, expected)
+
+
+def test_the_allow_list_keeps_what_a_removed_control_plane_knew(tmp_path: Path) -> None:
+    """As remove_node updates it: add_node has told of the new worker w1 on its delegate cp1 only, and cp1 leaves."""
+    pins = _pins("cp1", "cp2", "w1")
+    expected = {name: entry for name, entry in pins.items() if name != "cp1"}
+    known = {name: entry for name, entry in pins.items() if name != "w1"}
+    leaving, staying = _plane(1, "cp1", pins), _plane(2, "cp2", known)
+    play = {
+        "hosts": "cp2",
+        "vars": {
+            **_role_variables(),
+            "__node_observed": {"results": [{"item": "cp2", "unreachable": False, **staying}]},
+        },
+    }
+    planes = {"cp1": {"node_info": leaving}, "cp2": {"node_info": staying}}
+    inventory = {
+        "control_plane": {"hosts": planes},
+        "worker": {"hosts": {"w1": None}},
+        "nodes_to_remove": {"hosts": {"cp1": None}},
+    }
+    _assert_allow_list(tmp_path, inventory, play, expected)

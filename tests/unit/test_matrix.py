@@ -95,6 +95,17 @@ def test_a_command_without_an_end_is_killed(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(Place, "command", lambda self, argv, directory, binds: list(argv))
     assert place.run(["sleep", "60"], log=tmp_path / "log", limit=0.2) == 124
     assert place.run(["true"], log=tmp_path / "log", limit=60) == 0
+    assert place.run(["sh", "-c", "exit 3"], log=tmp_path / "log") == 3
+
+
+def test_a_hopeless_command_is_killed_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Place(ENVIRONMENTS["oldest"], tmp_path, tmp_path)
+    monkeypatch.setattr(Place, "command", lambda self, argv, directory, binds: list(argv))
+    monkeypatch.setattr(environment, "_POLL_SECONDS", 0.1)
+    argv = ["sh", "-c", "echo lost; exec sleep 60"]
+    began = time.monotonic()
+    assert place.run(argv, log=tmp_path / "log", limit=60, hopeless=lambda text: "lost" in text) == 124
+    assert time.monotonic() - began < 30
 
 
 def test_a_result_that_ansible_lost_is_told_from_other_failures() -> None:

@@ -19,7 +19,7 @@ from tests.infra.waiting import wait_for
 
 NEW = "w3"
 JOIN = "baremetal.kubernetes.node : Join | Run kubeadm join"
-APPROVE = "baremetal.kubernetes.kubelet_csr_approver : Approve | Wait until every host of this run serves a certificate"
+APPROVE = "baremetal.kubernetes.kubelet_csr_approver : Wait | Wait until every host of this run serves a certificate"
 
 
 @pytest.fixture(scope="module")

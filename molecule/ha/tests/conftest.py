@@ -5,12 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import pytest
-
-from lab.config import Settings
-from tests.infra.fixtures import (  # noqa: F401 - pytest finds them here
+from tests.infra.endpoint import address, ca, endpoint, holder, planes, site  # noqa: F401 - pytest finds them here
+from tests.infra.fixtures import (  # noqa: F401
     cluster,
     hosts,
     inventory,
@@ -20,22 +16,3 @@ from tests.infra.fixtures import (  # noqa: F401 - pytest finds them here
     running,
     variables,
 )
-from tests.infra.playbook import Playbook, Run
-
-
-@pytest.fixture(scope="session")
-def address(lab: Settings) -> str:  # noqa: F811 - the fixture
-    """The virtual IP address: one of the lab's network that no host gets."""
-    return str(lab.network.subnet[200])
-
-
-@pytest.fixture(scope="session")
-def site(playbook: Playbook, address: str) -> Callable[..., Run]:  # noqa: F811 - the fixture
-    """Runs the site playbook with that address."""
-
-    def run(*arguments: str, log: str = "run.log") -> Run:
-        values = {"cluster_endpoint": f"{address}:6443", "api_endpoint_provider": "keepalived"}
-        given = [part for name, value in values.items() for part in ("-e", f"{name}={value}")]
-        return playbook.run(*given, *arguments, log=log)
-
-    return run

@@ -5,22 +5,16 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
-import pytest
-import yaml
 
 from tests.infra.cluster import Cluster, Probes, running_and_ready
+from tests.infra.endpoint import SERVICE, server_of
 from tests.infra.hosts import Host, run_lab
 from tests.infra.outage import measured
 from tests.infra.playbook import Run
 from tests.infra.waiting import wait_for
 
-SERVICE = "kubernetes-api-endpoint"
 CONFIG = "/etc/baremetal-kubernetes/api-endpoint.conf"
 RUN_KEEPALIVED = "baremetal.kubernetes.api_endpoint : Deploy | Run keepalived"
 #: Seconds that the API may be away: when the host with the address loses power, and when that host comes back.
@@ -29,34 +23,6 @@ MOVE, RETURN = 15.0, 1.0
 WATCH = 30.0
 
 Site = Callable[..., Run]
-
-
-@pytest.fixture(scope="session")
-def planes(hosts: dict[str, Host]) -> dict[str, Host]:
-    return {name: host for name, host in hosts.items() if host.control_plane}
-
-
-@pytest.fixture(scope="session")
-def holder(planes: dict[str, Host], address: str) -> Callable[[], list[str]]:
-    """Tells which of the hosts that answer have the virtual IP address."""
-
-    def find() -> list[str]:
-        return [
-            name for name, host in planes.items() if host.run(f"ip -o address | grep -qw {address}")[0] == 0
-        ]
-
-    return find
-
-
-def _kubeconfig(cluster: Cluster) -> dict[str, Any]:
-    document = yaml.safe_load(Path(cluster.kubeconfig).read_text(encoding="utf-8"))
-    found: dict[str, Any] = document["clusters"][0]["cluster"]
-    return found
-
-
-@pytest.fixture(scope="session")
-def ca(cluster: Cluster) -> str:
-    return base64.b64decode(_kubeconfig(cluster)["certificate-authority-data"]).decode("ascii")
 
 
 def _evidence(planes: dict[str, Host]) -> str:
@@ -79,7 +45,7 @@ def test_one_host_has_the_address_and_everything_uses_it(
     address: str,
 ) -> None:
     assert len(holder()) == 1, _evidence(planes)
-    assert _kubeconfig(cluster)["server"] == f"https://{address}:6443"
+    assert server_of(cluster)["server"] == f"https://{address}:6443"
     # The kubelet of a control plane talks to the API server beside it (kubeadm's ControlPlaneKubeletLocalMode).
     for host in (host for host in hosts.values() if not host.control_plane):
         assert (

@@ -110,6 +110,20 @@ def demo(paths: Paths) -> Path:
     return paths.artifacts_cache / "files" / "127.0.0.1:1" / "v1.0.0" / "demo-amd64"
 
 
+def test_a_group_is_made_when_asked_for_and_its_checksums_are_listed_from_then_on(paths: Paths) -> None:
+    given = data()
+    given["files"]["demo@1.1.0"] = {**given["files"]["demo"], "version": "1.1.0", "group": "next"}
+    listed = catalogue.parse(given)
+
+    before, _output = ensure(paths, listed)
+    ensure(paths, listed, ["next"])
+    after, _output = ensure(paths, listed)
+
+    assert set(before.checksums["demo"]) == {"1.0.0"}
+    assert set(after.checksums["demo"]) == {"1.0.0", "1.1.0"}
+    assert artifacts.required_seconds(paths, ["next"], listed) == 0
+
+
 def test_everything_is_made_and_a_second_run_makes_nothing(paths: Paths) -> None:
     listed = catalogue.parse(data())
 

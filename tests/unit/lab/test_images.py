@@ -25,6 +25,7 @@ PROGRAM = Material("go", "demo", "demo")
 
 def image(**fields: Any) -> ImageArtifact:
     defaults: dict[str, Any] = {
+        "entry": "registry.example/demo",
         "name": "example.com/group/demo",
         "version": "v1",
         "base": "static",

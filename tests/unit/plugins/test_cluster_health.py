@@ -11,6 +11,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils import _waiting
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.health import (
     Expectation,
     Snapshot,
@@ -182,6 +183,45 @@ ALL = ("readyz", "nodes", "control_plane", "etcd", "system_pods")
             ("3 of 3 Pods are available, 1 are of the newest version",),
         ),
         (snapshot(daemonsets=(daemonset("cilium", 3, 1, 1),)), Expectation((), ("readyz",)), [], ()),
+        # A run that leaves out a dead control plane does not wait for its Pods.
+        (
+            snapshot(
+                nodes=(
+                    node("cp1", role="control-plane"),
+                    node("cp2", "Unknown", "control-plane"),
+                    node("w1"),
+                ),
+                static_pods=tuple(pod(c, "cp1") for c in COMPONENTS)
+                + tuple(pod(c, "cp2", "False") for c in COMPONENTS),
+                deployments=(deployment("cilium-operator", 2, 1, 2),),
+                daemonsets=(daemonset("cilium", 3, 2, 3),),
+            ),
+            Expectation(("cp1", "w1")),
+            [],
+            (),
+        ),
+        # One that is left out and alive is another matter, and so is one more Pod that is missing.
+        (
+            snapshot(
+                nodes=(node("cp1", role="control-plane"), node("cp2", role="control-plane")),
+                static_pods=tuple(pod(c, "cp1") for c in COMPONENTS)
+                + tuple(pod(c, "cp2", "False") for c in COMPONENTS[:1])
+                + tuple(pod(c, "cp2") for c in COMPONENTS[1:]),
+            ),
+            Expectation(("cp1",)),
+            ["Pod kube-system/kube-apiserver-cp2"],
+            (),
+        ),
+        (
+            snapshot(
+                nodes=(node("cp1", role="control-plane"), node("w1", "Unknown"), node("w2")),
+                deployments=(deployment("coredns", 1, 0, 1),),
+                daemonsets=(daemonset("cilium", 3, 1, 3),),
+            ),
+            Expectation(("cp1", "w2")),
+            ["Deployment kube-system/coredns", "DaemonSet kube-system/cilium"],
+            (),
+        ),
     ],
 )
 def test_evaluate(seen: Snapshot, wanted: Expectation, objects: list[str], words: tuple[str, ...]) -> None:
@@ -259,6 +299,32 @@ def test_waits_until_ready(api: Cluster, run: Run) -> None:
     result = run(wait=True, timeout=60)
     assert result["ready"] is True
     assert result["waited"] > 1
+
+
+def test_says_what_it_waits_for(
+    api: Cluster, run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(_waiting, "SAY_SECONDS", 0.0)
+    api.serve(snapshot(nodes=(node("cp1", "False", role="control-plane"),)))
+    api.then = snapshot()
+    run(wait=True, timeout=60)
+    told = capsys.readouterr().out.splitlines()
+    assert told == ["Waiting for 0 s of at most 60 s: node cp1: Ready is False (KubeletReady: text)"]
+
+
+def test_waiting_is_told_at_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(_waiting.time, "monotonic", lambda: clock[0])
+    told: list[str] = []
+    waiting = _waiting.Waiting(300, told.append)
+    for second in range(0, 40, 2):
+        clock[0] = 100.0 + second
+        waiting.still([f"pod {number}" for number in range(7 if second > 20 else 1)])
+    waiting.still([])
+    assert told == [
+        "Waiting for 16 s of at most 300 s: pod 0",
+        "Waiting for 32 s of at most 300 s: pod 0; pod 1; pod 2; pod 3; pod 4; and 2 more",
+    ]
 
 
 def test_lists_everything_at_the_end(api: Cluster, run: Run) -> None:
@@ -518,6 +584,8 @@ class Tainted(Cluster):
         self.node, self.conflicts, self.status = plane([TAINT]), 0, 200
 
     def handle(self, request: Request) -> Answer:
+        if request.path == "/api/v1/nodes":
+            return self.listed(request, [self.node])
         if not request.path.startswith("/api/v1/nodes/"):
             return super().handle(request)
         if request.path != "/api/v1/nodes/cp1":

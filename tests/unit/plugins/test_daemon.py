@@ -27,6 +27,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._daemon.plan 
     Observed,
     newer_inputs,
     plan_daemon,
+    read_at,
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 
@@ -78,7 +79,7 @@ def test_a_restart_names_what_changed() -> None:
 def test_the_time_of_reading_is_the_later_of_start_and_reload(
     started: float | None, reloaded: float | None, read: float | None
 ) -> None:
-    assert observed(started_at=started, reloaded_at=reloaded).read_at == read
+    assert read_at(started, reloaded) == read
 
 
 def test_a_reload_is_remembered(tmp_path: Path) -> None:
@@ -219,6 +220,9 @@ def test_openrc_observes_one_that_is_stopped_or_missing(openrc_root: Path) -> No
 def test_openrc_acts(openrc_root: Path) -> None:
     commands = Commands()
     manager = OpenRC(commands, str(openrc_root))
+    for level in ("default", "boot"):
+        (openrc_root / "etc/runlevels" / level / "kubelet").symlink_to("/etc/init.d/kubelet")
+    (openrc_root / "etc/runlevels/off").mkdir()
     for action in ("daemon-reload", "enable", "start", "restart", "reload", "disable"):
         manager.act("kubelet", action)
     assert commands.calls == [
@@ -227,8 +231,15 @@ def test_openrc_acts(openrc_root: Path) -> None:
         ["rc-service", "kubelet", "start"],
         ["rc-service", "kubelet", "restart"],
         ["rc-service", "kubelet", "reload"],
-        ["rc-update", "--all", "del", "kubelet"],
+        # Where it is: for a runlevel that does not have it, rc-update fails.
+        ["rc-update", "del", "kubelet", "boot", "default"],
     ]
+
+
+def test_openrc_has_nothing_to_disable(openrc_root: Path) -> None:
+    commands = Commands()
+    OpenRC(commands, str(openrc_root)).act("kubelet", "disable")
+    assert commands.calls == []
 
 
 def test_openrc_refusal_quotes_the_log(openrc_root: Path) -> None:

@@ -15,10 +15,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._encryption import plan
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._encryption import plan, reload
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import Client
 from ansible_collections.baremetal.kubernetes.plugins.modules import encryption_config, reencrypt_resources
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.unit.support.modules import RunModule
 
@@ -207,7 +209,7 @@ class Store(Client):
         yield from ((name, value) for name, value in sorted(self.stored.items()) if name.startswith(prefix))
 
     def request(
-        self, path: str, method: str = "GET", body: t.Any = None, accept: str = ""
+        self, path: str, method: str = "GET", body: t.Any = None, accept: str = "", media: str = ""
     ) -> tuple[int, str]:
         _, _, _, _, namespace, resource, name = path.split("/")
         key = f"/registry/{resource}/{namespace}/{name}"
@@ -327,3 +329,107 @@ def test_encrypted_objects_are_decrypted_before_encryption_is_disabled(
     never = Store(dict(before), reloads=10**6)
     with pytest.raises(OperatorError, match=r"still encrypted, 0 s"):
         stored(monkeypatch, tmp_path, never, timeout=0, **left)
+
+
+METRICS = '# HELP x\napiserver_encryption_config_controller_last_config_info{{apiserver_id_hash="a",hash="{}"}} {}\n'
+
+
+@pytest.mark.parametrize(
+    ("metrics", "expected"),
+    [
+        ("other 1\n", None),
+        (METRICS.format("sha256:abc", 1), True),
+        (METRICS.format("sha256:abc", 0), False),
+        (METRICS.format("sha256:abd", 1), False),
+    ],
+)
+def test_whether_the_api_server_has_read_the_file(metrics: str, expected: bool | None) -> None:
+    assert reload.loaded(metrics, "abc") is expected
+
+
+def test_a_new_key_is_the_newest_also_when_the_clock_was_set_back() -> None:
+    old = plan.named_key(SECRET, "20261121")
+    same_day = plan.named_key(SECRET, plan.created_after([old], "20261121101500"))
+    back = plan.named_key(SECRET, plan.created_after([old, same_day], "20200101000000"))
+    assert plan.newest([back, old, same_day]) == back and same_day.name > old.name
+    assert plan.created_after([plan.Key("other", SECRET)], "20261121101500") == "20261121101500"
+
+
+def test_steps_of_a_rotation(tmp_path: Path) -> None:
+    first, second = tmp_path / "cp1" / "config.yaml", tmp_path / "cp2" / "config.yaml"
+    with pytest.raises(OperatorError, match="does not exist"):
+        config(first, rotation="add", generate=True)
+    config(first, generate=True, writes="identity")
+    with pytest.raises(OperatorError, match="does not encrypt"):
+        config(first, rotation="add", generate=True)
+    config(first, writes="secretbox")
+    old = config(second, content=config(first, reveal=True)["content"])["key_names"][0]
+    foreseen = config(first, check_mode=True, rotation="add", generate=True)
+    assert foreseen["changed"] and len(foreseen["key_names"]) == 2 and len(config(first)["key_names"]) == 1
+    added = config(first, rotation="add", generate=True)["key_names"]
+    assert added[0] == old and len(added) == 2
+    assert not config(first, rotation="add", generate=True)["changed"], "an interrupted rotation is continued"
+    content = config(first, reveal=True)["content"]
+    assert config(second, rotation="add", content=content)["key_names"] == added
+    for path in (first, second):
+        assert not config(path, rotation="add", content=content)["changed"]
+        assert config(path, rotation="promote")["key_names"] == added[::-1]
+        assert not config(path, rotation="promote")["changed"]
+    for path in (first, second):
+        assert config(path, rotation="remove")["key_names"] == [added[1]]
+        assert not config(path, rotation="remove")["changed"]
+    assert config(first)["digest"] == config(second)["digest"]
+
+
+@given(st.integers(1, 5), st.lists(st.integers(0, 12), max_size=5), st.data())
+def test_an_interrupted_rotation_is_always_readable_and_ends(
+    size: int, interruptions: list[int], data: st.DataObject
+) -> None:
+    """As the role does it: each step on all hosts, in any order, and killed after any number of writes."""
+    old = plan.named_key(SECRET, "20261121000000")
+    hosts = [plan.Config(("secrets",), (old,)) for _host in range(size)]
+    stored = {old.name}
+
+    def check() -> None:
+        # Whatever is stored, or may be stored at this moment, every API server can read.
+        writing = {host.keys[0].name for host in hosts}
+        for host in hosts:
+            assert stored | writing <= {key.name for key in host.keys}
+
+    def run(writes: int) -> bool:
+        """:return: whether it came to its end."""
+        several = [host for host in hosts if len(host.keys) > 1]
+        left = [writes]
+
+        def apply(
+            step: str, index: int, given: plan.Config | None = None, key: plan.Key | None = None
+        ) -> bool:
+            wanted = plan.rotated(hosts[index], given, step, key)
+            if wanted != hosts[index]:
+                if left[0] == 0:
+                    return False
+                left[0] -= 1
+                stored.add(hosts[index].keys[0].name)
+                hosts[index] = wanted
+                check()
+            return True
+
+        source = hosts.index(several[0]) if several else 0
+        names = [key.name for host in hosts for key in host.keys]
+        fresh = plan.named_key(SECRET, str(max(int(name.split("-")[1]) for name in names) + 1))
+        if not apply(plan.ADD, source, key=None if several else fresh):
+            return False
+        for step in (plan.ADD, plan.PROMOTE, plan.REMOVE):
+            if step == plan.REMOVE:
+                stored.clear()
+                stored.add(hosts[0].keys[0].name)
+            order = data.draw(st.permutations(range(size)))
+            if not all(apply(step, index, hosts[source] if step == plan.ADD else None) for index in order):
+                return False
+        return True
+
+    for writes in interruptions:
+        run(writes)
+    assert run(1000)
+    assert len({host.digest for host in hosts}) == 1 and len(hosts[0].keys) == 1
+    assert hosts[0].keys[0] != old

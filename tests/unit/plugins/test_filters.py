@@ -12,7 +12,12 @@ import typing as t
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.baremetal.kubernetes.plugins.filter.kubeadm import combine_named
-from ansible_collections.baremetal.kubernetes.plugins.filter.nodes import daemon_settled, select_delegate
+from ansible_collections.baremetal.kubernetes.plugins.filter.nodes import (
+    daemon_settled,
+    host_values,
+    interface_of,
+    select_delegate,
+)
 from ansible_collections.baremetal.kubernetes.plugins.filter.releases import release_file
 from ansible_collections.baremetal.kubernetes.plugins.filter.toml import to_toml
 
@@ -260,3 +265,37 @@ def test_daemon_that_was_not_observed_is_not_settled() -> None:
     assert daemon_settled({}, "d", PLACED, []) is False
     with pytest.raises(AnsibleFilterError, match="node_info and artifact"):
         daemon_settled([], "d", PLACED, [])
+
+
+VARIABLES = {"cp1": {"a": 1, "info": {"node": {"x": "y"}}}, "w1": {"info": {"skipped": True}}, "w2": {}}
+
+
+@pytest.mark.parametrize(
+    ("name", "default", "expected"),
+    [
+        ("a", "", {"cp1": 1, "w1": "", "gone": ""}),
+        ("info.node", {}, {"cp1": {"x": "y"}, "w1": {}, "gone": {}}),
+        ("info.node.x", "", {"cp1": "y", "w1": "", "gone": ""}),
+        ("info.node.x.z", None, {"cp1": None, "w1": None, "gone": None}),
+    ],
+)
+def test_values_of_hosts(name: str, default: t.Any, expected: dict[str, t.Any]) -> None:
+    assert host_values(["cp1", "w1", "gone"], VARIABLES, name, default) == expected
+
+
+@pytest.mark.parametrize(("hosts", "hostvars"), [("cp1", VARIABLES), (["cp1"], []), (None, VARIABLES)])
+def test_values_of_anything_else_are_refused(hosts: t.Any, hostvars: t.Any) -> None:
+    with pytest.raises(AnsibleFilterError, match="a list of hosts and hostvars"):
+        host_values(hosts, hostvars, "a")
+
+
+def test_interface_of_an_address() -> None:
+    interfaces = [
+        {"name": "lan", "addresses": ["192.0.2.1/24"]},
+        {"name": "eth0", "addresses": ["192.0.2.11/24", "2001:db8::11/64"]},
+    ]
+    assert interface_of(interfaces, "192.0.2.1") == "lan"
+    assert interface_of(interfaces, "2001:db8::11") == "eth0"
+    assert interface_of(interfaces, "192.0.2.111") == ""
+    with pytest.raises(AnsibleFilterError, match="the interfaces of node_info"):
+        interface_of("eth0", "192.0.2.1")

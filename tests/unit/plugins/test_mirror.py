@@ -220,7 +220,8 @@ def test_what_cannot_be_listed_is_explained(
 
 def test_lock_file_has_tags_for_every_version_with_checksums() -> None:
     versions = set(LOCK["cluster_releases"]["kubeadm"]["checksums"])
-    assert versions == set(LOCK["cluster_image_tags"])
+    # A version without checksums can be used with those that a site gives.
+    assert versions <= set(LOCK["cluster_image_tags"])
     version = yaml.safe_load((ROOT / "roles/cluster/defaults/main.yml").read_text(encoding="utf-8"))[
         "cluster_kubernetes_version"
     ]

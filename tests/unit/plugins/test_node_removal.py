@@ -162,6 +162,21 @@ def test_request_is_retried_while_etcd_elects_a_leader(monkeypatch: pytest.Monke
     assert [m.name for m in etcd.members()] == ["cp1", "cp2", "cp3"]
 
 
+def test_leader_hands_over() -> None:
+    etcd = PreparedEtcd({"status": [{"leader": "3"}, {"leader": "0"}, {}]})
+    assert [etcd.leader() for _ in range(3)] == ["3", "", ""]
+    etcd = PreparedEtcd({"transfer-leadership": [{}]})
+    etcd.move_leader(THREE[2], THREE[0])
+    # Only the leader itself can.
+    assert etcd.asked == [("https://192.0.2.3:2379/v3/maintenance/transfer-leadership", {"targetID": "1"})]
+    for answer, reason in (
+        (OSError("refused"), "refused"),
+        (http_error(400, '{"message": "etcdserver: not leader"}'), "etcdserver: not leader"),
+    ):
+        with pytest.raises(EtcdError, match=f"cp3 leads, and does not hand over to cp1: .*{reason}"):
+            PreparedEtcd({"leadership": [answer]}).move_leader(THREE[2], THREE[0])
+
+
 def test_health_counts_those_that_answer() -> None:
     etcd = PreparedEtcd({":2379/health": [{"health": "true"}, OSError("refused"), {"health": "false"}]})
     assert etcd.healthy(THREE) == {"1"}
@@ -191,6 +206,11 @@ class Api:
         return True
 
 
+#: From which member to which one the leadership was moved; and the one that leads whatever it is asked.
+moved: list[tuple[str, str]] = []
+stubborn: list[str] = []
+
+
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     """A cluster of three control planes; the list gets the removed etcd members."""
@@ -206,9 +226,18 @@ def cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
         def healthy(self, members: t.Iterable[Member]) -> set[str]:
             return {m.id for m in members}
 
+        def leader(self) -> str:
+            to = moved[-1][1] if moved else "cp3"
+            return (stubborn or [to])[0].removeprefix("cp")
+
+        def move_leader(self, leader: Member, target: Member) -> None:
+            moved.append((leader.name, target.name))
+
         def remove(self, gone: Member) -> None:
             removed.append(gone.name)
 
+    moved.clear()
+    stubborn.clear()
     monkeypatch.setattr(Api, "nodes", {"cp1", "cp2", "cp3", "w1"})
     monkeypatch.setattr(node_removal, "Api", Api)
     monkeypatch.setattr(node_removal, "Etcd", Fake)
@@ -229,9 +258,34 @@ def test_control_plane_is_removed(cluster: list[str], tmp_path: Path) -> None:
     assert "cp3" in Api.nodes
     done = node_removal.run(params(tmp_path, "cp3"), check_mode=False)
     assert (done["members"], done["nodes"], cluster) == (["cp3"], ["cp3"], ["cp3"])
+    assert moved == [("cp3", "cp1")], "the leader hands over"
+    assert done["leaders"] == ["cp1"]
+    assert "warnings" not in done
     assert done["diff"]["before"] == "etcd member cp3\nnode cp3\n"
     again = node_removal.run(params(tmp_path, "cp3"), check_mode=False)
     assert not again["changed"]
+
+
+def test_leader_that_does_not_hand_over_is_removed_with_a_warning(
+    cluster: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node_removal, "_LEARNED_SECONDS", 0)
+    stubborn.append("cp3")
+    done = node_removal.run(params(tmp_path, "cp3"), check_mode=False)
+    assert (done["leaders"], cluster) == ([], ["cp3"])
+    assert "cp3 was asked to hand over to cp1, and leads after" in done["warnings"][0]
+
+
+def test_follower_has_nothing_to_hand_over(cluster: list[str], tmp_path: Path) -> None:
+    done = node_removal.run(params(tmp_path, "cp2"), check_mode=False)
+    assert (done["leaders"], moved, cluster) == ([], [], ["cp2"])
+
+
+def test_leader_that_leaves_with_others_hands_over_to_one_that_stays(
+    cluster: list[str], tmp_path: Path
+) -> None:
+    done = node_removal.run(params(tmp_path, "cp1", "cp3"), check_mode=False)
+    assert (done["leaders"], moved, cluster) == (["cp2"], [("cp3", "cp2")], ["cp1", "cp3"])
 
 
 def test_parts(cluster: list[str], tmp_path: Path) -> None:

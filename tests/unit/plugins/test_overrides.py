@@ -66,6 +66,8 @@ def test_drop_ins_in_force(tmp_path: Path) -> None:
         ("kubelet", "/run/systemd/system/service.d/all.conf"),
         ("kubelet-csr-approver", "/etc/systemd/system/kubelet-csr-.service.d/a.conf"),
         ("kubelet-csr-approver", "/run/systemd/system/service.d/all.conf"),
+        ("kubernetes-api-endpoint", "/run/systemd/system/service.d/all.conf"),
+        ("kubernetes-etcd-backup", "/run/systemd/system/service.d/all.conf"),
     ]
     assert overrides.observe(root, "openrc") == []
 

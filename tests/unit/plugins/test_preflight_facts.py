@@ -327,3 +327,37 @@ def test_a_resolver_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.M
     began = time.monotonic()
     assert probe.Lookups(["k8s.example.org"], 0.1).results()[0]["error"] == "no answer within 0.1 s"
     assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "interface"),
+    [
+        ({}, "eth0"),
+        ({"node_address": "198.51.100.7"}, "lan"),
+        ({"node_address": "198.51.100.7", "interface": "bond0"}, "bond0"),
+        ({"node_address": "203.0.113.1"}, None),
+    ],
+)
+def test_network_of_the_virtual_address(
+    asked: dict[str, str], interface: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is that of the address that the node will have, not that of the default route."""
+    probed: list[str] = []
+
+    def who_has(_address: str, name: str, _timeout: float) -> dict[str, t.Any]:
+        probed.append(name)
+        return {"macs": [], "error": None}
+
+    monkeypatch.setattr(preflight_facts.arp, "who_has", who_has)
+    node = {
+        "address": "192.0.2.11",
+        "addresses": ["192.0.2.11", "198.51.100.7"],
+        "interfaces": [
+            {"name": "eth0", "addresses": ["192.0.2.11/24"]},
+            {"name": "lan", "addresses": ["198.51.100.7/24"]},
+        ],
+    }
+    request = preflight_facts.Request(virtual_address="192.0.2.100", **asked)
+    found = preflight_facts.virtual_address(request, node)
+    assert found is not None and found["interface"] == interface
+    assert probed == ([interface] if interface else [])

@@ -175,6 +175,22 @@ def virtual(
     return Host(f"cp{number}", "control_plane", node)
 
 
+def using(
+    role: str, number: int, server: str, endpoint: str = "https://192.0.2.1:6443", state: str = "member"
+) -> Host:
+    """A node whose kubelet uses a server, and on a control plane the administrator an endpoint."""
+    node = facts(number)
+    node["kubernetes"] = {
+        "state": state,
+        "role": role,
+        "cluster_id": CLUSTER,
+        "api_server": server,
+    }
+    if role == "control_plane":
+        node["security"] = {"kubeconfigs": {"/etc/kubernetes/admin.conf": {"server": endpoint}}}
+    return Host(f"{'cp' if role == 'control_plane' else 'w'}{number}", role, node)
+
+
 def stray_etcd(*files: str) -> dict[str, t.Any]:
     """A host with the data of an etcd, and without anything else of a control plane."""
     node = facts(preflight__etcd_directory=["member"])
@@ -407,8 +423,12 @@ HOST_CASES: list[t.Any] = [
     # version_skew
     ("version_skew", one(node=member()), []),
     ("version_skew", one(node=member(versions={"kubelet": "1.36.5"})), [ERROR]),
-    ("version_skew", one(node=member(versions={"kubelet": "1.37.0", "kubeadm": "1.37.0"})), [ERROR, ERROR]),
-    ("version_skew", one(node=member(versions={"kubelet": "1.33.9"})), []),
+    ("version_skew", one(node=member(versions={"kubelet": "1.37.0", "kubeadm": "1.37.0"})), [ERROR]),
+    # What an upgrade that was given up leaves.
+    ("version_skew", one(node=member(versions={"kubelet": "1.36.4", "kubeadm": "1.37.0"})), []),
+    # An upgrade drains the node first.
+    ("version_skew", one(node=member(versions={"kubelet": "1.35.9"})), [ERROR]),
+    ("version_skew", one(node=member(versions={"kubelet": "1.36.3"})), [ERROR]),
     ("version_skew", one(node=member(versions={"kubelet": "1.32.9"})), [ERROR]),
     ("version_skew", one(node=facts(versions={"kubelet": "1.37.0"})), []),
     (
@@ -454,6 +474,7 @@ def pair(first: dict[str, t.Any], second: dict[str, t.Any], **settings: t.Any) -
     return [Host("cp1", "control_plane", first, **settings), Host("w1", "worker", second)]
 
 
+OWN, FORMER = "https://192.0.2.1:6443", "https://old.example.org:6443"
 BOTH = [("cp1", ERROR), ("w1", ERROR)]
 CLUSTER_CASES: list[t.Any] = [
     ("kubernetes_version", [one()], with_site(kubernetes_version="1.35.0"), []),
@@ -493,6 +514,43 @@ CLUSTER_CASES: list[t.Any] = [
     ("endpoint", [named("127.0.1.1")], with_site(endpoint="k8s.example.org:6443"), [("w1", ERROR)]),
     ("endpoint", [named("::1")], with_site(endpoint="k8s.example.org:6443"), [("w1", ERROR)]),
     ("endpoint", [named("fe80::1%eth0")], with_site(endpoint="k8s.example.org:6443"), []),
+    # The address of a control plane, which stays in its certificate, may give way to another endpoint.
+    (
+        "endpoint",
+        [using("control_plane", 1, OWN), using("worker", 2, OWN)],
+        with_site(control_planes=("cp1",), endpoint="192.0.2.100:6443"),
+        [],
+    ),
+    (
+        "endpoint",
+        [
+            using("control_plane", 1, OWN, FORMER),
+            using("worker", 2, FORMER),
+            using("worker", 3, "", state="fresh"),
+        ],
+        with_site(control_planes=("cp1",), endpoint="192.0.2.100:6443"),
+        [("w2", ERROR)],
+    ),
+    (
+        "endpoint",
+        [using("control_plane", 1, OWN, FORMER), using("worker", 2, FORMER)],
+        with_site(control_planes=("cp1",), endpoint="192.0.2.100:6443", cert_sans=("old.example.org",)),
+        [],
+    ),
+    (
+        "endpoint",
+        [using("control_plane", 1, OWN, FORMER), using("worker", 2, FORMER)],
+        with_site(control_planes=("cp1",), endpoint="old.example.org:6443"),
+        [],
+    ),
+    # Nobody asked for the cluster to depend on one host again.
+    (
+        "endpoint",
+        [using("control_plane", 1, OWN, FORMER)],
+        with_site(control_planes=("cp1",), endpoint=""),
+        [("cp1", ERROR)],
+    ),
+    ("endpoint", [using("control_plane", 1, OWN)], with_site(control_planes=("cp1",), endpoint=""), []),
     ("endpoint", [virtual()], SITE, []),
     # The control plane that has it answers.
     (
@@ -617,6 +675,7 @@ def test_cluster(check: str, hosts: list[Host], site: Site, expected: list[tuple
 
 def test_every_check_has_a_case() -> None:
     tried = {case[0] for case in (*HOST_CASES, *CLUSTER_CASES)} | {"unreachable", "facts", "ca_file", "proxy"}
+    tried |= {"node_metadata", "unknown_nodes"}  # of test_preflight_nodes
     assert tried == set(CHECKS)
 
 

@@ -30,7 +30,12 @@ class RunModule(t.Protocol):
 
 class RunAction(t.Protocol):
     def __call__(
-        self, name: str, args: t.Mapping[str, t.Any], *, check: bool = False
+        self,
+        name: str,
+        args: t.Mapping[str, t.Any],
+        *,
+        check: bool = False,
+        variables: t.Mapping[str, t.Any] | None = None,
     ) -> dict[str, t.Any]: ...
 
 
@@ -68,8 +73,17 @@ def run_module(
     return result
 
 
-def run_action(name: str, args: t.Mapping[str, t.Any], *, check: bool = False) -> dict[str, t.Any]:
-    """Run an action plugin that contacts no host, in this process."""
+def run_action(
+    name: str,
+    args: t.Mapping[str, t.Any],
+    *,
+    check: bool = False,
+    variables: t.Mapping[str, t.Any] | None = None,
+) -> dict[str, t.Any]:
+    """Run an action plugin that contacts no host, in this process.
+
+    :param variables: of the task.
+    """
     from ansible.errors import AnsibleActionFail
 
     task = types.SimpleNamespace(args=dict(args), action=name, async_val=0, check_mode=check, diff=True)
@@ -78,7 +92,7 @@ def run_action(name: str, args: t.Mapping[str, t.Any], *, check: bool = False) -
         task=task, connection=connection, play_context=None, loader=None, templar=None
     )
     try:
-        result = action.run(None, {})
+        result = action.run(None, dict(variables or {}))
     except AnsibleActionFail as exc:
         result = {"failed": True, "msg": str(exc)}
     # Through JSON, as results of workers go.

@@ -106,7 +106,7 @@ class Server:
                 if self.command != "HEAD":
                     self.wfile.write(answer.data)
 
-            do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = answer  # noqa: N815 - names of http.server
+            do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = answer  # noqa: N815 - names of http.server
 
         self._http = _Http(("127.0.0.1", 0), Handler)
         self.port: int = self._http.server_address[1]

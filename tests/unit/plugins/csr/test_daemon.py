@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import datetime
 import io
@@ -23,15 +22,14 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._csr import daemon, plan
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import events
 
-from tests.gates import repo
-from tests.unit.plugins.conftest import ROOT
 from tests.unit.plugins.csr import fakes
 from tests.unit.plugins.csr.fakes import Api, csr, node
+from tests.unit.support import deployed
 from tests.unit.support.servers import kubeconfig_of, refused
 
-MODULE_UTILS = ROOT / "plugins" / "module_utils"
-PACKAGE = "ansible_collections.baremetal.kubernetes.plugins.module_utils"
+ROLE = "kubelet_csr_approver"
 
 
 def now() -> datetime.datetime:
@@ -71,7 +69,7 @@ class Daemon:
 
     def __init__(self, files: Files) -> None:
         self._stream = io.StringIO()
-        self.approver = daemon.Approver(str(files.config), str(files.kubeconfig), daemon.Log(self._stream))
+        self.approver = daemon.Approver(str(files.config), str(files.kubeconfig), events.Log(self._stream))
         self.approver.load(first=True)
 
     def step(self) -> float:
@@ -244,52 +242,13 @@ def test_settings() -> None:
 # As it runs on a host: files of the collection in a directory of their own, and nothing else of the collection.
 
 
-def imported(path: Path) -> set[str]:
-    """Files of module_utils that a file imports, by their names there."""
-    found = set()
-    for item in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(item, ast.ImportFrom) and (item.module or "").startswith(PACKAGE):
-            base = (item.module or "")[len(PACKAGE) :].strip(".").replace(".", "/")
-            for name in item.names:
-                for candidate in (f"{base}/{name.name}.py".lstrip("/"), f"{base}.py"):
-                    if (MODULE_UTILS / candidate).is_file():
-                        found.add(candidate)
-    return found
-
-
-def closure(start: str) -> set[str]:
-    found: set[str] = set()
-    waiting = {start}
-    while waiting:
-        name = waiting.pop()
-        found.add(name)
-        waiting |= imported(MODULE_UTILS / name) - found
-    return found
-
-
-def placed() -> list[str]:
-    return list(
-        repo.load(ROOT / "roles/kubelet_csr_approver/vars/main.yml")["__kubelet_csr_approver_sources"]
-    )
-
-
 def test_role_places_what_the_daemon_imports_and_nothing_else() -> None:
-    assert set(placed()) == closure("_csr/daemon.py")
-    assert len(placed()) == len(set(placed()))
+    assert sorted(deployed.sources(ROLE)) == sorted(deployed.closure("_csr/daemon.py"))
 
 
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
-    return place(tmp_path / "program")
-
-
-def place(directory: Path) -> Path:
-    for name in placed():
-        target = directory / PACKAGE.replace(".", "/") / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(MODULE_UTILS / name, target)
-    shutil.copy(ROOT / "roles/kubelet_csr_approver/files/__main__.py", directory)
-    return directory
+    return deployed.place(ROLE, tmp_path / "program")
 
 
 def pythons() -> list[str]:
@@ -390,7 +349,7 @@ def test_drops_root(api: Api) -> None:
     """It goes on with the configuration, which everybody may read, and without the credentials, which nobody may."""
     with tempfile.TemporaryDirectory() as directory:
         os.chmod(directory, 0o755)  # noqa: S103 - the other user must get there
-        program = place(Path(directory) / "program")
+        program = deployed.place(ROLE, Path(directory) / "program")
         files = Files(Path(directory), api)
         os.chmod(files.config, 0o644)
         files.write(nodes={}, interval=1)

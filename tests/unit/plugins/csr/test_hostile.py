@@ -16,9 +16,10 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._csr import cluster, daemon, plan
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._csr import cluster, plan
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import der, x509
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import Client, Connection
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import events
 from cryptography import x509 as reference
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -242,7 +243,7 @@ def test_large_requests_are_read_one_by_one_and_dropped(tmp_path: Path) -> None:
 
 def test_the_log_of_a_request_is_bounded() -> None:
     stream = io.StringIO()
-    daemon.Log(stream).say("warning", "refused", reason=plan.decide(hostile_names(), W1, ALLOWED, NOW).why())
+    events.Log(stream).say("warning", "refused", reason=plan.decide(hostile_names(), W1, ALLOWED, NOW).why())
     assert len(stream.getvalue()) < 20_000 and json.loads(stream.getvalue())
 
 
