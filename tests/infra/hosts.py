@@ -31,7 +31,7 @@ def run_lab(*arguments: str) -> None:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, f"lab {' '.join(arguments)}: {done.stdout}{done.stderr}"

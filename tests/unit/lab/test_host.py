@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lab import bases, host
-from lab.config import Settings, settings
+from lab.config import LabError, Settings, settings
 from lab.state import HostRecord
 from lab.supervisor import Boot, nspawn_command
 
@@ -158,3 +158,19 @@ def test_boot_survives_writing_and_names_everything(tmp_path: Path) -> None:
     assert "--bind=/f/data/log:/var/log" in command
     assert "--network-veth-extra=bmk-w1:eth0" in command
     assert "--directory=/f/root" in command
+
+
+def test_a_host_that_answers_late_is_asked_again(lab: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a first command may take longer than ssh is given."""
+    answers = iter([None, 255, 0])
+
+    def ssh_run(*_args: object, **_options: object) -> subprocess.CompletedProcess[str]:
+        code = next(answers)
+        if code is None:
+            raise LabError("ssh: took longer than 20 s", "look")
+        return subprocess.CompletedProcess([], code, "", "")
+
+    monkeypatch.setattr(host, "ssh_run", ssh_run)
+    monkeypatch.setattr(host, "_banner", lambda address: True)
+    host.wait_ready(lab, W1)
+    assert next(answers, "none left") == "none left"
