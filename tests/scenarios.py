@@ -505,6 +505,25 @@ TABLE = (
         labs=("cis",),
     ),
     Scenario(
+        "chaos",
+        "ten operations and faults in an order that a seed decides, on three control planes and a worker: all that a "
+        "client's writes were acknowledged for is there, and the next site changes nothing",
+        seconds=1300,
+        paths=(
+            *_LAB,
+            *_NODE_ROLES,
+            *_NODE_CODE,
+            "playbooks/*",
+            "plugins/plugin_utils/_node/*",
+            "molecule/chaos/*",
+        ),
+        steps=_on_fresh_hosts("chaos"),
+        start=Start.FRESH,
+        hosts=4,
+        memory=6000,
+        measures_time=True,
+    ),
+    Scenario(
         "matrix",
         "unit tests, templates and `ansible-test sanity` on the oldest and the newest ansible-core",
         seconds=330,
