@@ -17,12 +17,15 @@ from typing import Any
 import pytest
 import yaml
 
+from lab.artifacts import catalogue
 from lab.config import Settings, settings
 from tests.infra.cluster import Cluster, Probes, image_of_lab
 from tests.infra.hosts import REPO, Host
 from tests.infra.playbook import Playbook
 
 AGNHOST = "registry.k8s.io/e2e-test-images/agnhost"
+#: The lab's artifacts of the next minor version.
+NEXT = "kubernetes-1.37"
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +45,14 @@ def variables(inventory: Path) -> dict[str, Any]:
     """Public variables of the cluster: the roles' defaults below what the inventory sets."""
     found = yaml.safe_load((REPO / "roles" / "cluster" / "defaults" / "main.yml").read_text(encoding="utf-8"))
     return {**found, **yaml.safe_load((inventory / "group_vars" / "all.yml").read_text(encoding="utf-8"))}
+
+
+@pytest.fixture(scope="session")
+def new() -> str:
+    """The version of Kubernetes to upgrade to, which the lab has as a group of artifacts."""
+    files = catalogue.load().files.values()
+    (version,) = {file.version for file in files if (file.group, file.component) == (NEXT, "kubelet")}
+    return version
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import pytest
 
 from tests.infra.cluster import Cluster
 from tests.infra.endpoint import address, ca, endpoint, holder, planes, site  # noqa: F401 - pytest finds them here
-from tests.infra.fixtures import cluster, hosts, inventory, lab, playbook, variables  # noqa: F401
+from tests.infra.fixtures import cluster, hosts, inventory, lab, new, playbook, variables  # noqa: F401
 from tests.infra.writer import Writer
 
 

@@ -9,7 +9,7 @@ import json
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -22,6 +22,8 @@ from tests.infra.writer import Writer
 
 PLANES, WORKER = ("cp1", "cp2", "cp3"), "w1"
 STEPS = 10
+#: A run is killed in one of so many first tasks.
+MOST_TASKS = 80
 #: Seconds that a node may take until it is Ready after its host was turned on.
 RETURN = 240.0
 KUBECONFIG = "baremetal.kubernetes.control_plane : Save the administrator's kubeconfig on the controller"
@@ -31,7 +33,6 @@ KUBECONFIG = "baremetal.kubernetes.control_plane : Save the administrator's kube
 class World:
     """What the operations work on.
 
-    :param tasks: names of the tasks of a whole run of site, in order.
     :param failed: the step that has not passed; nothing can be told about those after it.
     """
 
@@ -40,12 +41,27 @@ class World:
     cluster: Cluster
     hosts: dict[str, Host]
     kubelet_config: dict[str, Any]
-    tasks: list[str] = field(default_factory=list)
     failed: str = ""
 
     def run(self, name: str, *arguments: str) -> Run:
         made = replace(self.playbook, name=f"baremetal.kubernetes.{name}")
         return made.run(*self.endpoint, *arguments, log=f"{name}.log")
+
+    def killed(self, share: float, name: str, *arguments: str) -> None:
+        """Kill the controller somewhere in a run, and let the next run complete it.
+
+        :param share: where, of the most tasks that are waited for; a run may be shorter, and is then not killed.
+        """
+        made = replace(self.playbook, name=f"baremetal.kubernetes.{name}")
+        log, number = f"killed-{name}.log", 1 + int(share * MOST_TASKS)
+        process = made.start(*self.endpoint, *arguments, log=log)
+        while process.poll() is None and made.text(log).count("\nTASK [") < number:
+            time.sleep(0.05)
+        begun = tasks_of(made.text(log))
+        ended = process.poll() is not None
+        made.kill(process)
+        print(f"{name} {'ended' if ended else 'killed'} in task {len(begun)}: {begun[-1:]}", flush=True)
+        self.run(name, *arguments).expect()
 
     def start(self, *names: str) -> None:
         """Turn hosts on, and wait until their nodes work."""
@@ -130,21 +146,27 @@ def replaced_worker(world: World, _step: Step) -> None:
 
 
 def killed_site(world: World, step: Step) -> None:
-    """The controller dies somewhere in a run that changes every kubelet, and the next run completes it."""
-    assert world.tasks
-    config = {**world.kubelet_config, "maxPods": 99}
-    values = ("-e", json.dumps({"kubelet_config": config}))
-    task = world.tasks[int(step.share * len(world.tasks))]
-    process = world.playbook.start(*world.endpoint, *values, log="killed.log")
-    world.playbook.wait_task(process, [task], log="killed.log")
-    world.playbook.kill(process)
-    world.run("site", *values).expect()
+    """The controller dies in a run that changes every kubelet, and the next run completes it."""
+    values = ("-e", json.dumps({"kubelet_config": {**world.kubelet_config, "maxPods": 99}}))
+    world.killed(step.share, "site", *values)
     world.run("site").expect()
 
 
-def renewal(world: World, _step: Step) -> None:
-    """All certificates are renewed."""
-    world.run("renew_certificates", "-e", "renew_certificates_all=true").expect()
+def killed_removal(world: World, step: Step) -> None:
+    """The controller dies while a control plane is removed, and again while it joins."""
+    world.killed(step.share, "remove_node", "-e", f"node_remove_confirm={step.plane}")
+    world.killed(1 - step.share, "add_node")
+
+
+def killed_renewal(world: World, step: Step) -> None:
+    """The controller dies while all certificates are renewed."""
+    world.killed(step.share, "renew_certificates", "-e", "renew_certificates_all=true")
+
+
+def killed_drain(world: World, step: Step) -> None:
+    """The controller dies while a node is drained."""
+    world.killed(step.share, "drain_node", "--limit", step.node)
+    world.run("uncordon_node", "--limit", step.node).expect()
 
 
 def rotation(world: World, _step: Step) -> None:
@@ -178,7 +200,9 @@ OPERATIONS: tuple[Callable[[World, Step], None], ...] = (
     replaced_dead_control_plane,
     replaced_worker,
     killed_site,
-    renewal,
+    killed_removal,
+    killed_renewal,
+    killed_drain,
     rotation,
     defragmentation,
     reboot,
@@ -213,8 +237,7 @@ def world(
 
 
 def test_cluster_by_site(world: World) -> None:
-    run = world.run("site").expect()
-    world.tasks = tasks_of(run.text)
+    world.run("site").expect()
 
 
 @pytest.mark.parametrize("number", range(STEPS))
@@ -252,6 +275,28 @@ def test_step(
     world.failed = ""
 
 
+def test_site_then_changes_nothing(world: World) -> None:
+    # The kubeconfig on the controller is that of the first control plane, which may have joined anew.
+    assert world.run("site").expect().changed <= {("cp1", KUBECONFIG)}
+    world.run("site").expect_quiet()
+
+
+def test_three_control_planes_are_upgraded(
+    world: World, writer: Writer, new: str, record_property: Callable[[str, object], None]
+) -> None:
+    writer.gap()
+    began = time.monotonic()
+    values = ("-e", f"cluster_kubernetes_version={new}")
+    world.run("upgrade", *values, "-e", "upgrade_backup=false").expect()
+    gap = writer.gap()
+    record_property("upgrade of three control planes and a worker, seconds", round(time.monotonic() - began))
+    record_property("longest time without an acknowledged write meanwhile, seconds", round(gap, 1))
+    print(f"upgrade took {time.monotonic() - began:.0f} s, writes paused for {gap:.1f} s", flush=True)
+    found = world.cluster.nodes("status.nodeInfo.kubeletVersion")
+    assert found == dict.fromkeys(world.hosts, f"v{new}")
+    world.run("site", *values).expect_quiet()
+
+
 def test_all_that_was_acknowledged_is_there(
     writer: Writer, seed: int, record_property: Callable[[str, object], None]
 ) -> None:
@@ -261,9 +306,3 @@ def test_all_that_was_acknowledged_is_there(
     print(f"seed {seed}: {len(writer.acknowledged)} acknowledged writes")
     assert len(writer.acknowledged) > STEPS * 10
     assert not writer.missing(), f"CHAOS_SEED={seed}"
-
-
-def test_site_then_changes_nothing(world: World) -> None:
-    # The kubeconfig on the controller is that of the first control plane, which may have joined anew.
-    assert world.run("site").expect().changed <= {("cp1", KUBECONFIG)}
-    world.run("site").expect_quiet()

@@ -10,7 +10,6 @@ from dataclasses import replace
 
 import pytest
 
-from lab.artifacts import catalogue
 from tests.infra.cluster import Cluster, image_of_lab
 from tests.infra.fixtures import (  # noqa: F401 - pytest finds them here
     AGNHOST,
@@ -18,6 +17,7 @@ from tests.infra.fixtures import (  # noqa: F401 - pytest finds them here
     hosts,
     inventory,
     lab,
+    new,
     playbook,
     variables,
 )
@@ -25,19 +25,6 @@ from tests.infra.hosts import REPO, Host
 from tests.infra.playbook import Playbook, Run
 from tests.infra.service import Service
 from tests.infra.waiting import wait_for
-
-GROUP = "kubernetes-1.37"
-
-
-@pytest.fixture(scope="session")
-def new() -> str:
-    """The version to upgrade to, which the lab has as a group of artifacts."""
-    (version,) = {
-        file.version
-        for file in catalogue.load().files.values()
-        if (file.group, file.component) == (GROUP, "kubelet")
-    }
-    return version
 
 
 @pytest.fixture(scope="session")
