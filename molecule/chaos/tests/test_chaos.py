@@ -70,6 +70,15 @@ class World:
             self.hosts[name].reconnect()
         self.wait_ready()
 
+    @staticmethod
+    def processes(host: Host, program: str) -> list[int]:
+        """Processes of a program, by its name, as images place it where they like."""
+        found = host.check(
+            'for p in /proc/[0-9]*; do n=$(tr "\\0" "\\n" < "$p/cmdline" 2>/dev/null | head -n 1);'
+            f' [ "${{n##*/}}" = {program} ] && echo "${{p##*/}}"; done; true'
+        )
+        return [int(line) for line in found.split()]
+
     def wait_ready(self) -> None:
         expected = set(self.hosts)
         wait_for(
@@ -115,10 +124,7 @@ def killed_components(world: World, step: Step) -> None:
     """The processes of a control plane end."""
     host = world.hosts[step.plane]
     for program in ("etcd", "kube-apiserver"):
-        host.check(
-            f'for p in /proc/[0-9]*; do case "$(tr "\\0" " " < $p/cmdline 2>/dev/null)" in '
-            f'{program}\\ *|*/{program}\\ *) kill -9 "${{p#/proc/}}";; esac; done; true'
-        )
+        host.check(f"kill -9 {' '.join(map(str, world.processes(host, program)))}")
     world.wait_ready()
 
 
@@ -136,6 +142,25 @@ def replaced_dead_control_plane(world: World, step: Step) -> None:
     run_lab("start", step.plane)
     world.hosts[step.plane].reconnect()
     world.run("reset", "--limit", step.plane, "-e", f"reset_confirm={step.plane}").expect()
+    world.run("add_node").expect()
+
+
+def lost_etcd_data(world: World, step: Step) -> None:
+    """A control plane that has joined loses the data of etcd: it is named, removed, and joins again."""
+    # kubeadm leaves it to the first one to create a new cluster (docs/recovery.md).
+    existing = "grep -q initial-cluster-state=existing /etc/kubernetes/manifests/etcd.yaml"
+    joined = [name for name in PLANES if world.hosts[name].run(existing)[0] == 0]
+    name = step.plane if step.plane in joined else joined[0]
+    host = world.hosts[name]
+    host.check(f"rm -rf /var/lib/etcd/member; kill -9 {' '.join(map(str, world.processes(host, 'etcd')))}")
+    wait_for(
+        f"the repair names the member of {name}",
+        lambda: f"{name}: its member of etcd does not serve" in world.run("repair_etcd").text,
+        seconds=180,
+        interval=5,
+        evidence=lambda: world.playbook.text("repair_etcd.log"),
+    )
+    world.run("remove_node", "-e", f"node_remove_confirm={name}").expect()
     world.run("add_node").expect()
 
 
@@ -198,6 +223,7 @@ OPERATIONS: tuple[Callable[[World, Step], None], ...] = (
     killed_components,
     replaced_control_plane,
     replaced_dead_control_plane,
+    lost_etcd_data,
     replaced_worker,
     killed_site,
     killed_removal,

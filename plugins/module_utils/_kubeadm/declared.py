@@ -203,7 +203,8 @@ class Declared:
         files = list(self._declaration.files)
         for component, text in rendering.manifests.items():
             if component == "etcd":
-                text = manifests.keep_members(text, self._observed_text(manifests.path_of(component)))
+                actual = self._observed_text(manifests.path_of(component))
+                text = manifests.started(manifests.keep_members(text, actual), actual)
             files.append(manifest_file(component, text))
         if declares_kubelet or followed:
             files += [kubelet_file(name, text) for name, text in rendering.kubelet_files.items()]

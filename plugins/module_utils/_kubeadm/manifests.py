@@ -31,7 +31,7 @@ _FIELDS = {
 _READ_CERTIFICATES = ("kube-apiserver", "kube-controller-manager")
 _PKI = "/etc/kubernetes/pki"
 # etcd reads them at its very first start only. They name the members of that moment, which kubeadm cannot know later.
-_MEMBERS = ("initial-cluster", "initial-cluster-state")
+_INITIAL_CLUSTER, _STATE = "initial-cluster", "initial-cluster-state"
 
 
 def path_of(component: str) -> str:
@@ -138,16 +138,36 @@ def keep_members(rendered: str, actual: str | None) -> str:
         present = read("etcd", actual or "")
     except ValueError:
         return rendered
-    kept = [f"--{name}={value}" for name in _MEMBERS if (value := present.argument(name)) is not None]
-    if present.argument(_MEMBERS[0]) is None:
-        return rendered
+    members = present.argument(_INITIAL_CLUSTER)
+    return rendered if members is None else _with_members(rendered, members, present.argument(_STATE))
+
+
+def started(text: str, actual: str | None) -> str:
+    """The manifest of an etcd that has data and is restarted: it must not create a cluster any more.
+
+    kubeadm leaves C(--initial-cluster-state=new) to the member that C(kubeadm init) has created. etcd reads it only
+    when its data directory is empty, after a disk was lost or was not mounted at the boot. It would then be a cluster
+    of its own. A member is not restarted for this alone, as the API of a single control plane would be away meanwhile.
+    """
+    if same_pod(text, actual):
+        return text
+    try:
+        members = read("etcd", text).argument(_INITIAL_CLUSTER)
+    except ValueError:
+        return text
+    return text if members is None else _with_members(text, members, "existing")
+
+
+def _with_members(text: str, members: str, state: str | None) -> str:
+    """A manifest of etcd with what it reads at its very first start."""
+    kept = [f"--{_INITIAL_CLUSTER}={members}", *([f"--{_STATE}={state}"] if state else [])]
     result: list[str] = []
-    for line in rendered.split("\n"):
+    for line in text.split("\n"):
         margin, dash, word = line.partition("- --")
         name = word.partition("=")[0]
-        if margin.strip() or not dash or name not in _MEMBERS:
+        if margin.strip() or not dash or name not in (_INITIAL_CLUSTER, _STATE):
             result.append(line)
-        elif name == _MEMBERS[0]:
+        elif name == _INITIAL_CLUSTER:
             result.extend(f"{margin}- {argument}" for argument in kept)
     return "\n".join(result)
 

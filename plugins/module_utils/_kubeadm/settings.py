@@ -263,7 +263,8 @@ class Settings:
         actual = self._text(path)
         before, text = rendered.before.manifests[component], rendered.after.manifests[component]
         if component == "etcd":
-            before, text = manifests.keep_members(before, actual), manifests.keep_members(text, actual)
+            before = manifests.keep_members(before, actual)
+            text = manifests.started(manifests.keep_members(text, actual), actual)
         managed, volumes = plan.managed[component], plan.volumes.get(component, frozenset())
         if actual is not None:
             if manifests.same_pod(actual, text):

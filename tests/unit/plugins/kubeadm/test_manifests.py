@@ -57,6 +57,24 @@ def test_members_of_etcd_are_kept() -> None:
     assert manifests.keep_members(rendered, "emptied") == rendered
 
 
+def test_a_member_that_is_restarted_never_creates_a_cluster() -> None:
+    """With an empty data directory, `new` would be a cluster of its own beside the one that it belongs to."""
+    members = ("--initial-cluster=a=https://a", "--name=a")
+    existing = ("--initial-cluster=a=https://a", "--initial-cluster-state=existing", "--name=a")
+    created, changed = pod("etcd", "--x=1", *members), pod("etcd", "--x=2", *members)
+    protected = pod("etcd", "--x=2", *existing)
+    assert manifests.started(created, created) == created, "not restarted for this alone"
+    assert manifests.started(changed, created) == protected
+    assert manifests.started(protected, protected) == protected
+    explicit = pod("etcd", "--x=2", members[0], "--initial-cluster-state=new", members[1])
+    assert manifests.started(explicit, created) == protected
+    assert manifests.started(manifests.keep_members(created, protected), protected) == pod(
+        "etcd", "--x=1", *existing
+    )
+    for other in ("", "damaged: [", pod("etcd", "--data-dir=/x")):
+        assert manifests.started(other, created) == other
+
+
 CLUSTER = {
     "apiServer": {"extraVolumes": [{"name": "a", "hostPath": "/etc/audit", "mountPath": "/a"}]},
     "scheduler": {"extraVolumes": [{"name": "b", "hostPath": "/etc/s.yaml", "mountPath": "/b"}]},
