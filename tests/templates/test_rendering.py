@@ -155,6 +155,7 @@ TEMPLATES: dict[str, tuple[str, str]] = {
     "container_runtime/hosts.toml.j2": ("toml", "docker.io"),
     "kubelet_csr_approver/approver.initd.j2": ("shell", ""),
     "kubelet_csr_approver/approver.service.j2": ("unit", ""),
+    "kubelet/check-etcd-data.j2": ("script", ""),
     "kubelet/kubelet.initd.j2": ("shell", ""),
     "kubelet/kubelet.service.j2": ("unit", ""),
 }

@@ -20,7 +20,7 @@ from tests.infra.waiting import wait_for
 Start = Callable[..., Run]
 
 MANIFEST = "/etc/kubernetes/manifests/etcd.yaml"
-PARKED = "/root/etcd.yaml"
+PARKED, AWAY = "/root/etcd.yaml", "/var/lib/etcd-away"
 #: PID of what freezes the API server.
 FREEZER = "/run/freezer.pid"
 REPAIR = "baremetal.kubernetes.repair_etcd : Repair etcd"
@@ -181,3 +181,25 @@ def test_without_quorum_it_is_refused(run: Start, cluster: Cluster, hosts: dict[
     assert "[api] found" in found.text
     cp1.check(f"mv {PARKED} {MANIFEST}")
     wait_api(cluster)
+
+
+def test_control_plane_does_not_start_without_the_data_of_etcd(
+    run: Start, cluster: Cluster, hosts: dict[str, Host]
+) -> None:
+    """As after a boot without its disk: an empty cluster has no nodes, and kubelets end pods that it does not know."""
+    cp1 = hosts["cp1"]
+    uids = cluster.nodes("metadata.uid")
+    cp1.check("systemctl stop kubelet")
+    cp1.check(
+        f"kill -9 {' '.join(map(str, cp1.pids('/usr/local/bin/etcd')))} && mv /var/lib/etcd/member {AWAY}"
+    )
+    assert cp1.run("systemctl start kubelet")[0] != 0
+    assert "etcd has lost its data" in cp1.log("kubelet")
+    failed = run("site").expect(code=2)
+    assert "etcd has lost its data" in " ".join(failed.text.split())
+    assert not cp1.pids("/usr/local/bin/etcd")
+    cp1.check(f"mv {AWAY} /var/lib/etcd/member && systemctl restart kubelet")
+    wait_api(cluster)
+    assert cluster.nodes("metadata.uid") == uids
+    wait_for("nothing is critical", lambda: run("health").code == 0, seconds=180)
+    run("site").expect_quiet()
