@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import Client
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.action import (
     API_OPTIONS,
@@ -17,7 +18,9 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.act
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.objects import (
     FIELD_MANAGER,
     Change,
+    Kind,
     Objects,
+    part_of,
     references,
     shown,
 )
@@ -28,6 +31,16 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "field_manager": {"type": "str", "default": FIELD_MANAGER},
     "force_conflicts": {"type": "bool", "default": False},
+    "part_of": {"type": "str"},
+    "prune": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "api_version": {"type": "str", "required": True},
+            "kind": {"type": "str", "required": True},
+        },
+    },
     "timeout": {"type": "int", "default": 120},
 }
 
@@ -54,6 +67,14 @@ def applied(found: Objects, declared: t.Sequence[dict[str, t.Any]], check_mode: 
     return done
 
 
+def pruned(
+    found: Objects, declared: t.Sequence[dict[str, t.Any]], name: str, kinds: t.Sequence[Kind]
+) -> list[Change]:
+    """What earlier runs have applied as part of a set, and this one does not declare."""
+    known = set(references(declared))
+    return [Change(ref, one, None) for ref, one in found.of_set(name, kinds).items() if ref not in known]
+
+
 def deleted(found: Objects, declared: t.Sequence[dict[str, t.Any]], check_mode: bool) -> list[Change]:
     """Delete objects, the last one first."""
     changes = [Change(ref, found.find(ref), None) for ref in reversed(references(declared))]
@@ -68,11 +89,31 @@ class ActionModule(ApiAction):
 
     ARGUMENT_SPEC = ARGUMENT_SPEC
 
+    def _do(self, found: Objects, params: t.Mapping[str, t.Any]) -> list[Change]:
+        declared, name, check_mode = params["objects"], params["part_of"], self._task.check_mode
+        kinds = [Kind(one["api_version"], one["kind"]) for one in params["prune"]]
+        if kinds and (not name or params["state"] != "present"):
+            raise OperatorError(
+                "prune is given without part_of, or with state absent. Nothing was changed.",
+                "Name the set of objects (part_of), or leave prune out.",
+            )
+        if params["state"] == "absent":
+            return deleted(found, declared, check_mode)
+        references(declared)
+        if name:
+            declared = [part_of(one, name) for one in declared]
+        # Listed before anything changes, so that what cannot be read fails first.
+        superfluous = pruned(found, declared, name, kinds) if kinds else []
+        changes = applied(found, declared, check_mode)
+        if not check_mode:
+            for change in superfluous:
+                found.delete(change.ref)
+        return [*changes, *superfluous]
+
     def work(self, api: Client, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         """See C(ApiAction)."""
         found = Objects(api, params["field_manager"], params["force_conflicts"], params["timeout"], say)
-        do = applied if params["state"] == "present" else deleted
-        changes = [one for one in do(found, params["objects"], self._task.check_mode) if one.changed]
+        changes = [one for one in self._do(found, params) if one.changed]
         sides = [(str(change.ref), *shown(change)) for change in changes]
         return {
             "changed": bool(changes),

@@ -16,6 +16,7 @@ description:
     as declared already are not written.
   - An API server that does not answer, or answers that it cannot serve now, is asked again until O(timeout). So a
     virtual IP address may move to another control plane, and etcd may elect a leader, while this runs.
+  - Deletes what it has applied before and what is not declared any more, when O(prune) says so.
   - Fields that an earlier call of the same field manager has declared and this one does not are removed. Fields of
     other managers stay.
   - Runs on the controller, with its kubeconfig and its Python packages; it contacts no host.
@@ -54,6 +55,27 @@ options:
     description: Whether to take over fields that another manager has set otherwise. Without it, that is an error.
     type: bool
     default: false
+  part_of:
+    description:
+      - Name of the set that the objects belong to, which each gets as its label C(baremetal.kubernetes/part-of).
+    type: str
+  prune:
+    description:
+      - Kinds of which objects are deleted that this field manager has applied as part of the same set O(part_of), and
+        that are not declared any more. Those of others stay, also with the same label.
+      - With an empty list of O(objects), all of them are deleted.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      api_version:
+        description: Group and version, as in C(networking.k8s.io/v1).
+        type: str
+        required: true
+      kind:
+        description: The kind, as in C(NetworkPolicy).
+        type: str
+        required: true
   timeout:
     description: Seconds for which the API server may be without an answer.
     type: int
@@ -75,6 +97,16 @@ EXAMPLES = r"""
         spec:
           podSelector: {}
           policyTypes: [Ingress]
+  run_once: true
+
+- name: Have exactly these policies of a set
+  baremetal.kubernetes.api_objects:
+    kubeconfig: ~/.kube/example
+    part_of: policies
+    prune:
+      - api_version: networking.k8s.io/v1
+        kind: NetworkPolicy
+    objects: "{{ policies }}"
   run_once: true
 """
 

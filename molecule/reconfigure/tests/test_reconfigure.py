@@ -32,6 +32,8 @@ ENCRYPTED = (
     "baremetal.kubernetes.encryption_at_rest : Reencrypt | Encrypt from now on",
     "baremetal.kubernetes.encryption_at_rest : Reencrypt | Encrypt resources that were stored before",
 )
+POLICIES = "baremetal.kubernetes.network : Policies | Apply default deny and its openings"
+DENIED = "/apis/networking.k8s.io/v1/networkpolicies?labelSelector=baremetal.kubernetes/part-of=network"
 CILIUM = "baremetal.kubernetes.helm_release : Deploy | Install or upgrade the release"
 
 AUDIT_POLICY = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [{"level": "Metadata"}]}
@@ -119,11 +121,12 @@ def test_values_of_all_components_at_once(
             "host_sysctls_extra": {"net.core.somaxconn": "1234"},
             "container_runtime_mirrored_registries": registries,
             "network_values": {**variables["network_values"], "bpf": {"mapDynamicSizeRatio": 0.003}},
+            "network_isolated_namespaces": ["kube-system"],
             "cluster_encryption_at_rest": False,
         },
         {
             **{key: set(hosts) for key in (KUBELET, KUBELET_RUNS, KERNEL, RUNTIME)},
-            **{key: {"cp1"} for key in (INIT, CILIUM, *DECRYPTED)},
+            **{key: {"cp1"} for key in (INIT, CILIUM, POLICIES, *DECRYPTED)},
         },
     )
     assert "--max-requests-inflight=350" in predicted.text
@@ -135,6 +138,7 @@ def test_values_of_all_components_at_once(
     secrets = cluster.stored("/registry/secrets/")
     assert secrets and all(one.startswith(b"k8s\0") for one in secrets)
     assert '"level":"Metadata"' in hosts["cp1"].check("tail -n 1 /var/log/kubernetes/audit.log")
+    assert set(cluster.query(DENIED, "items[].metadata.namespace")) == {"kube-system"}
     for name, host in hosts.items():
         assert cluster.nodes("status.capacity.pods")[name] == "77"
         assert host.check("cat /proc/sys/net/core/somaxconn").strip() == "1234"
@@ -184,7 +188,7 @@ def test_back_to_the_values_of_the_inventory(
     playbook: Playbook, cluster: Cluster, hosts: dict[str, Host]
 ) -> None:
     real = playbook.run("--diff").expect()
-    assert {INIT, KUBELET, KUBELET_RUNS, KERNEL, RUNTIME, CILIUM, *ENCRYPTED} == {
+    assert {INIT, KUBELET, KUBELET_RUNS, KERNEL, RUNTIME, CILIUM, POLICIES, *ENCRYPTED} == {
         task for _host, task in real.changed
     }
     playbook.run().expect_quiet()

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import typing as t
 import urllib.parse
@@ -34,8 +35,21 @@ PASSING = frozenset({429, 500, 502, 503, 504})
 RETRY_SECONDS = 1.0
 #: What the API server writes by itself, or controllers do all the time.
 _KEPT_BY_SERVER = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
+#: Label of objects that are declared together, with the name of their set.
+PART_OF = "baremetal.kubernetes/part-of"
+_SET_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
 HIDDEN = "(hidden)"
 HIDDEN_CHANGED = "(hidden, another one)"
+
+
+class Kind(t.NamedTuple):
+    """A kind of objects."""
+
+    api_version: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.api_version}"
 
 
 class Ref(t.NamedTuple):
@@ -107,6 +121,22 @@ def references(objects: t.Sequence[t.Any]) -> list[Ref]:
             )
         found.append(ref)
     return found
+
+
+def part_of(declared: Json, name: str) -> Json:
+    """An object with the label of its set.
+
+    :param name: of the set.
+    :raises OperatorError: when that cannot be the value of a label.
+    """
+    if not _SET_NAME.fullmatch(name):
+        raise OperatorError(
+            f"part_of is {name!r}. Expected lower-case letters, digits, dots and hyphens, 63 at most. Nothing was"
+            " changed.",
+            "Correct part_of.",
+        )
+    metadata = declared["metadata"]
+    return {**declared, "metadata": {**metadata, "labels": {**(metadata.get("labels") or {}), PART_OF: name}}}
 
 
 def view(found: Json | None) -> Json | None:
@@ -184,12 +214,9 @@ class Objects:
     def _ask(self, call: t.Callable[[], T]) -> T:
         return patiently(call, self._seconds, self._say)
 
-    def path(self, ref: Ref) -> str | None:
-        """Path of an object; C(None) when the API server does not serve its kind.
-
-        :raises OperatorError: when the object has a namespace and must not, or the reverse.
-        """
-        version = ref.api_version
+    def _resource(self, kind: Kind) -> tuple[str, Json | None]:
+        """The path of a group and version, and what it says of a kind, C(None) when it does not serve it."""
+        version = kind.api_version
         base = f"/{'apis' if '/' in version else 'api'}/{urllib.parse.quote(version)}"
         if version not in self._served:
             found = self._ask(lambda: self._api.get(base)) or {}
@@ -198,7 +225,14 @@ class Objects:
                 for one in found.get("resources") or ()
                 if "/" not in str(one.get("name"))
             }
-        resource = self._served[version].get(ref.kind)
+        return base, self._served[version].get(kind.name)
+
+    def path(self, ref: Ref) -> str | None:
+        """Path of an object; C(None) when the API server does not serve its kind.
+
+        :raises OperatorError: when the object has a namespace and must not, or the reverse.
+        """
+        base, resource = self._resource(Kind(ref.api_version, ref.kind))
         if resource is None:
             return None
         if bool(resource.get("namespaced")) != bool(ref.namespace):
@@ -257,6 +291,34 @@ class Objects:
         """An object, C(None) when it does not exist."""
         path = self.path(ref)
         return self._ask(lambda: self._api.get(path)) if path else None
+
+    def of_set(self, name: str, kinds: t.Iterable[Kind]) -> dict[Ref, Json]:
+        """The objects of some kinds that an earlier run has applied as part of a set.
+
+        A copy that somebody made of one has its label, too, and another manager: it is not among them.
+
+        :param name: of the set.
+        :raises ApiError: when they cannot be listed.
+        """
+        found = {}
+        query = "labelSelector=" + urllib.parse.quote(f"{PART_OF}={name}", safe="")
+        for kind in kinds:
+            base, resource = self._resource(kind)
+            if resource is None:
+                continue
+            path = f"{base}/{resource['name']}"
+            for item in self._ask(lambda path=path: list(self._api.items(path, query))):  # type: ignore[misc]
+                metadata = item.get("metadata") or {}
+                if self._manages(metadata):
+                    ref = Ref(*kind, str(metadata.get("namespace") or ""), str(metadata.get("name")))
+                    found[ref] = {"apiVersion": kind.api_version, "kind": kind.name, **item}
+        return found
+
+    def _manages(self, metadata: Json) -> bool:
+        return any(
+            (one.get("manager"), one.get("operation")) == (self._query["fieldManager"], "Apply")
+            for one in metadata.get("managedFields") or ()
+        )
 
     def delete(self, ref: Ref) -> None:
         """Delete an object, and what it owns.

@@ -66,6 +66,8 @@ class Cluster(ApiServer):
         }
 
     def handle(self, request: Request) -> Answer:
+        if "labelSelector" in request.query:
+            return self.selected(request)
         if request.method != "PATCH":
             return super().handle(request)
         assert request.headers["Content-Type"] == "application/apply-patch+yaml"
@@ -78,7 +80,11 @@ class Cluster(ApiServer):
         manager = request.query["fieldManager"]
         owners = [one["manager"] for one in (live or {}).get("metadata", {}).get("managedFields", [])]
         others = [owner for owner in owners if owner != manager]
-        same = live is not None and live.get("spec") == declared.get("spec")
+        same = (
+            live is not None
+            and live.get("spec") == declared.get("spec")
+            and live["metadata"].get("labels") == declared["metadata"].get("labels")
+        )
         if others and not same and request.query["force"] != "true":
             return refused(409, f'Apply failed with 1 conflict: conflict with "{others[0]}": .spec')
         if same and manager in owners:
@@ -97,6 +103,19 @@ class Cluster(ApiServer):
         if "dryRun" not in request.query:
             self.objects[request.path] = after
         return Answer(200 if live else 201, after)
+
+    def selected(self, request: Request) -> Answer:
+        """The objects of a kind in all namespaces that have a label."""
+        base, _, plural = request.path.rpartition("/")
+        label, _, value = request.query["labelSelector"].partition("=")
+        found = [
+            # Items of a list do not repeat their kind.
+            {key: field for key, field in one.items() if key not in ("apiVersion", "kind")}
+            for path, one in self.objects.items()
+            if path.startswith(f"{base}/") and path.split("/")[-2] == plural
+            if (one["metadata"].get("labels") or {}).get(label) == value
+        ]
+        return self.listed(request, found)
 
     @property
     def written(self) -> list[str]:
@@ -237,6 +256,65 @@ def test_deleted_once(api: Cluster, run: Run) -> None:
     assert not run(*declared, state="absent")["changed"]
     # Of a kind that is not served, there is nothing.
     assert not run({**policy(), "apiVersion": "cert-manager.io/v1"}, state="absent")["changed"]
+
+
+PRUNE = [{"api_version": "networking.k8s.io/v1", "kind": "NetworkPolicy"}]
+LABEL = "baremetal.kubernetes/part-of"
+
+
+def test_what_is_not_declared_any_more_is_deleted(api: Cluster, run: Run) -> None:
+    run(NAMESPACE)
+    both = (policy("one"), policy("two"))
+    assert run(*both, part_of="policies", prune=PRUNE)["changed"]
+    assert api.objects[f"{POLICIES}/one"]["metadata"]["labels"] == {LABEL: "policies"}
+    assert not run(*both, part_of="policies", prune=PRUNE)["changed"]
+    # Of another set, of nobody, and a copy that somebody has made.
+    run(policy("other"), part_of="others")
+    run(policy("plain"))
+    run(policy("copy"), field_manager="somebody", part_of="policies")
+    api.requests.clear()
+    predicted = run(policy("one"), part_of="policies", prune=PRUNE, check=True)
+    assert predicted["objects"] == ["NetworkPolicy team/two"]
+    assert list(predicted["diff"]["before"]) == ["NetworkPolicy team/two"]
+    assert predicted["diff"]["after"] == {}
+    assert not api.written
+    assert run(policy("one"), part_of="policies", prune=PRUNE)["objects"] == ["NetworkPolicy team/two"]
+    assert api.written == ["DELETE two"]
+    assert not run(policy("one"), part_of="policies", prune=PRUNE)["changed"]
+    assert run(part_of="policies", prune=PRUNE)["objects"] == ["NetworkPolicy team/one"]
+    assert {path.rpartition("/")[2] for path in api.objects if path.startswith(POLICIES)} == {
+        "other",
+        "plain",
+        "copy",
+    }
+
+
+def test_one_that_is_refused_prunes_nothing(api: Cluster, run: Run) -> None:
+    run(NAMESPACE)
+    run(policy("one"), policy("two"), part_of="policies")
+    api.requests.clear()
+    assert run(policy("one", wrong=True), part_of="policies", prune=PRUNE)["failed"]
+    assert not api.written
+
+
+def test_kinds_that_are_not_served_have_nothing_to_prune(run: Run) -> None:
+    kinds = [{"api_version": "cilium.io/v2", "kind": "CiliumNetworkPolicy"}]
+    assert run(NAMESPACE, part_of="policies", prune=kinds)["objects"] == ["Namespace team"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"prune": PRUNE}, "prune is given without part_of"),
+        ({"prune": PRUNE, "part_of": "p", "state": "absent"}, "or with state absent"),
+        ({"part_of": "No Label"}, "part_of is 'No Label'"),
+    ],
+)
+def test_wrong_sets_are_refused(options: Object, words: str, api: Cluster, run: Run) -> None:
+    result = run(NAMESPACE, **options)
+    assert result["failed"]
+    assert words in result["msg"]
+    assert not api.written
 
 
 @pytest.mark.parametrize("status", sorted(objects.PASSING))
