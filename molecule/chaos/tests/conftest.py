@@ -19,7 +19,7 @@ from tests.infra.writer import Writer
 
 @pytest.fixture(scope="session")
 def seed() -> int:
-    """What decides the order: CHAOS_SEED, else drawn anew."""
+    """What decides the order: CHAOS_SEED, else a random one."""
     return int(os.environ.get("CHAOS_SEED") or secrets.randbelow(100_000))
 
 

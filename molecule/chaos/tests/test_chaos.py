@@ -302,7 +302,7 @@ def test_step(
 
 
 def test_site_then_changes_nothing(world: World) -> None:
-    # The kubeconfig on the controller is that of the first control plane, which may have joined anew.
+    # The kubeconfig on the controller is that of the first control plane, which may have joined again.
     assert world.run("site").expect().changed <= {("cp1", KUBECONFIG)}
     world.run("site").expect_quiet()
 
