@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import re
+import signal
 import time
 import typing as t
 import urllib.error
@@ -38,6 +39,8 @@ KUBELET_SECONDS = 90.0
 # A configuration error ends a kubelet at once, and its supervisor starts it again.
 _KUBELET_STARTS = 5
 _HEALTHY_CHECKS = 3
+# How often an API server is ended that keeps the kubelet from starting etcd.
+_UNBLOCKED = 2
 _POLL_SECONDS = 1.0
 _SHOWN_LINES = 3
 _KUBELET_LINES = 60
@@ -131,12 +134,17 @@ class ControlPlane:
         """
         began, began_clock = time.monotonic(), time.time()
         checks = 0
+        kills = 0
         while True:
             waited = time.monotonic() - began
             replaced = not restarts or waited > REPLACED_SECONDS
             reason = self.not_current(manifest, before, replaced) or self.unhealthy(manifest)
+            if reason is None and kills and (unready := self.host.unready()):
+                reason = f"works, but the API server {unready}"
             if reason is None:
                 return
+            if manifest.component == "etcd" and before and kills < _UNBLOCKED and not self.processes("etcd"):
+                kills += self._unblock_kubelet()
             checks += 1
             if checks % 3 == 0 and self._ended(manifest.component, began_clock) > 1:
                 log = self.log(manifest.component)
@@ -147,6 +155,21 @@ class ControlPlane:
                     manifest.component, f"{reason}, after {seconds:.0f} s", self.log(manifest.component)
                 )
             time.sleep(_POLL_SECONDS)
+
+    def _unblock_kubelet(self) -> bool:
+        """See that the kubelet starts etcd at once, whose former process has ended.
+
+        Before it starts the new pod it replaces the mirror pod of the former one, and waits 34 s for an API server that
+        waits for etcd. One that is down refuses the connection. It serves nobody without etcd; the kubelet starts it
+        again at once the first time, and after 10 s the second time, when etcd runs.
+
+        :return: whether an API server was there.
+        """
+        running = self.processes("kube-apiserver")
+        for process in running:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
+        return bool(running)
 
     def _containers(self, component: str) -> list[dict[str, t.Any]]:
         """The containers of a component, the newest first."""

@@ -159,6 +159,35 @@ def test_lost_lease_is_no_broken_configuration(
         made.wait(manifest, (), False, 60)
 
 
+def test_api_server_does_not_keep_the_kubelet_from_starting_etcd(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The kubelet replaces the mirror pod first, and would wait for an API server that waits for etcd."""
+    manifest = manifests.read("etcd", pod("etcd"))
+    host = Host(tmp_path)
+    answers = iter(["does not answer", "does not answer", None])
+    monkeypatch.setattr(host, "unready", lambda: next(answers), raising=False)
+    made = components.ControlPlane(t.cast("t.Any", host))
+    polls = iter(range(100))
+    ended: list[int] = []
+
+    def processes(name: str) -> list[components.Process]:
+        if name == "kube-apiserver":
+            return [components.Process(100 + len(ended), (name,))]
+        poll = next(polls)
+        pid = 1 if poll < 2 else 2
+        return [] if 2 <= poll < 9 else [components.Process(pid, manifest.command)]
+
+    monkeypatch.setattr(components, "_POLL_SECONDS", 0.0)
+    monkeypatch.setattr(made, "processes", processes)
+    monkeypatch.setattr(made, "unhealthy", lambda _manifest: None)
+    monkeypatch.setattr(made, "_ended", lambda _component, _since: 0)
+    monkeypatch.setattr(components.os, "kill", lambda pid, _signal: ended.append(pid))
+    made.wait(manifest, [1], True, 60)
+    assert ended == [100, 101], "twice at most, and only while etcd is away"
+    assert next(answers, "asked until it is ready") == "asked until it is ready"
+
+
 def test_kubelet_that_ends_again_and_again_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
