@@ -150,6 +150,13 @@ def start(name: Annotated[str, typer.Argument(help="Host.")]) -> None:
 
 @app.command()
 @_reported
+def wipe(name: Annotated[str, typer.Argument(help="Host.")]) -> None:
+    """Another disk: the host loses power, and starts as freshly installed the next time; its ssh key stays."""
+    lifecycle.wipe(config.settings(), name)
+
+
+@app.command()
+@_reported
 def save(name: Annotated[str, typer.Argument(help="Name for the snapshot.")]) -> None:
     """Take a snapshot of all hosts; they lose power and boot again."""
     lifecycle.save(config.settings(), name, Reporter(out))

@@ -244,6 +244,16 @@ def prepare(settings: Settings, record: HostRecord) -> None:
     done.touch()
 
 
+def wipe(settings: Settings, name: str) -> None:
+    """Remove the files of a host that is off, so that `prepare` makes those of a fresh installation; its key stays."""
+    base = directory(settings, name)
+    # First: what is left half-way is no installation.
+    (base / "prepared").unlink(missing_ok=True)
+    for part in ("upper", "work", "data"):
+        if (base / part).exists():
+            shutil.rmtree(base / part)
+
+
 def known_hosts(settings: Settings, records: Iterable[HostRecord]) -> str:
     """The hosts' keys in ssh's format, by address and by names."""
     lines = []

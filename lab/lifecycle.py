@@ -160,6 +160,17 @@ def stop(settings: Settings, name: str) -> None:
         host.power_off(settings, name)
 
 
+def wipe(settings: Settings, name: str) -> None:
+    """Power loss of one host, and an empty disk.
+
+    :raises LabError: there is no such host, or its processes do not end.
+    """
+    with state.lock(settings):
+        find_host(settings, name)
+        host.power_off(settings, name)
+        host.wipe(settings, name)
+
+
 def start(settings: Settings, name: str, report: Reporter) -> None:
     """Boot one host and wait for ssh; changes nothing when it runs.
 

@@ -259,3 +259,18 @@ def test_those_that_left_return_under_their_names(
     verify_planes(cluster, planes, set(planes))
     # The kubeconfig on the controller is that of the first control plane, which has a new one.
     assert site(log="again.log").expect().changed <= {(FIRST, KUBECONFIG)}
+
+
+def test_one_that_was_installed_again_is_refused_until_its_member_is_removed(
+    add: Add, remove: Remove, site: Callable[..., Run], planes: dict[str, Host], cluster: Cluster
+) -> None:
+    run_lab("wipe", THIRD)
+    run_lab("start", THIRD)
+    planes[THIRD].reconnect()
+    refused = site(log="installed-again.log").expect(code=2)
+    text = " ".join(message(refused).split())
+    assert f"{THIRD} has nothing of a node, and etcd has the member {THIRD} from before" in text
+    assert f"remove_node -e node_remove_confirm={THIRD}" in text
+    remove(THIRD).expect()
+    add().expect()
+    verify_planes(cluster, planes, set(planes))

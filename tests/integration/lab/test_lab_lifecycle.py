@@ -264,6 +264,17 @@ def test_power_cycle_keeps_the_disk_and_clears_the_rest(lab: Settings, name: str
 
 
 @both
+def test_wiped_host_is_freshly_installed(lab: Settings, name: str) -> None:
+    on(lab, name, "echo gone > /root/gone; echo gone > /var/lib/etcd/gone; sync")
+    before = on(lab, name, "cat /etc/machine-id")
+    run_lab("wipe", name)
+    assert not host.running(lab, name)
+    run_lab("start", name)
+    assert on(lab, name, "ls /root/gone /var/lib/etcd/gone 2>/dev/null || true") == ""
+    assert on(lab, name, "cat /etc/machine-id") != before
+
+
+@both
 def test_reboot_from_inside_comes_back(lab: Settings, name: str) -> None:
     before = boot_id(lab, name)
     host.ssh_run(lab, record(lab, name), ["sh", "-c", "(sleep 0.2; reboot) > /dev/null 2>&1 &"])
