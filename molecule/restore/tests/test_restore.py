@@ -25,19 +25,26 @@ from tests.infra.waiting import wait_for
 NAMESPACE = "drill"
 SECRET = "what nobody may read"
 CLIENT = "/etc/kubernetes/pki/etcd"
+DATA = "baremetal.kubernetes.restore : Data | Restore etcd and the keys"
 
 
 @dataclass(frozen=True)
 class Drill:
     """What was made before the backup.
 
-    :param archive: the backup. :param token: of a service account. :param schedule: variables for scheduled backups.
+    :param archive: the backup. :param token: of a service account. :param settings: variables of the backup.
     """
 
     archive: Path
     identity: Path
     token: str
-    schedule: dict[str, Any]
+    settings: dict[str, Any]
+
+    @property
+    def schedule(self) -> dict[str, Any]:
+        """Variables for scheduled backups."""
+        names = ("etcd_backup_recipients", "etcd_backup_packages_managed")
+        return {name: self.settings[name] for name in names}
 
     def options(self, archive: Path | None = None) -> tuple[str, ...]:
         path = archive or self.archive
@@ -112,8 +119,7 @@ def drill(inventory: Path, cluster: Cluster, hosts: dict[str, Host], directory: 
     backup.run("-e", json.dumps(options), log="backup.log").expect()
     (archive,) = directory.glob("*.tar.gz.age")
     config_map(cluster, "after")
-    schedule = {name: options[name] for name in ("etcd_backup_recipients", "etcd_backup_packages_managed")}
-    return Drill(archive, identity, str(token.status.token), schedule)
+    return Drill(archive, identity, str(token.status.token), options)
 
 
 def test_archive_is_private_and_leaves_nothing_on_the_host(drill: Drill, hosts: dict[str, Host]) -> None:
@@ -125,6 +131,24 @@ def test_archive_is_private_and_leaves_nothing_on_the_host(drill: Drill, hosts: 
         "find / -xdev -name '*.tar.gz.age*' -o -xdev -name 'snapshot.db' | head; ls /var/lib/baremetal-kubernetes"
     )
     assert left.split() == ["artifacts.json"]
+
+
+def test_a_killed_backup_leaves_no_plain_text(
+    drill: Drill, inventory: Path, hosts: dict[str, Host], directory: Path
+) -> None:
+    cp1, other = hosts["cp1"], directory / "other"
+    other.mkdir()
+    backup = Playbook(inventory, directory, name="baremetal.kubernetes.backup")
+    values = ("-e", json.dumps({**drill.settings, "etcd_backup_destination": str(other)}))
+    plain = "find / -xdev -name snapshot.db"
+    process = backup.start(*values, log="killed.log")
+    wait_for("the snapshot is written", lambda: cp1.check(plain), seconds=120, interval=0.1)
+    backup.kill(process, connections=True)
+    wait_for("the snapshot is gone", lambda: not cp1.check(plain), seconds=60)
+    assert not list(other.glob("*.age")), "an archive has its name when it is whole"
+    backup.run(*values, log="after.log").expect()
+    assert len(list(other.glob("*.age"))) == 1
+    assert cp1.check("ls /var/lib/baremetal-kubernetes").split() == ["artifacts.json"]
 
 
 def test_a_control_plane_makes_backups_by_itself(
@@ -225,8 +249,14 @@ def test_empty_hosts_become_the_cluster(
     )
     assert "expected the same minor version" in other.expect(code=2).text
     assert other.changed == set()
+    values = (*drill.options(), "-e", f"restore_confirm={confirm}")
+    # The controller dies as soon as it has begun to change the host.
+    process = restore.start(*values, log="killed.log")
+    assert restore.wait_task(process, [DATA], log="killed.log") == DATA
+    time.sleep(1)
+    restore.kill(process, connections=True)
     began = time.monotonic()
-    restore.run(*drill.options(), "-e", f"restore_confirm={confirm}").expect()
+    restore.run(*values).expect()
     record_property("seconds", round(time.monotonic() - began, 1))
 
 
