@@ -18,6 +18,10 @@ PROVISION = 130.0
 #: A machine is taken to be this much slower or quicker at most: more than that is a defect, or a test that
 #: failed early.
 SCALES = (0.5, 4.0)
+#: Why a scenario runs that the command line names.
+ASKED_FOR = "asked for"
+#: Why a long one does not run within a budget.
+LONG = "takes about {} by itself, and runs when it is named, or with everything"
 #: MiB that must stay free when two labs run.
 SPARE_MEMORY = 1500
 
@@ -201,6 +205,9 @@ def plan(
     kept: list[Choice] = []
     left_out: list[LeftOut] = []
     for choice in choices:
+        if budget is not None and choice.scenario.long and choice.why != ASKED_FOR:
+            left_out.append(LeftOut(choice.name, LONG.format(minutes(choice.scenario.seconds * factor))))
+            continue
         if budget is not None and not choice.scenario.always:
             end = max(slot.end for slot in schedule([*kept, choice], free, now, factor, labs))
             if end > budget:

@@ -138,7 +138,7 @@ def choices(names: Sequence[str], history: changes.Changes, cold: dict[str, floa
     :param cold: seconds on top, by scenario.
     """
     chosen = (
-        [Choice(SCENARIOS[name], "asked for") for name in dict.fromkeys(names)]
+        [Choice(SCENARIOS[name], planning.ASKED_FOR) for name in dict.fromkeys(names)]
         if names
         else planning.choose(TABLE, history.files, history.commit)
     )

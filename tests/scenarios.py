@@ -63,6 +63,7 @@ class Scenario:
     :param labs: names of further labs that it creates and removes by itself.
     :param measures_time: whether a test of it fails when the machine is busy: then nothing runs beside it.
     :param always: whether `make test` runs it whatever the budget is.
+    :param long: whether it would leave too little of a budget for the others, and runs only when it is named.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Scenario:
     labs: tuple[str, ...] = ()
     measures_time: bool = False
     always: bool = False
+    long: bool = False
 
     def touched_by(self, files: Iterable[str]) -> bool:
         """Whether one of the files is among those that it depends on."""
@@ -246,8 +248,9 @@ TABLE = (
     Scenario(
         "members",
         "control planes join one at a time without a task on a worker, and are removed dead, half-joined, and while "
-        "leading etcd with the virtual IP address; quorum is counted before; those that left return",
-        seconds=520,
+        "leading etcd with the virtual IP address; quorum is counted before; those that left return, and one that was "
+        "installed again",
+        seconds=640,
         paths=(
             *_LAB,
             *_NODE_ROLES,
@@ -523,6 +526,7 @@ TABLE = (
         memory=6000,
         artifacts=("kubernetes-1.37",),
         measures_time=True,
+        long=True,
     ),
     Scenario(
         "matrix",

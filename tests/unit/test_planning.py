@@ -256,3 +256,14 @@ def test_cold_caches(fields: dict[str, object], expected: float) -> None:
 @pytest.mark.parametrize(("value", "text"), [(12.4, "12 s"), (89, "89 s"), (90, "2 min"), (3600, "60 min")])
 def test_minutes(value: float, text: str) -> None:
     assert planning.minutes(value) == text
+
+
+def test_long_scenarios_run_when_they_are_named_and_with_everything() -> None:
+    chaos = scenario("chaos", 1500, long=True)
+    found = planning.plan([*choices(SHORT), *choices(chaos)], ONE, 0, 10_000)
+    assert [slot.choice.name for slot in found.slots] == ["short"]
+    assert [(one.name, one.reason) for one in found.left_out] == [
+        ("chaos", "takes about 25 min by itself, and runs when it is named, or with everything")
+    ]
+    for named, budget in ((Choice(chaos, planning.ASKED_FOR), 10_000.0), (Choice(chaos, "changed"), None)):
+        assert [slot.choice.name for slot in planning.plan([named], ONE, 0, budget).slots] == ["chaos"]
