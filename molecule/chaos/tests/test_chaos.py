@@ -22,6 +22,7 @@ from tests.infra.writer import Writer
 
 PLANES, WORKER = ("cp1", "cp2", "cp3"), "w1"
 STEPS = 10
+ETCD = "/usr/local/bin/etcd"
 #: A run is killed in one of so many first tasks.
 MOST_TASKS = 80
 #: Seconds that a node may take until it is Ready after its host was turned on.
@@ -70,15 +71,6 @@ class World:
             self.hosts[name].reconnect()
         self.wait_ready()
 
-    @staticmethod
-    def processes(host: Host, program: str) -> list[int]:
-        """Processes of a program, by its name, as images place it where they like."""
-        found = host.check(
-            'for p in /proc/[0-9]*; do n=$(tr "\\0" "\\n" < "$p/cmdline" 2>/dev/null | head -n 1);'
-            f' [ "${{n##*/}}" = {program} ] && echo "${{p##*/}}"; done; true'
-        )
-        return [int(line) for line in found.split()]
-
     def wait_ready(self) -> None:
         expected = set(self.hosts)
         wait_for(
@@ -123,8 +115,8 @@ def blackout(world: World, _step: Step) -> None:
 def killed_components(world: World, step: Step) -> None:
     """The processes of a control plane end."""
     host = world.hosts[step.plane]
-    for program in ("etcd", "kube-apiserver"):
-        host.check(f"kill -9 {' '.join(map(str, world.processes(host, program)))}")
+    for program in (ETCD, "/usr/local/bin/kube-apiserver"):
+        host.check(f"kill -9 {' '.join(map(str, host.pids(program)))}")
     world.wait_ready()
 
 
@@ -152,7 +144,7 @@ def lost_etcd_data(world: World, step: Step) -> None:
     joined = [name for name in PLANES if world.hosts[name].run(existing)[0] == 0]
     name = step.plane if step.plane in joined else joined[0]
     host = world.hosts[name]
-    host.check(f"rm -rf /var/lib/etcd/member; kill -9 {' '.join(map(str, world.processes(host, 'etcd')))}")
+    host.check(f"rm -rf /var/lib/etcd/member; kill -9 {' '.join(map(str, host.pids(ETCD)))}")
     wait_for(
         f"the repair names the member of {name}",
         lambda: f"{name}: its member of etcd does not serve" in world.run("repair_etcd").text,

@@ -48,9 +48,6 @@ class Kind(t.NamedTuple):
     api_version: str
     name: str
 
-    def __str__(self) -> str:
-        return f"{self.name} of {self.api_version}"
-
 
 class Ref(t.NamedTuple):
     """What identifies an object.
