@@ -395,6 +395,29 @@ TABLE = (
         memory=4000,
     ),
     Scenario(
+        "ca_rotation",
+        "the CA of three control planes and a worker is rotated, the controller killed in each step: clients that know "
+        "the former CA alone are served all the time, no pod restarts, and a host joins",
+        seconds=900,
+        paths=(
+            "roles/ca_rotation/*",
+            "roles/renew_certificates/*",
+            "roles/kubelet_csr_approver/*",
+            "playbooks/rotate_ca.yml",
+            "plugins/module_utils/_certificates/*",
+            "plugins/module_utils/_formats/kubeconfig.py",
+            "plugins/modules/ca_rotation.py",
+            "plugins/modules/kubelet_credentials.py",
+            "plugins/plugin_utils/_cluster/lease.py",
+            "molecule/ca_rotation/*",
+        ),
+        steps=_on_fresh_hosts("ca_rotation"),
+        start=Start.FRESH,
+        hosts=4,
+        memory=6000,
+        measures_time=True,
+    ),
+    Scenario(
         "reset",
         "a host and a whole cluster are removed and nothing else is, also with dead daemons and a killed "
         "controller; the hosts become a new cluster",

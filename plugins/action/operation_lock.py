@@ -73,7 +73,12 @@ class ActionModule(ControllerAction):
             }.get(taken.how, "it is free")
             display.display(f"The lock of {taken.previous} is taken over: {why}.")
         if taken.lease is not None:
-            lease.keep(api, taken.lease, asking.process.pid)
+            lease.keep(
+                api,
+                taken.lease,
+                asking.process.pid,
+                lambda: connect.connect(params["kubeconfig"], params["context"], REQUEST_SECONDS),
+            )
         return {
             "changed": False,
             "held": True,

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kubelet_credentials
-short_description: Issue a kubelet's client certificate again after it has expired
+short_description: Issue a kubelet's client certificate again
 version_added: 0.1.0
 author:
   - baremetal.kubernetes contributors (@baremetal-kubernetes)
@@ -15,7 +15,7 @@ description:
     It does not even start then.
   - On a control plane, kubeadm issues a new one with the cluster's CA on this host, which needs no API server. On
     another host, the kubelet bootstraps again with O(token), as when the host joined; its key stays on the host.
-  - A certificate that is valid is left alone.
+  - A certificate that is valid is left alone, unless O(check_issuer) says otherwise.
 extends_documentation_fragment:
   - baremetal.kubernetes._attributes
 attributes:
@@ -34,6 +34,12 @@ options:
     description: Days that a certificate is valid which kubeadm issues. The kubelet renews it by itself.
     type: int
     default: 30
+  check_issuer:
+    description:
+      - Whether a client certificate that the first authority of C(ca.crt) has not issued is replaced, too, as in a CA
+        rotation. A serving certificate of another authority is deleted then, so that the kubelet requests a new one.
+    type: bool
+    default: false
   timeout:
     description: Seconds until the kubelet has its certificate.
     type: int
@@ -71,6 +77,7 @@ not_after:
 
 import base64
 import os
+import re
 import time
 import typing as t
 from datetime import datetime, timezone
@@ -78,7 +85,7 @@ from datetime import datetime, timezone
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._certificates import observe, plan, renew
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._certificates.plan import CertificatesError
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import kubeconfig
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import kubeconfig, x509
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.components import (
     KUBELET_SECONDS,
     ControlPlane,
@@ -92,6 +99,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import fi
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "token": {"type": "str", "no_log": True},
     "valid_days": {"type": "int", "default": 30},
+    "check_issuer": {"type": "bool", "default": False},
     "timeout": {"type": "int", "default": 120},
     "kubeadm_path": {"type": "str", "default": "kubeadm"},
     "kubeadm_timeout": {"type": "int", "default": 60},
@@ -122,6 +130,31 @@ def client(root: str) -> plan.Certificate | None:
     """The kubelet's client certificate, C(None) when this host is no node."""
     found = observe.collect(root, (plan.KUBELET_CLIENT,))
     return found[0] if found else None
+
+
+def foreign(root: str, known: plan.Known) -> bool:
+    """Whether there is a certificate that the first authority of this host has not issued."""
+    if not os.path.lexists(node.under(root, known.path)):
+        return False
+    return not observe.issued_by(root, known, x509.parse_pem(node.read_text(root, node.CA_CERT) or ""))
+
+
+def discard(root: str, path: str) -> None:
+    """Delete the link to a kubelet's certificate, so that its next start brings a new one."""
+    if os.path.lexists(node.under(root, path)):
+        os.unlink(node.under(root, path))
+
+
+def relink(root: str) -> None:
+    """Undo C(discard) of the client certificate, when no other one was issued since."""
+    current = node.under(root, KUBELET_CLIENT)
+    if os.path.lexists(current):
+        return
+    directory = os.path.dirname(KUBELET_CLIENT)
+    dated = re.compile(r"kubelet-client-\d{4}-.*\.pem")
+    found = sorted(filter(dated.fullmatch, node.names_in(root, directory, most=1000)))
+    if found:
+        os.symlink(f"{directory}/{found[-1]}", current)
 
 
 def issue(host: Host, name: str, params: t.Mapping[str, t.Any]) -> None:
@@ -186,10 +219,20 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Observe, and replace the certificate if it has expired."""
     params = module.params
     host = Host(params["root"], params["kubeadm_path"])
+    if not module.check_mode:
+        # An earlier run may have been killed while the kubelet had none.
+        relink(host.root)
     own = client(host.root)
     now = datetime.now(timezone.utc)
-    if own is None or not own.expired(now):
+    other = params["check_issuer"] and own is not None and foreign(host.root, plan.KUBELET_CLIENT)
+    serving = params["check_issuer"] and foreign(host.root, plan.KUBELET_SERVING)
+    if own is None or not (own.expired(now) or other or serving):
         return {"changed": False, **_end(own)}
+    if not (own.expired(now) or other):
+        if not module.check_mode:
+            discard(host.root, plan.KUBELET_SERVING.path)
+            ControlPlane(host).restart_kubelet(min(params["timeout"], KUBELET_SECONDS))
+        return {"changed": True, **_end(own)}
     name = host.node_name()
     if name is None:
         raise CertificatesError(
@@ -199,12 +242,15 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     local = not params["token"] and own.signable
     if not local and not params["token"] and not module.check_mode:
         raise CertificatesError(
-            f"{host.name}: the kubelet's client certificate ended at {plan.stamp(own.not_after)}, and the key of the"
-            " cluster's CA is not on this host.",
+            f"{host.name}: the kubelet's client certificate {'is of another CA' if other else ''}"
+            f"{'' if other else 'ended at ' + plan.stamp(own.not_after)}, and the key of the cluster's CA is not on"
+            " this host.",
             "Give a bootstrap token, as the playbook renew_certificates does.",
         )
     if not module.check_mode:
         with host.exclusive(params["timeout"]):
+            if serving:
+                discard(host.root, plan.KUBELET_SERVING.path)
             if local:
                 try:
                     issue(host, name, params)
@@ -215,7 +261,12 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
                     ) from None
                 ControlPlane(host).restart_kubelet(min(params["timeout"], KUBELET_SECONDS))
             else:
-                bootstrap(host, params["token"], params["timeout"])
+                # A kubelet with a valid certificate does not bootstrap.
+                discard(host.root, KUBELET_CLIENT)
+                try:
+                    bootstrap(host, params["token"], params["timeout"])
+                finally:
+                    relink(host.root)
         own = client(host.root)
     return {"changed": True, **_end(own)}
 

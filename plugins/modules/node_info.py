@@ -184,6 +184,10 @@ node:
             - Hash of the public key of the cluster's CA, in the form of kubeadm's discovery; V(null) without a CA.
           type: str
           sample: sha256:8cb2de97839780a412b93877f8507ad6c94f73add17d5d7058e91741c9d5ec78
+        new_cluster_id:
+          description: The same of the new CA during a CA rotation, V(null) otherwise.
+          type: str
+          sample: null
         api_server:
           description: URL of the API server in the kubelet's kubeconfig, V(null) before the join.
           type: str

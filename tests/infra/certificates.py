@@ -55,6 +55,13 @@ def end_of(host: Host, path: str) -> datetime.datetime:
     return x509.load_pem_x509_certificate(_pem(host.check(f"cat {path}")).encode()).not_valid_after_utc
 
 
+def issuer_key(host: Host, path: str) -> str:
+    """The identifier of the key that has signed the certificate of a file."""
+    own = x509.load_pem_x509_certificate(_pem(host.check(f"cat {path}")).encode())
+    found = own.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
+    return (found or b"").hex()
+
+
 class Authorities:
     """The authorities of a cluster, from one of its control planes."""
 

@@ -57,6 +57,18 @@ def _read(root: str, known: plan.Known, path: str) -> plan.Certificate:
     return plan.Certificate(known, own.not_before, own.not_after, "", issued, signable, modified)
 
 
+def issued_by(root: str, known: plan.Known, authority: x509.Certificate) -> bool:
+    """Whether exactly this authority has issued a certificate; C(False) when that cannot be read.
+
+    The certificates of a CA and of the one that replaces it have the same name, so that only key identifiers tell.
+    """
+    try:
+        own = x509.parse_pem(_text(root, known.path)[1])
+    except (x509.CertificateError, kubeconfig.KubeconfigError, OSError):
+        return False
+    return own.authority_key_id is not None and own.authority_key_id == authority.subject_key_id
+
+
 def _text(root: str, path: str) -> tuple[str, str]:
     """Path and PEM of a certificate, which a kubeconfig holds or names."""
     text = read_text(root, _target(root, path)) or ""

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._certificates import observe, plan
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._certificates.plan import CertificatesError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._daemon.manager import start_time
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import kubeconfig
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import kubeconfig, x509
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import Api
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import documents, manifests
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.components import (
@@ -137,7 +137,7 @@ class ControlPlaneRenewal:
             self.components.restart_kubelet(min(self._seconds, KUBELET_SECONDS))
         for known in plan.CONTROL_PLANE:
             if known.name in renewed and known.server:
-                self._wait_served(known)
+                self.wait_served(known)
         for name in started:
             before = [process.pid for process in self.components.processes(name)] if name in names else []
             if before and name in names:
@@ -191,11 +191,16 @@ class ControlPlaneRenewal:
                 return connection.getpeercert(binary_form=True)
         return None
 
-    def _wait_served(self, known: plan.Known) -> None:
+    def wait_served(self, known: plan.Known) -> None:
+        """Wait until a component serves its present certificate. It is restarted if it does not read it by itself.
+
+        :raises CertificatesError: when it does not.
+        """
         component = known.server.replace("etcd-peer", "etcd")
         if self.manifest(component) is None:
             return
-        expected = ssl.PEM_cert_to_DER_cert(node.read_text(self.host.root, known.path) or "")
+        # Others may follow its own.
+        expected = x509.der_of(node.read_text(self.host.root, known.path) or "")[0]
         for attempt in (1, 2):
             deadline = time.monotonic() + min(_SERVED_SECONDS, self._seconds)
             while time.monotonic() < deadline:

@@ -71,6 +71,24 @@ def parse(text: str) -> Kubeconfig:
     )
 
 
+def with_ca(text: str, ca: bytes) -> str:
+    """A kubeconfig with other authorities of its cluster, and all else as it is.
+
+    :param ca: their PEM. :return: the same text when it names no authority, or only a path.
+    :raises KubeconfigError: when it cannot be read, or has its authorities in another form than on one line.
+    """
+    present = parse(text).ca
+    if present is None or present == ca:
+        return text
+    before, after = (base64.b64encode(pem).decode("ascii") for pem in (present, ca))
+    if text.count(f" {before}\n") != 1:
+        raise KubeconfigError("certificate-authority-data is not on one line")
+    replaced = text.replace(f" {before}\n", f" {after}\n")
+    if parse(replaced).ca != ca:
+        raise KubeconfigError("certificate-authority-data cannot be replaced")
+    return replaced
+
+
 def _entries(document: t.Any, plural: str, singular: str) -> list[dict[str, t.Any]]:
     """The clusters or users, without their names."""
     entries = (document.get(plural) if isinstance(document, dict) else None) or []

@@ -242,6 +242,15 @@ def parse_bundle(text: str) -> list[Certificate]:
     return found
 
 
+def der_of(text: str) -> list[bytes]:
+    """The DER bytes of all certificates of a PEM text, in their order; keys between them do not matter.
+
+    :raises CertificateError: when there is none, or one is damaged.
+    """
+    parse_bundle(text)
+    return list(_pem_blocks(text, "CERTIFICATE"))
+
+
 def parse_request_der(data: bytes) -> Request:
     """Read a DER certificate request.
 

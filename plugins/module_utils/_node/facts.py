@@ -323,6 +323,7 @@ def kubernetes_facts(state: KubernetesState) -> dict[str, t.Any]:
         "role": state.membership.role,
         "missing": list(state.membership.missing),
         "cluster_id": state.cluster_id,
+        "new_cluster_id": state.new_cluster_id,
         "api_server": state.api_server,
         "files": list(state.files),
         "static_pods": list(state.static_pods),

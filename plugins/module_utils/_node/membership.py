@@ -22,6 +22,8 @@ BOOTSTRAP_CONF = f"{CONFIG_DIR}/bootstrap-kubelet.conf"
 ADMIN_CONF = f"{CONFIG_DIR}/admin.conf"
 CA_CERT = f"{CONFIG_DIR}/pki/ca.crt"
 CA_KEY = f"{CONFIG_DIR}/pki/ca.key"
+#: What a node keeps while the CA of its cluster is rotated.
+CA_ROTATION = f"{CONFIG_DIR}/ca-rotation"
 MANIFESTS = f"{CONFIG_DIR}/manifests"
 ETCD_DATA = "/var/lib/etcd/member"
 ETCD_MANIFEST = f"{MANIFESTS}/etcd.yaml"
@@ -100,7 +102,9 @@ KUBELET_SERVING = "/var/lib/kubelet/pki/kubelet-server-current.pem"
 class KubernetesState:
     """Everything that the host's files tell about its cluster.
 
-    :param cluster_id: C(sha256:<hex>) of the cluster CA's public key, as in kubeadm's discovery.
+    :param cluster_id: C(sha256:<hex>) of the cluster CA's public key, as in kubeadm's discovery; that of the former CA
+        until a CA rotation has ended on this host.
+    :param new_cluster_id: the same of the new CA while a CA rotation is under way.
     :param node_name: from the kubelet's client certificate, C(None) before the node joined.
     :param static_pods: names of the manifests.
     :param verifies_kubelets: whether the API server on this host verifies kubelets' serving certificates, or, while it
@@ -116,6 +120,7 @@ class KubernetesState:
     static_pods: tuple[str, ...]
     verifies_kubelets: bool = False
     encrypts: bool = False
+    new_cluster_id: str | None = None
 
 
 def arguments(manifest: str | None) -> dict[str, str]:
@@ -190,7 +195,9 @@ def observe(root: str = "/") -> KubernetesState:
             config = kubeconfig.parse(text)
         except kubeconfig.KubeconfigError:
             config = None
-    ca = _certificate(read_text(root, CA_CERT))
+    new = _certificate(read_text(root, f"{CA_ROTATION}/ca.crt"))
+    former = _certificate(read_text(root, f"{CA_ROTATION}/former.crt"))
+    ca = former or _certificate(read_text(root, CA_CERT))
     identity = _kubelet_certificate(root, config) if config else None
     prefix = "system:node:"
     name = None
@@ -217,4 +224,5 @@ def observe(root: str = "/") -> KubernetesState:
             else "kubelet-certificate-authority" in apiserver
         ),
         encrypts="encryption-provider-config" in apiserver,
+        new_cluster_id=new.public_key_hash if new else None,
     )

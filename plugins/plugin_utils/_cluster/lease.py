@@ -24,7 +24,11 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import ApiError, Client
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import (
+    ApiError,
+    Client,
+    CredentialsError,
+)
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils import _process
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.lock import (
     CONTAINED_SECONDS,
@@ -42,6 +46,7 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.lock
     renewed,
 )
 
+Connect = t.Callable[[], Client]
 LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
 LEASE = f"{LEASES}/{NAME}"
 #: A Lease is renewed so many times before it expires.
@@ -185,17 +190,17 @@ def alive(holder: Holder | None) -> bool | None:
 # --- as long as the run lasts ---------------------------------------------------------------------------------------
 
 
-def keep(api: Client, taken: Json, pid: int) -> int:
+def keep(api: Client, taken: Json, pid: int, connect: Connect | None = None) -> int:
     """Start the process that renews a Lease until a run ends, and then deletes it.
 
-    :param pid: of C(ansible-playbook). :return: the PID of the new process.
+    :param pid: of C(ansible-playbook). :param connect: as of C(Keeper). :return: the PID of the new process.
     """
     child = os.fork()
     if child:
         return child
     try:
         _detach()
-        Keeper(api, taken).run(Run(pid))
+        Keeper(api, taken, connect).run(Run(pid))
     finally:
         os._exit(0)
 
@@ -255,11 +260,13 @@ class Keeper:
     """Renews and deletes a Lease.
 
     :param taken: the Lease as it was stored.
+    :param connect: makes a client with the credentials that the controller has now: the run may replace them.
     """
 
-    def __init__(self, api: Client, taken: Json) -> None:
+    def __init__(self, api: Client, taken: Json, connect: Connect | None = None) -> None:
         self._api = api
         self._lease = taken
+        self._connect = connect
 
     def run(self, run: Run) -> None:
         """Until the run ends, or the lock is somebody else's."""
@@ -279,9 +286,17 @@ class Keeper:
             if status == 200:
                 self._lease = _parsed(text)
                 return True
-            return self._read() if status in (404, 409) else None
+            if status in (404, 409):
+                return self._read()
         except (ApiError, NotLockedError):
-            return None
+            pass
+        self._reconnect()
+        return None
+
+    def _reconnect(self) -> None:
+        if self._connect is not None:
+            with contextlib.suppress(CredentialsError):
+                self._api = self._connect()
 
     def _read(self) -> bool | None:
         """The same, from the Lease as it is now. One that was deleted is not created again."""
@@ -301,6 +316,7 @@ class Keeper:
                 status, _text = self._api.request(LEASE, "DELETE", body)
                 if status in (200, 202, 404) or (status == 409 and self._read() is False):
                     return
+            self._reconnect()
             if time.monotonic() > deadline:
                 return
             time.sleep(_POLL_SECONDS)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._node.identity import clusters
 
 
 class SelectionError(OperatorError):
@@ -69,8 +70,9 @@ def select_delegate(
 def _control_planes(nodes: t.Mapping[str, t.Mapping[str, t.Any]], state: str) -> dict[str, str | None]:
     """Host -> cluster of the control planes in a state."""
     found = {host: node["kubernetes"] for host, node in nodes.items()}
+    own = clusters(found)
     return {
-        host: one["cluster_id"]
+        host: own[host]
         for host, one in found.items()
         if one["state"] == state and one["role"] == "control_plane"
     }

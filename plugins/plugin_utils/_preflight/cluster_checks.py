@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._node.identity import clusters
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight import endpoint
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight.model import (
     ERROR,
@@ -68,7 +69,8 @@ def control_planes(_hosts: t.Sequence[Host], site: Site) -> Findings:
 
 def membership(hosts: t.Sequence[Host], _site: Site) -> Findings:
     """All members belong to one cluster: the one of the control planes, or of the first node when there is none."""
-    ids = [(host, host.kubernetes.get("cluster_id")) for host in hosts]
+    found = clusters({host.name: host.kubernetes for host in hosts})
+    ids = [(host, found[host.name]) for host in hosts]
     members = [(host, cluster) for host, cluster in ids if cluster]
     planes = [item for item in members if item[0].kubernetes.get("role") == "control_plane"]
     if not members:
@@ -86,6 +88,20 @@ def membership(hosts: t.Sequence[Host], _site: Site) -> Findings:
                 f"a node of cluster {cluster}",
                 f"cluster {own}, as {', '.join(of[:3])}{' and others' if len(of) > 3 else ''}",
                 "Remove the host from this inventory, or reset it.",
+            )
+
+
+def ca_rotation(hosts: t.Sequence[Host], _site: Site) -> Findings:
+    """No CA rotation is under way: certificates would be issued by a CA that is about to go."""
+    for host in hosts:
+        if host.kubernetes.get("new_cluster_id"):
+            yield Finding(
+                host.name,
+                "ca_rotation",
+                ERROR,
+                "a CA rotation that has not ended",
+                "one CA",
+                "Run the playbook rotate_ca, which completes it.",
             )
 
 
@@ -214,6 +230,7 @@ def check_cluster(hosts: t.Sequence[Host], site: Site) -> list[Finding]:
         endpoint.resolved,
         endpoint.virtual_address,
         membership,
+        ca_rotation,
         duplicates,
         clocks,
     ):

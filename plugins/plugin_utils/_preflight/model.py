@@ -53,6 +53,7 @@ CHECKS: dict[str, str] = {
     "control_planes": "There is an odd number of control planes.",
     "endpoint": "The endpoint is valid and every host resolves it; several control planes have one.",
     "foreign_cluster": "All members belong to one cluster.",
+    "ca_rotation": "No CA rotation is under way.",
     "duplicate_machine_id": "No two hosts have the same machine-id.",
     "duplicate_product_uuid": "No two hosts have the same product UUID.",
     "duplicate_hostname": "No two hosts have the same host name.",
