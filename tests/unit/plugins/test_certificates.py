@@ -310,3 +310,34 @@ def test_kubelet_of_a_control_plane_gets_a_certificate_where_it_looks(
         "admin.conf",
         "kubelet-client",
     ]
+
+
+def test_kubelet_certificates_of_another_authority(plane: Plane) -> None:
+    """As in a CA rotation: they are valid, and replaced when that is asked for."""
+    directory = plane.root / "var/lib/kubelet/pki"
+    directory.mkdir(parents=True)
+    for name in ("client", "server"):
+        (directory / f"kubelet-{name}-2026-01-01.pem").write_text(
+            plane.issued(30, "system:node:w1", "system:nodes").pair
+        )
+        link = f"/var/lib/kubelet/pki/kubelet-{name}-2026-01-01.pem"
+        (directory / f"kubelet-{name}-current.pem").symlink_to(link)
+    path = "/var/lib/kubelet/pki/kubelet-client-current.pem"
+    (plane.root / "etc/kubernetes/kubelet.conf").write_text(
+        "clusters: [{name: c, cluster: {server: https://192.0.2.1:6443}}]\n"
+        f"users: [{{name: u, user: {{client-certificate: {path}, client-key: {path}}}}}]\n"
+    )
+    assert not plane.run("kubelet_credentials", check_issuer=True)["changed"]
+    (plane.pki / "ca.crt").write_text(authority().pem)
+    (plane.pki / "ca.key").unlink()
+    assert not plane.run("kubelet_credentials")["changed"]
+    assert plane.run("kubelet_credentials", check_issuer=True, check=True)["changed"]
+    result = plane.run("kubelet_credentials", check_issuer=True)
+    assert result["failed"] and "is of another CA" in result["msg"] and "bootstrap token" in result["msg"]
+    # Killed after the link was deleted: the next run finds the certificate again.
+    (directory / "kubelet-client-current.pem").unlink()
+    result = plane.run("kubelet_credentials", check_issuer=True)
+    assert "is of another CA" in result["msg"]
+    assert str((directory / "kubelet-client-current.pem").readlink()).endswith(
+        "kubelet-client-2026-01-01.pem"
+    )

@@ -132,6 +132,13 @@ def test_select_delegate(
     assert chosen == {"host": host, "initialised": initialised, "cluster_id": cluster_id}
 
 
+def test_select_delegate_during_a_ca_rotation() -> None:
+    """It has ended on one control plane, and not on the other."""
+    observations = [seen("a", "member", "new", CP), seen("b", "member", "old", CP)]
+    observations[1]["node"]["kubernetes"]["new_cluster_id"] = "new"
+    assert select_delegate(observations)["cluster_id"] == "old"
+
+
 def test_select_delegate_takes_what_is_known_of_hosts_that_were_left_out() -> None:
     known = {"a": {}, "b": seen("b", "member", "id", CP)["node"]}
     chosen = select_delegate([seen("a"), {"item": "b", "skipped": True}], known)

@@ -23,6 +23,10 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import (
+    Client,
+    CredentialsError,
+)
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils import _process
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster import lease as leases
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.lock import (
@@ -418,6 +422,25 @@ def test_keeper_renews_and_deletes(api: LeaseServer, tmp_path: Path, monkeypatch
     leases.Keeper(client, taken.lease).run(t.cast(leases.Run, run))
     assert run.waited == [20.0, 5.0, 5.0, 20.0, 20.0]
     assert api.lease is None
+
+
+def test_keeper_takes_new_credentials(api: LeaseServer, tmp_path: Path) -> None:
+    """The run replaces those of the operator, as a CA rotation does, and the API server refuses the former ones."""
+    taken = take(api, tmp_path)
+    assert taken.lease is not None
+    path = str(tmp_path / "kubeconfig815")
+    made: list[str] = []
+
+    def again() -> Client:
+        made.append(path)
+        if len(made) == 1:
+            # It is being written.
+            raise CredentialsError("damaged", "")
+        return connect.connect(path)
+
+    api.answers["PUT", leases.LEASE] = [refused(401, "Unauthorized"), refused(401, "Unauthorized")]
+    leases.Keeper(connect.connect(path), taken.lease, again).run(t.cast(leases.Run, _Run(3)))
+    assert len(made) == 2 and api.lease is None
 
 
 @pytest.mark.parametrize("by", ["broken", "deleted"])

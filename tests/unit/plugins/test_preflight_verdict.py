@@ -127,6 +127,13 @@ def member(
     return node
 
 
+def rotating() -> dict[str, t.Any]:
+    """A worker on which a CA rotation has not ended."""
+    node = member(2)
+    node["kubernetes"]["new_cluster_id"] = OTHER_CLUSTER
+    return node
+
+
 def one(role: str = "worker", node: dict[str, t.Any] | None = None, **settings: t.Any) -> Host:
     return Host("w1" if role == "worker" else "cp1", role, facts() if node is None else node, **settings)
 
@@ -594,6 +601,10 @@ CLUSTER_CASES: list[t.Any] = [
         SITE,
         [("a", ERROR)],
     ),
+    # A CA rotation has ended on one of them.
+    ("foreign_cluster", pair(member(1, "control_plane", OTHER_CLUSTER), rotating()), SITE, []),
+    ("ca_rotation", pair(member(1, "control_plane"), member(2)), SITE, []),
+    ("ca_rotation", pair(member(1, "control_plane"), rotating()), SITE, [("w1", ERROR)]),
     ("duplicate_machine_id", pair(facts(1), facts(2, machine_id=f"{1:032x}")), SITE, BOTH),
     ("duplicate_machine_id", pair(facts(1, machine_id=None), facts(2, machine_id=None)), SITE, []),
     ("duplicate_product_uuid", pair(facts(1), facts(2, product_uuid="uuid-1")), SITE, BOTH),
