@@ -24,6 +24,13 @@ OLD = yaml.safe_load((REPO / "roles" / "cluster" / "defaults" / "main.yml").read
     "cluster_kubernetes_version"
 ]
 KUBELET = "status.nodeInfo.kubeletVersion"
+#: 1.37 has removed this gate (k8s.io/kubernetes, pkg/features/kube_features.go).
+GATES = "/etc/kubernetes/kubelet.conf.d/90-gates.conf"
+REMOVED_GATE = {
+    "apiVersion": "kubelet.config.k8s.io/v1beta1",
+    "kind": "KubeletConfiguration",
+    "featureGates": {"SidecarContainers": True},
+}
 #: Seconds that the client goes on after the last node.
 AFTERWARDS = 5
 
@@ -139,6 +146,32 @@ def test_power_loss_half_way_through_the_control_plane(
     predicted = run(new, "--check", log="after-power.log").expect()
     assert "cp1: kubelet" in predicted.text
     assert "continues an interrupted upgrade" in predicted.text
+
+
+def test_kubelet_that_does_not_start_is_undone(
+    run: Start,
+    hosts: dict[str, Host],
+    cluster: Cluster,
+    new: str,
+    record_property: Callable[[str, object], None],
+) -> None:
+    """A worker has a feature gate that the old version knows and the new one does not."""
+    worker = hosts["w1"]
+    worker.check(f"mkdir -p {GATES.rpartition('/')[0]} && cat > {GATES} <<'E'\n{json.dumps(REMOVED_GATE)}\nE")
+    try:
+        began = time.monotonic()
+        failed = run(new, log="kubelet-undone.log").expect(code=2)
+        record_property("upgrade that is undone, seconds", round(time.monotonic() - began))
+    finally:
+        worker.check(f"rm {GATES}")
+    assert (
+        f"The former kubelet {OLD} runs again" in failed.text and "unrecognized feature gate" in failed.text
+    )
+    found = _kubelets(cluster)
+    assert (found["cp1"], found["w1"], found["w2"]) == (new, OLD, OLD)
+    assert cluster.ready("w1")
+    unschedulable = cluster.nodes("spec.unschedulable")
+    assert unschedulable["w1"] is True and not unschedulable["w2"], "no other worker is begun"
 
 
 def test_no_request_is_lost_while_an_interrupted_upgrade_is_continued(

@@ -44,6 +44,9 @@ class Manager(t.Protocol):
     def act(self, name: str, action: str) -> None:
         """Do one step of a plan. :raises OperatorError: when the service manager refuses."""
 
+    def restarts(self, name: str) -> int:
+        """How often the service manager has started the daemon again that had ended by itself; 0 when unknown."""
+
     def tail(self, name: str, lines: int) -> str | None:
         """The last lines that the daemon wrote, C(None) when they cannot be read."""
 
@@ -147,6 +150,11 @@ class Systemd:
         if code != 0:
             raise OperatorError(f"{' '.join(argv)} failed: {(err or out).strip()}.", self.log(name))
 
+    def restarts(self, name: str) -> int:
+        _code, out, _err = self._run(["systemctl", "show", f"{name}.service", "--property=NRestarts"])
+        value = out.strip().partition("=")[2]
+        return int(value) if value.isdigit() else 0
+
     def tail(self, name: str, lines: int) -> str | None:
         code, out, _err = self._run(
             ["journalctl", "--unit", name, "--lines", str(lines), "--no-pager", "--output=cat"]
@@ -213,6 +221,14 @@ class OpenRC:
         code, out, err = self._run(argv)
         if code != 0:
             raise OperatorError(f"{' '.join(argv)} failed: {(err or out).strip()}.", self.log(name))
+
+    def restarts(self, name: str) -> int:
+        """See C(Manager). supervise-daemon counts them."""
+        try:
+            with open(self._path("run/openrc/options", name, "start_count"), encoding="ascii") as stream:
+                return int(stream.read().strip())
+        except (OSError, ValueError):
+            return 0
 
     def _log_path(self, name: str) -> str:
         return self._path("var/log", f"{name}.log")

@@ -36,8 +36,9 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._redact impor
 REPLACED_SECONDS = 45.0
 # A kubelet that is not healthy by then will not become so.
 KUBELET_SECONDS = 90.0
-# A configuration error ends a kubelet at once, and its supervisor starts it again.
-_KUBELET_STARTS = 5
+# A configuration error ends a kubelet at once, and its supervisor starts it again. It counts that: who looks for the
+# process hardly ever sees one that panics.
+KUBELET_RESTARTS = 4
 _HEALTHY_CHECKS = 3
 # How often an API server is ended that keeps the kubelet from starting etcd.
 _UNBLOCKED = 2
@@ -221,14 +222,13 @@ class ControlPlane:
         except OperatorError as exc:
             raise BrokenError("kubelet", f"cannot be restarted ({exc.message})", "") from exc
         deadline = time.monotonic() + seconds
-        started: set[int] = set()
+        before = manager.restarts("kubelet")
         healthy = 0
         # A kubelet may end right after its first answer.
         while healthy < _HEALTHY_CHECKS:
-            started.update(process.pid for process in self.processes("kubelet"))
             reason = self.host.unhealthy_kubelet()
             healthy = 0 if reason else healthy + 1
-            if reason and len(started) >= _KUBELET_STARTS:
+            if reason and manager.restarts("kubelet") - before >= KUBELET_RESTARTS:
                 raise BrokenError(
                     "kubelet",
                     "ends soon after each start",
@@ -241,6 +241,10 @@ class ControlPlane:
                     log_excerpt(manager.tail("kubelet", _KUBELET_LINES) or ""),
                 )
             time.sleep(_POLL_SECONDS)
+
+    def kubelet_restarts(self) -> int:
+        """How often the kubelet has ended by itself and was started again."""
+        return self._manager().restarts("kubelet")
 
     def kubelet_log(self) -> str:
         """The lines of the kubelet's log that say why it does not work."""

@@ -18,6 +18,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.adm
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import ApiError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import documents as docs
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import images
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.components import KUBELET_RESTARTS
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.converge import Work
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.declared import Declared
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import (
@@ -131,8 +132,11 @@ class Upgrade:
     def verify(self) -> None:
         """Wait until the kubelet of the version is healthy, stays so, and its node is ready.
 
-        :raises KubeadmError: when it is not in time.
+        :raises KubeadmError: when it is not in time, or ends again and again.
         """
+        components = self.reconfiguration.components
+        restarts = components.kubelet_restarts()
+        began = time.monotonic()
         deadline = time.monotonic() + self.ready_seconds
         healthy = 0
         since: dict[str, str] = {}
@@ -149,11 +153,12 @@ class Upgrade:
             except ApiError as exc:
                 reason = exc.message
             healthy = 0 if reason else healthy + 1
-            if reason and time.monotonic() >= deadline:
-                log = self.reconfiguration.components.kubelet_log()
+            late = time.monotonic() >= deadline
+            if reason and (late or components.kubelet_restarts() - restarts >= KUBELET_RESTARTS):
+                log = components.kubelet_log()
                 raise KubeadmError(
                     f"{self.host.name}: the kubelet {self.desired.version} does not work after"
-                    f" {self.ready_seconds:.0f} s: {reason.rstrip('.')}."
+                    f" {time.monotonic() - began:.0f} s: {reason.rstrip('.')}."
                     + (f" Its log: {log}." if log else ""),
                     "Correct the cause and run the playbook upgrade again.",
                 )

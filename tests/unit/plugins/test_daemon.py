@@ -170,6 +170,11 @@ def test_systemd_knows_the_start() -> None:
     assert 0 < found.started_at < time.time()
 
 
+@pytest.mark.parametrize(("text", "expected"), [("NRestarts=3\n", 3), ("NRestarts=[not set]\n", 0), ("", 0)])
+def test_systemd_counts_restarts(text: str, expected: int) -> None:
+    assert Systemd(Commands(show=(0, text, ""))).restarts("kubelet") == expected
+
+
 def test_systemd_acts() -> None:
     commands = Commands()
     manager = Systemd(commands)
@@ -215,6 +220,16 @@ def test_openrc_observes_one_that_is_stopped_or_missing(openrc_root: Path) -> No
     manager = OpenRC(Commands(kubelet=(3, " * status: stopped", "")), str(openrc_root))
     assert manager.observe("kubelet") == Observed(present=True)
     assert manager.observe("containerd") == Observed(present=False)
+
+
+@pytest.mark.parametrize(("text", "expected"), [("3\n", 3), ("", 0), ("x", 0), (None, 0)])
+def test_openrc_counts_restarts(openrc_root: Path, text: str | None, expected: int) -> None:
+    """As supervise-daemon writes them, and rc-status shows them in parentheses."""
+    options = openrc_root / "run/openrc/options/kubelet"
+    options.mkdir(parents=True)
+    if text is not None:
+        (options / "start_count").write_text(text)
+    assert OpenRC(Commands(), str(openrc_root)).restarts("kubelet") == expected
 
 
 def test_openrc_acts(openrc_root: Path) -> None:

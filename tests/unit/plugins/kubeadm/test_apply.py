@@ -194,12 +194,17 @@ def test_kubelet_that_ends_again_and_again_is_not_waited_for(
     host = Host(tmp_path)
     (tmp_path / "run/systemd/system").mkdir(parents=True)
     monkeypatch.setattr(host, "unhealthy_kubelet", lambda: "connection refused", raising=False)
-    monkeypatch.setattr(components, "command", lambda argv, seconds=0: (0, "E1121 bad value\n"))
+    # The counter of before need not have been reset.
+    counts = iter(range(7, 100))
+
+    def command(argv: t.Sequence[str], seconds: float = 0) -> tuple[int, str]:
+        counted = "--property=NRestarts" in argv
+        return 0, f"NRestarts={next(counts)}\n" if counted else "E1121 bad value\n"
+
+    monkeypatch.setattr(components, "command", command)
     monkeypatch.setattr(components, "_POLL_SECONDS", 0.0)
     made = components.ControlPlane(t.cast("t.Any", host))
-    pids = iter(range(100))
-    monkeypatch.setattr(made, "processes", lambda _name: [components.Process(next(pids), ("kubelet",))])
     with pytest.raises(components.BrokenError, match="ends soon") as caught:
         made.restart_kubelet(60)
     assert caught.value.log == "E1121 bad value"
-    assert next(pids) == 5
+    assert next(counts) == 12, "four restarts, and no more"

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -232,12 +233,27 @@ def test_kubelet_that_does_not_work_is_told_with_its_log(
     monkeypatch.setattr(upgrade, "own_node", lambda _host, _worker: node())
     monkeypatch.setattr(made.subject.host, "unhealthy_kubelet", lambda: "connection refused", raising=False)
     monkeypatch.setattr(made.components, "kubelet_log", lambda: "E1121 bad flag", raising=False)
+    monkeypatch.setattr(made.components, "kubelet_restarts", lambda: 7, raising=False)
     with pytest.raises(plan.KubeadmError, match=r"connection refused\. Its log: E1121 bad flag"):
         made.subject.verify()
     monkeypatch.setattr(made.subject.host, "unhealthy_kubelet", lambda: None, raising=False)
     moments = iter(range(100))
     monkeypatch.setattr(upgrade, "renewals", lambda _host: {"kube-scheduler": str(next(moments))})
     made.subject.verify()
+
+
+def test_kubelet_that_panics_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Member(tmp_path)
+    subject = replace(made.subject, ready_seconds=600)
+    counts = iter(range(7, 100))
+    monkeypatch.setattr(upgrade, "_POLL_SECONDS", 0.0)
+    monkeypatch.setattr(upgrade, "own_node", lambda _host, _worker: node())
+    monkeypatch.setattr(made.subject.host, "unhealthy_kubelet", lambda: "connection refused", raising=False)
+    monkeypatch.setattr(made.components, "kubelet_log", lambda: "panic: gate", raising=False)
+    monkeypatch.setattr(made.components, "kubelet_restarts", lambda: next(counts), raising=False)
+    with pytest.raises(plan.KubeadmError, match=r"does not work after 0 s.*panic: gate"):
+        subject.verify()
+    assert next(counts) == 12
 
 
 def test_control_plane_whose_controllers_have_no_leader_is_waited_for(
@@ -248,6 +264,7 @@ def test_control_plane_whose_controllers_have_no_leader_is_waited_for(
     monkeypatch.setattr(upgrade, "own_node", lambda _host, _worker: node())
     monkeypatch.setattr(made.subject.host, "unhealthy_kubelet", lambda: None, raising=False)
     monkeypatch.setattr(made.components, "kubelet_log", lambda: "", raising=False)
+    monkeypatch.setattr(made.components, "kubelet_restarts", lambda: 0, raising=False)
     leases = {"kube-controller-manager": "10:00:00", "kube-scheduler": "10:00:00"}
     asked: list[int] = []
 
