@@ -42,6 +42,8 @@ KUBELET_RESTARTS = 4
 _HEALTHY_CHECKS = 3
 # How often an API server is ended that keeps the kubelet from starting etcd.
 _UNBLOCKED = 2
+# An API server that is told to end refuses new connections at once, and then waits for its watches for up to a minute.
+_STOP_SECONDS = {"kube-apiserver": 10}
 _POLL_SECONDS = 1.0
 _SHOWN_LINES = 3
 _KUBELET_LINES = 60
@@ -209,7 +211,8 @@ class ControlPlane:
         """Stop the running container of a component; the kubelet starts another."""
         for container in self._containers(component):
             if container.get("state") == "CONTAINER_RUNNING":
-                command(["crictl", "stop", "--timeout", "30", str(container.get("id"))], 60)
+                seconds = str(_STOP_SECONDS.get(component, 30))
+                command(["crictl", "stop", "--timeout", seconds, str(container.get("id"))], 60)
 
     def restart_kubelet(self, seconds: float) -> None:
         """Restart the kubelet and wait until it is healthy.
