@@ -171,9 +171,18 @@ def _versions(cluster: Cluster, names: t.Mapping[str, str], wanted: str) -> Find
 def _certificates(hosts: t.Sequence[Host], limits: Limits) -> Findings:
     steps = {
         "kubelet": "The kubelet renews it by itself: look at its log, and run the playbook renew_certificates",
-        "nobody": "Plan a new authority: all certificates end with it (docs/certificates.md)",
+        "nobody": "Run the playbook rotate_ca: all certificates end with it (docs/certificates.md)",
     }
     for host in hosts:
+        if (host.node.get("kubernetes") or {}).get("new_cluster_id"):
+            yield Finding(
+                host.name,
+                "certificate",
+                WARNING,
+                "a CA rotation that has not ended",
+                "one CA",
+                "Run the playbook rotate_ca, which completes it",
+            )
         for own in host.certificates:
             if not own["expired"] and own["days_left"] > limits.within:
                 continue

@@ -250,6 +250,19 @@ HOSTS = (host("cp1", etcd=seen(members(1))), host("w1"))
                 ("w1", "certificate", "warning", "it ends at 2027-01-01"),
             ],
         ),
+        # A CA rotation.
+        (
+            (
+                HOSTS[0],
+                host(
+                    "w1",
+                    node={"node_name": "w1", "kubernetes": {"state": "member", "new_cluster_id": "sha256:1"}},
+                ),
+            ),
+            CLUSTER,
+            "",
+            [("w1", "certificate", "warning", "a CA rotation that has not ended")],
+        ),
         # Clocks.
         (
             (
@@ -424,7 +437,7 @@ def test_findings_that_hosts_share_are_one_line() -> None:
     assert evaluate.lines(found, "critical") == []
     assert evaluate.lines(found, "warning") == [
         "w0, w1, w2: [certificate] found ca (/pki/ca.crt): it ends at 2027-01-01T00:00:00Z; expected an end in more"
-        " than 30 days. Plan a new authority: all certificates end with it (docs/certificates.md)."
+        " than 30 days. Run the playbook rotate_ca: all certificates end with it (docs/certificates.md)."
     ]
 
 
