@@ -31,9 +31,11 @@ options:
       - A bootstrap token. Required where the cluster's CA key is not on the host, unless the certificate is valid.
     type: str
   valid_days:
-    description: Days that a certificate is valid which kubeadm issues. The kubelet renews it by itself.
+    description:
+      - Days that a certificate is valid which kubeadm issues, by default as of those that it issues itself. The kubelet
+        renews it by itself.
     type: int
-    default: 30
+    default: 365
   check_issuer:
     description:
       - Whether a client certificate that the first authority of C(ca.crt) has not issued is replaced, too, as in a CA
@@ -98,7 +100,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import fi
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "token": {"type": "str", "no_log": True},
-    "valid_days": {"type": "int", "default": 30},
+    "valid_days": {"type": "int", "default": 365},
     "check_issuer": {"type": "bool", "default": False},
     "timeout": {"type": "int", "default": 120},
     "kubeadm_path": {"type": "str", "default": "kubeadm"},
