@@ -398,8 +398,9 @@ TABLE = (
         "ca_rotation",
         "the CA of three control planes and a worker is rotated, the controller killed in each step: clients that know "
         "the former CA alone are served all the time, no pod restarts, and a host joins",
-        seconds=900,
+        seconds=1150,
         paths=(
+            *_LAB,
             "roles/ca_rotation/*",
             "roles/renew_certificates/*",
             "roles/kubelet_csr_approver/*",
@@ -416,6 +417,7 @@ TABLE = (
         hosts=4,
         memory=6000,
         measures_time=True,
+        long=True,
     ),
     Scenario(
         "reset",
@@ -534,7 +536,7 @@ TABLE = (
         "chaos",
         "ten operations and faults in an order that a seed decides, on three control planes and a worker: all that a "
         "client's writes were acknowledged for is there, the next site changes nothing, and all of it can be upgraded",
-        seconds=1500,
+        seconds=2070,
         paths=(
             *_LAB,
             *_NODE_ROLES,

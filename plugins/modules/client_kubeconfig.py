@@ -242,6 +242,9 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     before = credentials.shown(observed)
     if changed and not module.check_mode:
         text = create(host, params) if why else observed.text or ""
+        if why:
+            # kubeadm names the first authority only, and there are two during a CA rotation.
+            text = kubeconfig.with_ca(text, (node.read_text(host.root, node.CA_CERT) or "").encode())
         wrong = credentials.reasons(
             credentials.ObservedCredentials(text), desired, datetime.now(timezone.utc)
         )

@@ -70,6 +70,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+issued:
+  description: Whether a certificate was issued or requested, or would be in check mode.
+  returned: success
+  type: bool
+  sample: true
 not_after:
   description: When the certificate ends, in UTC (RFC 3339); in check mode, that of the present one.
   returned: when there is one
@@ -229,12 +234,12 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     other = params["check_issuer"] and own is not None and foreign(host.root, plan.KUBELET_CLIENT)
     serving = params["check_issuer"] and foreign(host.root, plan.KUBELET_SERVING)
     if own is None or not (own.expired(now) or other or serving):
-        return {"changed": False, **_end(own)}
+        return {"changed": False, "issued": False, **_end(own)}
     if not (own.expired(now) or other):
         if not module.check_mode:
             discard(host.root, plan.KUBELET_SERVING.path)
             ControlPlane(host).restart_kubelet(min(params["timeout"], KUBELET_SECONDS))
-        return {"changed": True, **_end(own)}
+        return {"changed": True, "issued": True, **_end(own)}
     name = host.node_name()
     if name is None:
         raise CertificatesError(
@@ -270,7 +275,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
                 finally:
                     relink(host.root)
         own = client(host.root)
-    return {"changed": True, **_end(own)}
+    return {"changed": True, "issued": True, **_end(own)}
 
 
 def _end(own: plan.Certificate | None) -> dict[str, t.Any]:

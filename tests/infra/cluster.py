@@ -40,6 +40,11 @@ class Cluster:
     def _client(self) -> client.ApiClient:
         return config.new_client_from_config(str(self.kubeconfig))
 
+    def reconnect(self) -> None:
+        """Read the kubeconfig again, which a run has replaced."""
+        for name in ("core", "networking"):
+            self.__dict__.pop(name, None)
+
     # Any: the client's own types call every field optional, and know no plain dictionaries.
     @cached_property
     def core(self) -> Any:

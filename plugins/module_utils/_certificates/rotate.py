@@ -22,6 +22,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._certificates
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._certificates.plan import CertificatesError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._certificates.staging import (
+    KUBELET_MARK,
     PKI,
     SIGNING_CERT,
     Staging,
@@ -53,6 +54,7 @@ _READ = {
     _MANAGER: (f"{PKI}/ca.crt", f"{PKI}/front-proxy-ca.crt", "/etc/kubernetes/controller-manager.conf"),
     "kube-scheduler": ("/etc/kubernetes/scheduler.conf",),
 }
+# A kubelet that bootstraps writes its kubeconfig itself after its start: times do not tell whether it has read it.
 _KUBELET_READS = (node.CA_CERT, node.KUBELET_CONF)
 
 
@@ -79,6 +81,7 @@ class Rotation:
         self.before: list[str] = []
         self.after: list[str] = []
         self.restarted: list[str] = []
+        self._kubelet_late = os.path.exists(self._path(KUBELET_MARK))
         self._staging = staging
         self._seconds = seconds
         self._configuration = configuration
@@ -102,8 +105,11 @@ class Rotation:
             return
         self.before.append(f"{path}: {'; '.join(self._described(path, present)) or 'missing'}")
         self.after.append(f"{path}: {'; '.join(shown)}")
+        self._kubelet_late = self._kubelet_late or path in _KUBELET_READS
         if self._check:
             return
+        if path in _KUBELET_READS:
+            files.write_atomic(self._path(KUBELET_MARK), b"", 0o600)
         mode, owner = 0o644, (os.geteuid(), os.getegid())
         if present is not None:
             found = os.stat(self._path(path))
@@ -295,6 +301,12 @@ class Rotation:
         since = max((at for at in times if at is not None), default=None)
         return since is not None and since < newest
 
+    def _restart_kubelet(self) -> None:
+        if self.renewal.components.processes("kubelet"):
+            self.renewal.components.restart_kubelet(min(self._seconds, KUBELET_SECONDS))
+        os.unlink(self._path(KUBELET_MARK))
+        self._kubelet_late = False
+
     def _restart(self) -> None:
         """Restart what has not read its files yet, and wait until all is healthy."""
         late = [
@@ -305,12 +317,11 @@ class Rotation:
                 name, (*_READ[name], *(one.path for one in plan.CONTROL_PLANE if one.reader == name))
             )
         ]
-        kubelet = self._late("kubelet", _KUBELET_READS)
-        self.restarted = [*(["kubelet"] if kubelet else []), *late]
+        self.restarted = [*(["kubelet"] if self._kubelet_late else []), *late]
         if self._check:
             return
-        if kubelet:
-            self.renewal.components.restart_kubelet(min(self._seconds, KUBELET_SECONDS))
+        if self._kubelet_late:
+            self._restart_kubelet()
         if late:
             self.renewal.restart(late, [])
         for one in plan.CONTROL_PLANE:

@@ -31,6 +31,8 @@ PKI = "/etc/kubernetes/pki"
 #: The controller manager signs with one certificate, and refuses a file that has two
 #: (pkg/controller/certificates/signer/ca_provider.go).
 SIGNING_CERT = f"{PKI}/ca-rotation-signing.crt"
+#: Says that the kubelet has not read a file yet that was changed.
+KUBELET_MARK = f"{node.CA_ROTATION}/restart-kubelet"
 _SCRATCH = ".ca-rotation."
 _OPENSSL_SECONDS = 30.0
 _EXTENSIONS = """basicConstraints = critical,CA:TRUE
@@ -78,6 +80,8 @@ class Staging:
         for directory, _names, names in os.walk(top):
             for name in names:
                 path = os.path.relpath(os.path.join(directory, name), top)
+                if path == os.path.basename(KUBELET_MARK):
+                    continue
                 found[path] = self._text(f"{node.CA_ROTATION}/{path}") or ""
         return rotation.complete(rotation.Stage(found), f"{self.host.name}: {node.CA_ROTATION}")
 

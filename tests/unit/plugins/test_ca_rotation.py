@@ -445,6 +445,20 @@ def test_signing_ca_of_the_site_is_left_alone(plane: Plane) -> None:
     assert plane.text("manifests/kube-controller-manager.yaml") == own
 
 
+def test_kubelet_is_restarted_by_the_next_run(plane: Plane, worker: Node) -> None:
+    """Power was lost after the files of the kubelet had changed, and before it was restarted."""
+    worker.run("stage", content=plane.run("stage", generate=True)["public"])
+    assert worker.run("trust")["restarted"] == ["kubelet"]
+    assert worker.run("trust")["restarted"] == []
+    (worker.root / "etc/kubernetes/ca-rotation/restart-kubelet").touch()
+    predicted = worker.run("trust", check=True)
+    assert predicted["changed"] and predicted["restarted"] == ["kubelet"]
+    assert worker.run("trust")["restarted"] == ["kubelet"]
+    # A kubelet that bootstraps writes its kubeconfig itself.
+    worker.write("kubelet.conf", worker.text("kubelet.conf"))
+    assert not worker.run("trust")["changed"]
+
+
 def test_killed_run_leaves_no_key(plane: Plane) -> None:
     """What a run that was killed has left beside the kept files goes with the next one."""
     left = plane.root / "etc/kubernetes/.ca-rotation.abc"
