@@ -121,6 +121,12 @@ class Service:
         path = f"/apis/apps/v1/namespaces/{self.name}/deployments/{self.name}"
         return int(self.cluster.query(path, "status.readyReplicas") or 0)
 
+    def steady(self, address: str, seconds: float = 5.0) -> bool:
+        """Whether all requests of some seconds are answered, as :meth:`counted` asks them."""
+        with self.counted(address) as seen:
+            time.sleep(seconds)
+        return seen.requests > 0 and not seen.lost
+
     @contextlib.contextmanager
     def counted(self, address: str) -> Iterator[Counted]:
         """Ask ten times a second while the block runs, over a new connection each time.

@@ -185,6 +185,8 @@ def test_no_request_is_lost_while_an_interrupted_upgrade_is_continued(
     record_property: Callable[[str, object], None],
 ) -> None:
     address = cluster.nodes("status.addresses[?type=='InternalIP'] | [0].address")["cp1"]
+    # What the tests before have done to the hosts is not counted.
+    wait_for("the Service answers all requests", lambda: service.steady(address), seconds=60)
     with service.counted(address) as seen:
         began = time.monotonic()
         given = ("-e", f"cluster_kubernetes_version={new}", "-e", "upgrade_backup=false")
