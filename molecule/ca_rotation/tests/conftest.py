@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from tests.infra.endpoint import address, ca, endpoint, holder, planes, site  # noqa: F401 - pytest finds them here
+from tests.infra.endpoint import address, endpoint, planes, site  # noqa: F401 - pytest finds them here
 from tests.infra.fixtures import (  # noqa: F401
     cluster,
     hosts,

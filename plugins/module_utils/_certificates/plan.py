@@ -39,6 +39,11 @@ class Known:
     reader: str = ""
     server: str = ""
 
+    @property
+    def component(self) -> str:
+        """The component that serves it, whichever of its listeners does."""
+        return self.server.replace("etcd-peer", "etcd")
+
 
 _PKI = "/etc/kubernetes/pki"
 CA, ETCD_CA, FRONT_PROXY_CA = "ca", "etcd/ca", "front-proxy-ca"

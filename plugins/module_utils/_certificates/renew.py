@@ -196,7 +196,7 @@ class ControlPlaneRenewal:
 
         :raises CertificatesError: when it does not.
         """
-        component = known.server.replace("etcd-peer", "etcd")
+        component = known.component
         if self.manifest(component) is None:
             return
         # Others may follow its own.

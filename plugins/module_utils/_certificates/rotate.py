@@ -27,7 +27,6 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._certificates
     SIGNING_CERT,
     Staging,
 )
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._daemon.manager import start_time
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import kubeconfig, x509
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import Api
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import manifests
@@ -39,20 +38,13 @@ _MANAGER = "kube-controller-manager"
 _SIGNING = "cluster-signing-cert-file"
 _SERVING = f"{PKI}/apiserver.crt"
 _CLUSTER_INFO = "/api/v1/namespaces/kube-public/configmaps/cluster-info"
-KUBECONFIGS = (
-    node.ADMIN_CONF,
-    "/etc/kubernetes/super-admin.conf",
-    "/etc/kubernetes/controller-manager.conf",
-    "/etc/kubernetes/scheduler.conf",
-    node.KUBELET_CONF,
-    "/etc/baremetal-kubernetes/kubelet-csr-approver.conf",
-)
-#: What components read at their start, beside their own client certificates.
+KUBECONFIGS = tuple(one.path for one in plan.ALL if one.path.endswith(".conf"))
+#: What components read at their start, beside the certificates of which C(plan) knows them as readers.
 _READ = {
     "etcd": (f"{PKI}/etcd/ca.crt",),
     "kube-apiserver": (f"{PKI}/ca.crt", f"{PKI}/etcd/ca.crt", f"{PKI}/front-proxy-ca.crt"),
-    _MANAGER: (f"{PKI}/ca.crt", f"{PKI}/front-proxy-ca.crt", "/etc/kubernetes/controller-manager.conf"),
-    "kube-scheduler": ("/etc/kubernetes/scheduler.conf",),
+    _MANAGER: (f"{PKI}/ca.crt", f"{PKI}/front-proxy-ca.crt"),
+    "kube-scheduler": (),
 }
 # A kubelet that bootstraps writes its kubeconfig itself after its start: times do not tell whether it has read it.
 _KUBELET_READS = (node.CA_CERT, node.KUBELET_CONF)
@@ -289,17 +281,12 @@ class Rotation:
 
     # Restarts
 
-    def _late(self, component: str, paths: t.Sequence[str]) -> bool:
-        """Whether a component has started before one of its files was written."""
+    def _written(self, component: str) -> float:
+        """When the newest file was written that a component reads at its start, in seconds since the epoch."""
         now = time.time()
-        written = [os.stat(self._path(path)).st_mtime for path in paths if os.path.exists(self._path(path))]
-        newest = max((at for at in written if at <= now), default=0.0)
-        times = [
-            start_time(process.pid, self.host.root)
-            for process in self.renewal.components.processes(component)
-        ]
-        since = max((at for at in times if at is not None), default=None)
-        return since is not None and since < newest
+        paths = (*_READ[component], *(one.path for one in plan.CONTROL_PLANE if one.reader == component))
+        found = [os.stat(self._path(path)).st_mtime for path in paths if os.path.exists(self._path(path))]
+        return max((at for at in found if at <= now), default=0.0)
 
     def _restart_kubelet(self) -> None:
         if self.renewal.components.processes("kubelet"):
@@ -309,14 +296,8 @@ class Rotation:
 
     def _restart(self) -> None:
         """Restart what has not read its files yet, and wait until all is healthy."""
-        late = [
-            name
-            for name in plan.COMPONENTS
-            if self.renewal.manifest(name) is not None
-            and self._late(
-                name, (*_READ[name], *(one.path for one in plan.CONTROL_PLANE if one.reader == name))
-            )
-        ]
+        started = self.renewal.started().items()
+        late = [name for name, since in started if since is not None and since < self._written(name)]
         self.restarted = [*(["kubelet"] if self._kubelet_late else []), *late]
         if self._check:
             return
@@ -326,5 +307,5 @@ class Rotation:
             self.renewal.restart(late, [])
         for one in plan.CONTROL_PLANE:
             # What does not run reads its certificate when it starts.
-            if one.server and self.renewal.components.processes(one.server.replace("etcd-peer", "etcd")):
+            if one.server and self.renewal.components.processes(one.component):
                 self.renewal.wait_served(one)
