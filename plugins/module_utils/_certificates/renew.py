@@ -28,6 +28,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.comp
     KUBELET_SECONDS,
     ControlPlane,
 )
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.handover import handed_over
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runner import Host
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import tls
@@ -131,6 +132,10 @@ class ControlPlaneRenewal:
 
         :raises OperatorError: when one is not.
         """
+        with handed_over(self.host, names):
+            self._restart(names, renewed)
+
+    def _restart(self, names: t.Sequence[str], renewed: t.Sequence[str]) -> None:
         started = self.started()
         if any(at is None for at in started.values()):
             # The kubelet waits up to five minutes before it starts again what has failed; a new one does not.

@@ -24,6 +24,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.comp
     BrokenError,
     ControlPlane,
 )
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.handover import handed_over
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.plan import (
     REMOTE,
     DesiredFile,
@@ -104,15 +105,12 @@ class Reconfiguration:
         if plan.local:
             endpoint.require_new(self._host.root, (item for step in plan.local for item in step.files))
             self._try(plan, comparison)
+            restarted = [
+                item.component for step in plan.of("manifest") if step.restarts for item in step.files
+            ]
             transaction.begin([item for step in plan.local for item in step.files])
-            try:
-                for step in plan.local:
-                    self._perform(transaction, step, comparison)
-                if any(step.restarts and step.kind == "manifest" for step in plan.local):
-                    self._wait_for_all(comparison)
-            except (OperatorError, OSError) as exc:
-                healthy = self._worker or comparison.observed.answers
-                raise self._roll_back(transaction, exc, healthy) from exc
+            with handed_over(self._host, restarted):
+                self._perform_all(transaction, plan.local, comparison)
         if plan.local or transaction.pending:
             transaction.commit()
         for step in plan.of(*REMOTE):
@@ -138,6 +136,16 @@ class Reconfiguration:
                 item.path: item.content for step in plan.of("file", "certificate") for item in step.files
             }
             Trial(self._host, socket_path).run(concerned, staged)
+
+    def _perform_all(self, transaction: Transaction, steps: t.Sequence[Step], comparison: Comparison) -> None:
+        try:
+            for step in steps:
+                self._perform(transaction, step, comparison)
+            if any(step.restarts and step.kind == "manifest" for step in steps):
+                self._wait_for_all(comparison)
+        except (OperatorError, OSError) as exc:
+            healthy = self._worker or comparison.observed.answers
+            raise self._roll_back(transaction, exc, healthy) from exc
 
     def _perform(self, transaction: Transaction, step: Step, comparison: Comparison) -> None:
         if step.kind == "manifest":
