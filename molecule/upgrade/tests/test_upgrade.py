@@ -79,6 +79,17 @@ def test_what_cannot_be_upgraded_is_refused(
     assert _kubelets(cluster) == before
 
 
+@pytest.mark.parametrize("batch", ["0", "101%"])
+def test_batch_that_is_no_number_of_hosts_is_refused(
+    run: Start, before: dict[str, str], cluster: Cluster, new: str, batch: str
+) -> None:
+    """Ansible takes 0 for all workers at once."""
+    refused = run(new, "-e", f"upgrade_batch={batch}", log="refused-batch.log").expect(code=2)
+    assert f"upgrade_batch is {batch}, expected" in refused.text
+    assert not refused.changed
+    assert _kubelets(cluster) == before
+
+
 def test_check_mode_shows_the_plan(run: Start, before: dict[str, str], cluster: Cluster, new: str) -> None:
     predicted = run(new, "--check", log="check.log").expect()
     assert f"cp1: kubelet {OLD} -> {new}, control plane {OLD} -> {new}, drained" in predicted.text
@@ -218,8 +229,13 @@ def test_no_request_is_lost_while_an_interrupted_upgrade_is_continued(
     assert seen.lost == []
 
 
-def test_another_upgrade_changes_nothing(run: Start, new: str, network: tuple[str, ...]) -> None:
-    run(new, *network, log="again.log").expect_quiet()
+@pytest.mark.parametrize(("batch", "batches"), [("2", 1), ("50%", 2)])
+def test_another_upgrade_changes_nothing(
+    run: Start, new: str, network: tuple[str, ...], batch: str, batches: int
+) -> None:
+    """Ansible announces a play once for each batch."""
+    again = run(new, *network, "-e", f"upgrade_batch={batch}", log="again.log").expect_quiet()
+    assert again.text.count("PLAY [Upgrade workers]") == batches
 
 
 def test_next_site_changes_nothing(playbook: Playbook, new: str, network: tuple[str, ...]) -> None:
