@@ -5,17 +5,28 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
+from tests.infra import age
 from tests.infra.cluster import Cluster, Probes, running_and_ready
 from tests.infra.endpoint import SERVICE, server_of
 from tests.infra.hosts import Host, run_lab
 from tests.infra.outage import measured
-from tests.infra.playbook import Run
+from tests.infra.playbook import Playbook, Run
 from tests.infra.waiting import wait_for
 
 CONFIG = "/etc/baremetal-kubernetes/api-endpoint.conf"
+BACKUP = "kubernetes-etcd-backup"
+#: Prints the processes of its program, but not their supervisor; fails when there is none.
+PROGRAM = (
+    "for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline; echo ${p#/proc/}; done 2>/dev/null"
+    f" | sed -n 's|^[^ ]*python[^ ]* -ISB /[^ ]*/{BACKUP} .* ||p' | grep ."
+)
 RUN_KEEPALIVED = "baremetal.kubernetes.api_endpoint : Deploy | Run keepalived"
 #: Seconds that the API may be away: when the host with the address loses power, and when that host comes back.
 MOVE, RETURN = 15.0, 1.0
@@ -136,6 +147,44 @@ def test_changed_configuration_is_repaired_by_a_reload(planes: dict[str, Host], 
             "a reload keeps the process, and the address"
         )
     site(log="repaired.log").expect_quiet()
+
+
+def test_scheduled_backups_on_both_init_systems(
+    planes: dict[str, Host], playbook: Playbook, endpoint: tuple[str, ...], tmp_path: Path
+) -> None:
+    identity = tmp_path / "backup.key"
+    options = {"etcd_backup_recipients": [age.recipient(identity)], "etcd_backup_packages_managed": False}
+    scheduled = ("-e", json.dumps({**options, "etcd_backup_interval": 6}))
+    harden = replace(playbook, name="baremetal.kubernetes.harden")
+    one_of_each = {host.init: host for host in planes.values()}.values()
+    for host in planes.values():
+        age.install(host)
+    harden.run(*endpoint, *scheduled, log="schedule.log").expect()
+    find = "find /var/backups/kubernetes -name '*.age' -not -name '.*'"
+    for host in one_of_each:
+        path = wait_for(
+            f"the first backup of {host.name}",
+            lambda host=host: host.check(find).split(),  # type: ignore[misc]
+            seconds=90,
+            evidence=lambda host=host: host.log(BACKUP),  # type: ignore[misc]
+        )[0]
+        made = base64.b64decode(host.check(f"base64 -w0 {path}"))
+        assert {"manifest.json", "etcd/snapshot.db"} <= age.listed(made, identity)
+    # Their supervisors start them again, after 30 s.
+    for host in one_of_each:
+        before = host.check(PROGRAM).split()
+        host.check(f"kill -9 {' '.join(before)}")
+        wait_for(
+            f"the backups of {host.name} are scheduled again",
+            lambda host=host, before=before: set(host.run(PROGRAM)[1].split()) - set(before),  # type: ignore[misc]
+            seconds=90,
+            evidence=lambda host=host: host.log(BACKUP),  # type: ignore[misc]
+        )
+    harden.run(*endpoint, *scheduled, log="scheduled.log").expect_quiet()
+    harden.run(*endpoint, log="unscheduled.log").expect()
+    for host in planes.values():
+        assert host.run(PROGRAM)[0] != 0
+        assert len(host.check(find).split()) == 1, "archives stay, and none was made before its time"
 
 
 def test_provider_that_does_not_fit_is_refused_before_any_change(site: Site) -> None:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
-import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.infra import age
 from tests.infra.cluster import Cluster, Probes, image_of_lab
 from tests.infra.fixtures import AGNHOST
 from tests.infra.hosts import REPO, Host
@@ -97,21 +96,10 @@ def drill(inventory: Path, cluster: Cluster, hosts: dict[str, Host], directory: 
     )
     probes.create()
     probes.wait_ready(120, evidence=lambda: "")
-    # Hosts of the lab cannot install packages.
-    age = shutil.which("age")
-    assert age, "install age on this machine"
-    data = base64.b64encode(Path(age).read_bytes()).decode()
-    target = "/usr/local/bin/age"
-    for at in range(0, len(data), 90_000):
-        hosts["cp1"].check(f"echo {data[at : at + 90_000]} >> {target}.b64")
-    hosts["cp1"].check(f"base64 -d {target}.b64 > {target} && rm {target}.b64 && chmod 755 {target}")
+    age.install(hosts["cp1"])
     identity = directory / "backup.key"
-    subprocess.run(["age-keygen", "-o", str(identity)], check=True, capture_output=True)
-    recipient = subprocess.run(
-        ["age-keygen", "-y", str(identity)], check=True, capture_output=True, text=True
-    )
     options = {
-        "etcd_backup_recipients": [recipient.stdout.strip()],
+        "etcd_backup_recipients": [age.recipient(identity)],
         "etcd_backup_destination": str(directory),
         "etcd_backup_packages_managed": False,
     }
@@ -178,13 +166,8 @@ def test_a_control_plane_makes_backups_by_itself(
         seconds=30,
     )
     assert "baremetal_kubernetes_etcd_backup_last_attempt_success 1" in metrics
-    copy = directory / "scheduled.age"
-    copy.write_bytes(base64.b64decode(cp1.check(f"base64 -w0 {path}")))
-    plain = subprocess.run(
-        ["age", "--decrypt", "--identity", str(drill.identity), str(copy)], check=True, capture_output=True
-    ).stdout
-    listed = subprocess.run(["tar", "tz"], input=plain, check=True, capture_output=True).stdout.decode()
-    assert {"manifest.json", "etcd/snapshot.db"} <= set(listed.split())
+    made = base64.b64decode(cp1.check(f"base64 -w0 {path}"))
+    assert {"manifest.json", "etcd/snapshot.db"} <= age.listed(made, drill.identity)
     # It makes the next one in six hours, also when it is started again.
     cp1.check(f"systemctl restart {service}")
     harden.run("-e", json.dumps(options), log="again.log").expect_quiet()
