@@ -18,6 +18,7 @@ description:
   - An authority whose key is not on the control plane, as that of an external etcd, is not rotated.
 extends_documentation_fragment:
   - baremetal.kubernetes._attributes
+  - baremetal.kubernetes._kubeadm_program
 attributes:
   check_mode:
     support: full
@@ -62,18 +63,6 @@ options:
     description: Seconds that a component may take to be healthy.
     type: int
     default: 180
-  kubeadm_path:
-    description: The program, by path or by name.
-    type: str
-    default: kubeadm
-  kubeadm_timeout:
-    description: Seconds that a run of kubeadm may take.
-    type: int
-    default: 60
-  root:
-    description: Directory below which the module looks for kubeadm's files, for tests.
-    type: path
-    default: /
 notes:
   - Take V(trust), V(sign) and V(finish) on one control plane after the other.
   - A kubelet's own certificates are issued again by M(baremetal.kubernetes.kubelet_credentials) between V(sign) and
@@ -144,7 +133,10 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._certificates import rotation
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._certificates.rotate import Rotation
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._certificates.staging import Staging
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._certificates.staging import (
+    RotatedHost,
+    Staging,
+)
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runner import Host
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._module import run_module
 
@@ -192,9 +184,9 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Take the step."""
     params, check = module.params, module.check_mode
     host = Host(params["root"], params["kubeadm_path"])
-    limits = (params["kubeadm_timeout"], params["configuration"], check)
-    staging = Staging(host, *limits)
-    own = Rotation(staging, params["timeout"], *limits)
+    rotated = RotatedHost(host, params["kubeadm_timeout"], params["configuration"], check)
+    staging = Staging(rotated)
+    own = Rotation(staging, params["timeout"])
     reads = check or params["step"] == rotation.CHECK
     with contextlib.nullcontext() if reads else host.exclusive(params["timeout"]):
         kept = staging.staged()
@@ -207,8 +199,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
             kept = kept if check else None
         else:
             own.take(params["step"])
-    before, after = [*staging.before, *own.before], [*staging.after, *own.after]
-    after += [f"restart {name}" for name in own.restarted]
+    before, after = rotated.before, [*rotated.after, *(f"restart {name}" for name in own.restarted)]
     result: dict[str, t.Any] = {
         "changed": before != after,
         "staged": kept is not None,

@@ -19,6 +19,7 @@ description:
   - The API server, controller manager, scheduler and etcd of this host have to be healthy at the end.
 extends_documentation_fragment:
   - baremetal.kubernetes._attributes
+  - baremetal.kubernetes._kubeadm_program
 attributes:
   check_mode:
     support: full
@@ -51,18 +52,6 @@ options:
     description: Seconds that a component may take to be healthy.
     type: int
     default: 180
-  kubeadm_path:
-    description: The program, by path or by name.
-    type: str
-    default: kubeadm
-  kubeadm_timeout:
-    description: Seconds that a run of kubeadm may take.
-    type: int
-    default: 60
-  root:
-    description: Directory below which the module looks for kubeadm's files, for tests.
-    type: path
-    default: /
 notes:
   - Renew one control plane after the other.
   - Certificates of authorities are not renewed, nor are those that kubelets renew by themselves.

@@ -18,6 +18,7 @@ description:
   - A certificate that is valid is left alone, unless O(check_issuer) says otherwise.
 extends_documentation_fragment:
   - baremetal.kubernetes._attributes
+  - baremetal.kubernetes._kubeadm_program
 attributes:
   check_mode:
     support: full
@@ -46,18 +47,6 @@ options:
     description: Seconds until the kubelet has its certificate.
     type: int
     default: 120
-  kubeadm_path:
-    description: The program, by path or by name.
-    type: str
-    default: kubeadm
-  kubeadm_timeout:
-    description: Seconds that a run of kubeadm may take.
-    type: int
-    default: 60
-  root:
-    description: Directory below which the module looks for files, for tests.
-    type: path
-    default: /
 notes:
   - Use C(no_log) on the task when it has a token.
 seealso:
@@ -222,6 +211,83 @@ def bootstrap(host: Host, token: str, seconds: float) -> None:
         os.unlink(path)
 
 
+class Decision(t.NamedTuple):
+    """What a kubelet needs.
+
+    :param client: whether it gets a new client certificate. :param serving: whether its serving certificate goes.
+    :param local: whether kubeadm issues the client certificate on this host. :param token: whether one was given.
+    """
+
+    client: bool = False
+    serving: bool = False
+    local: bool = False
+    token: bool = False
+
+    @property
+    def changes(self) -> bool:
+        return self.client or self.serving
+
+
+def decide(host: Host, own: plan.Certificate | None, params: t.Mapping[str, t.Any]) -> Decision:
+    """What to do about the certificates of a kubelet."""
+    if own is None:
+        return Decision()
+    other = params["check_issuer"] and foreign(host.root, plan.KUBELET_CLIENT)
+    return Decision(
+        client=own.expired(datetime.now(timezone.utc)) or other,
+        serving=params["check_issuer"] and foreign(host.root, plan.KUBELET_SERVING),
+        local=not params["token"] and own.signable,
+        token=bool(params["token"]),
+    )
+
+
+def refuse(host: Host, own: plan.Certificate, decision: Decision, predicted: bool) -> None:
+    """See that a client certificate can be issued.
+
+    :param predicted: whether there will be a bootstrap token when this is no check mode.
+    :raises CertificatesError: nothing was changed.
+    """
+    if host.node_name() is None:
+        raise CertificatesError(
+            f"{host.name}: the kubelet's client certificate {own.error or 'names no node'}; expected that of a node.",
+            "Reset this host with the playbook reset, and join it again with site.",
+        )
+    if not (decision.local or decision.token or predicted):
+        ended = own.expired(datetime.now(timezone.utc))
+        raise CertificatesError(
+            f"{host.name}: the kubelet's client certificate"
+            f" {'ended at ' + plan.stamp(own.not_after) if ended else 'is of another CA'}, and the key of the"
+            " cluster's CA is not on this host.",
+            "Give a bootstrap token, as the playbook renew_certificates does.",
+        )
+
+
+def replace(host: Host, decision: Decision, params: t.Mapping[str, t.Any]) -> None:
+    """Delete and issue what was decided; the kubelet is restarted with it.
+
+    :raises OperatorError: when it gets no certificate.
+    """
+    if decision.serving:
+        discard(host.root, plan.KUBELET_SERVING.path)
+    if decision.client and not decision.local:
+        # A kubelet with a valid certificate does not bootstrap.
+        discard(host.root, KUBELET_CLIENT)
+        try:
+            bootstrap(host, params["token"], params["timeout"])
+        finally:
+            relink(host.root)
+        return
+    if decision.client:
+        try:
+            issue(host, host.node_name() or "", params)
+        except (kubeconfig.KubeconfigError, OSError) as exc:
+            raise CertificatesError(
+                f"{host.name}: the new client certificate of the kubelet cannot be used: {exc}.",
+                "Check that /etc/kubernetes and /var/lib/kubelet can be written, and run again.",
+            ) from None
+    ControlPlane(host).restart_kubelet(min(params["timeout"], KUBELET_SECONDS))
+
+
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Observe, and replace the certificate if it has expired."""
     params = module.params
@@ -230,52 +296,14 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         # An earlier run may have been killed while the kubelet had none.
         relink(host.root)
     own = client(host.root)
-    now = datetime.now(timezone.utc)
-    other = params["check_issuer"] and own is not None and foreign(host.root, plan.KUBELET_CLIENT)
-    serving = params["check_issuer"] and foreign(host.root, plan.KUBELET_SERVING)
-    if own is None or not (own.expired(now) or other or serving):
-        return {"changed": False, "issued": False, **_end(own)}
-    if not (own.expired(now) or other):
-        if not module.check_mode:
-            discard(host.root, plan.KUBELET_SERVING.path)
-            ControlPlane(host).restart_kubelet(min(params["timeout"], KUBELET_SECONDS))
-        return {"changed": True, "issued": True, **_end(own)}
-    name = host.node_name()
-    if name is None:
-        raise CertificatesError(
-            f"{host.name}: the kubelet's client certificate {own.error or 'names no node'}; expected that of a node.",
-            "Reset this host with the playbook reset, and join it again with site.",
-        )
-    local = not params["token"] and own.signable
-    if not local and not params["token"] and not module.check_mode:
-        raise CertificatesError(
-            f"{host.name}: the kubelet's client certificate {'is of another CA' if other else ''}"
-            f"{'' if other else 'ended at ' + plan.stamp(own.not_after)}, and the key of the cluster's CA is not on"
-            " this host.",
-            "Give a bootstrap token, as the playbook renew_certificates does.",
-        )
-    if not module.check_mode:
+    decision = decide(host, own, params)
+    if own is not None and decision.client:
+        refuse(host, own, decision, predicted=module.check_mode)
+    if decision.changes and not module.check_mode:
         with host.exclusive(params["timeout"]):
-            if serving:
-                discard(host.root, plan.KUBELET_SERVING.path)
-            if local:
-                try:
-                    issue(host, name, params)
-                except (kubeconfig.KubeconfigError, OSError) as exc:
-                    raise CertificatesError(
-                        f"{host.name}: the new client certificate of the kubelet cannot be used: {exc}.",
-                        "Check that /etc/kubernetes and /var/lib/kubelet can be written, and run again.",
-                    ) from None
-                ControlPlane(host).restart_kubelet(min(params["timeout"], KUBELET_SECONDS))
-            else:
-                # A kubelet with a valid certificate does not bootstrap.
-                discard(host.root, KUBELET_CLIENT)
-                try:
-                    bootstrap(host, params["token"], params["timeout"])
-                finally:
-                    relink(host.root)
+            replace(host, decision, params)
         own = client(host.root)
-    return {"changed": True, "issued": True, **_end(own)}
+    return {"changed": decision.changes, "issued": decision.changes, **_end(own)}
 
 
 def _end(own: plan.Certificate | None) -> dict[str, t.Any]:

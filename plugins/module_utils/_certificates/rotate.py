@@ -54,36 +54,17 @@ class Rotation:
     """The steps on one host.
 
     :param staging: what the host keeps for them. :param seconds: how long a component may take to be healthy.
-    :param kubeadm_seconds: how long a run of kubeadm may take.
-    :param configuration: fields of a ClusterConfiguration that new certificates follow.
-    :param check: whether nothing may change.
     """
 
-    def __init__(
-        self,
-        staging: Staging,
-        seconds: float,
-        kubeadm_seconds: float,
-        configuration: t.Mapping[str, t.Any],
-        check: bool,
-    ) -> None:
+    def __init__(self, staging: Staging, seconds: float) -> None:
+        self.rotated = staging.rotated
         self.host = staging.host
         self.control_plane = staging.control_plane
-        self.renewal = renew.ControlPlaneRenewal(self.host, seconds, kubeadm_seconds)
-        self.before: list[str] = []
-        self.after: list[str] = []
+        self.renewal = renew.ControlPlaneRenewal(self.host, seconds, self.rotated.kubeadm_seconds)
         self.restarted: list[str] = []
-        self._kubelet_late = os.path.exists(self._path(KUBELET_MARK))
+        self._kubelet_late = os.path.exists(self.rotated.path(KUBELET_MARK))
         self._staging = staging
         self._seconds = seconds
-        self._configuration = configuration
-        self._check = check
-
-    def _text(self, path: str) -> str | None:
-        return node.read_text(self.host.root, path)
-
-    def _path(self, path: str) -> str:
-        return node.under(self.host.root, path)
 
     # Files
 
@@ -92,21 +73,21 @@ class Rotation:
 
         :param shown: what a diff says of it.
         """
-        present = self._text(path)
+        present = self.rotated.text(path)
         if present == text:
             return
-        self.before.append(f"{path}: {'; '.join(self._described(path, present)) or 'missing'}")
-        self.after.append(f"{path}: {'; '.join(shown)}")
+        self.rotated.before.append(f"{path}: {'; '.join(self._described(path, present)) or 'missing'}")
+        self.rotated.after.append(f"{path}: {'; '.join(shown)}")
         self._kubelet_late = self._kubelet_late or path in _KUBELET_READS
-        if self._check:
+        if self.rotated.check:
             return
         if path in _KUBELET_READS:
-            files.write_atomic(self._path(KUBELET_MARK), b"", 0o600)
+            files.write_atomic(self.rotated.path(KUBELET_MARK), b"", 0o600)
         mode, owner = 0o644, (os.geteuid(), os.getegid())
         if present is not None:
-            found = os.stat(self._path(path))
+            found = os.stat(self.rotated.path(path))
             mode, owner = stat.S_IMODE(found.st_mode), (found.st_uid, found.st_gid)
-        files.write_atomic(self._path(path), text.encode(), mode, owner)
+        files.write_atomic(self.rotated.path(path), text.encode(), mode, owner)
 
     def _described(self, path: str, text: str | None) -> list[str]:
         if text is None:
@@ -126,14 +107,14 @@ class Rotation:
         """
         stage = self._staging.staged()
         if stage is None:
-            if not self._check:
+            if not self.rotated.check:
                 raise CertificatesError(
                     f"{self.host.name}: {node.CA_ROTATION} does not exist, expected the new CA there.",
                     "Run the playbook rotate_ca, which takes all steps in their order.",
                 )
             # The step before was only predicted, too.
-            self.before.append(f"{node.CA_CERT}: before the step {step}")
-            self.after.append(f"{node.CA_CERT}: after the step {step}")
+            self.rotated.before.append(f"{node.CA_CERT}: before the step {step}")
+            self.rotated.after.append(f"{node.CA_CERT}: after the step {step}")
             return
         names = stage.authorities if self.control_plane else (plan.CA,)
         bundles = {name: self._bundle(stage, name, step) for name in names}
@@ -151,16 +132,16 @@ class Rotation:
             several = len(x509.der_of(bundles[plan.CA])) > 1
             self._manager_signs_with(SIGNING_CERT if several else node.CA_CERT)
         self._restart()
-        if step == rotation.FINISH and self.control_plane and not self._check:
+        if step == rotation.FINISH and self.control_plane and not self.rotated.check:
             self._announce(bundles[plan.CA])
 
     def _bundle(self, stage: rotation.Stage, name: str, step: str) -> str:
         """What a file of trusted authorities has after a step."""
         path = f"{PKI}/{name}.crt"
         try:
-            text = self._text(path) or ""
+            text = self.rotated.text(path) or ""
             present, new = x509.der_of(text), stage.new(name)
-            if self._check and new not in present:
+            if self.rotated.check and new not in present:
                 present = [*present, new]
             after = list(rotation.trusted(present, new, step))
             return text if after == present else rotation.pem(after)
@@ -176,8 +157,8 @@ class Rotation:
 
     def _sign_with(self, stage: rotation.Stage, names: t.Sequence[str], step: str) -> None:
         """What kubeadm and the controller manager sign with, before the files change that everybody reads."""
-        if step == rotation.TRUST and self._text(SIGNING_CERT) is None:
-            text = rotation.pem(x509.der_of(self._text(node.CA_CERT) or "")[:1])
+        if step == rotation.TRUST and self.rotated.text(SIGNING_CERT) is None:
+            text = rotation.pem(x509.der_of(self.rotated.text(node.CA_CERT) or "")[:1])
             self._write(SIGNING_CERT, text, rotation.described(text))
         if step == rotation.SIGN:
             self._write(SIGNING_CERT, stage.certificate, rotation.described(stage.certificate))
@@ -185,7 +166,7 @@ class Rotation:
                 self._write(f"{PKI}/{name}.key", stage.files[f"{name}.key"], ["the new key"])
 
     def _kubeconfig(self, path: str, ca: str) -> None:
-        text = self._text(path)
+        text = self.rotated.text(path)
         if text is None:
             return
         try:
@@ -206,18 +187,18 @@ class Rotation:
         if manifest is None or present == path or present not in (node.CA_CERT, SIGNING_CERT):
             return
         try:
-            after = rotation.with_argument(self._text(manifest_path) or "", _SIGNING, path)
+            after = rotation.with_argument(self.rotated.text(manifest_path) or "", _SIGNING, path)
         except CertificatesError as exc:
             raise CertificatesError(
                 f"{self.host.name}: {manifest_path}: {exc.message}", "Correct it, and run rotate_ca again."
             ) from None
-        self.before.append(f"{manifest_path}: --{_SIGNING}={present}")
-        self.after.append(f"{manifest_path}: --{_SIGNING}={path}")
-        if self._check:
+        self.rotated.before.append(f"{manifest_path}: --{_SIGNING}={present}")
+        self.rotated.after.append(f"{manifest_path}: --{_SIGNING}={path}")
+        if self.rotated.check:
             return
         components = self.renewal.components
         running = [process.pid for process in components.processes(_MANAGER)]
-        files.write_atomic(self._path(manifest_path), after.encode(), 0o600)
+        files.write_atomic(self.rotated.path(manifest_path), after.encode(), 0o600)
         changed = self.renewal.manifest(_MANAGER)
         if changed is not None and running:
             components.wait(changed, running, True, self._seconds)
@@ -226,13 +207,15 @@ class Rotation:
         """Have kubeadm issue again what the former authorities have issued."""
         late = self._by_former(stage, [one for one in plan.CONTROL_PLANE if one.authority in names])
         if late:
-            self.before.append(f"certificates of the former CA: {', '.join(one.name for one in late)}")
-            self.after.append("certificates of the former CA: none")
-        if self._check:
+            self.rotated.before.append(
+                f"certificates of the former CA: {', '.join(one.name for one in late)}"
+            )
+            self.rotated.after.append("certificates of the former CA: none")
+        if self.rotated.check:
             return
         if late:
-            self.renewal.renew([one.name for one in late], self._configuration, None)
-        own = self._text(_SERVING)
+            self.renewal.renew([one.name for one in late], self.rotated.configuration, None)
+        own = self.rotated.text(_SERVING)
         if own is not None and rotation.CROSS in stage.files:
             chained = rotation.chained(own, stage.files[rotation.CROSS])
             self._write(_SERVING, chained, rotation.described(chained))
@@ -242,13 +225,13 @@ class Rotation:
         return [
             one
             for one in known
-            if os.path.lexists(self._path(one.path))
+            if os.path.lexists(self.rotated.path(one.path))
             and not observe.issued_by(self.host.root, one, x509.parse_der(stage.new(one.authority)))
         ]
 
     def _refuse_former(self, stage: rotation.Stage, names: t.Sequence[str]) -> None:
         """Refuse to forget the former CA while this host has something of it."""
-        if self._check:
+        if self.rotated.check:
             return
         late = self._by_former(stage, [one for one in plan.ALL if one.authority in names])
         if late:
@@ -285,13 +268,17 @@ class Rotation:
         """When the newest file was written that a component reads at its start, in seconds since the epoch."""
         now = time.time()
         paths = (*_READ[component], *(one.path for one in plan.CONTROL_PLANE if one.reader == component))
-        found = [os.stat(self._path(path)).st_mtime for path in paths if os.path.exists(self._path(path))]
+        found = [
+            os.stat(self.rotated.path(path)).st_mtime
+            for path in paths
+            if os.path.exists(self.rotated.path(path))
+        ]
         return max((at for at in found if at <= now), default=0.0)
 
     def _restart_kubelet(self) -> None:
         if self.renewal.components.processes("kubelet"):
             self.renewal.components.restart_kubelet(min(self._seconds, KUBELET_SECONDS))
-        os.unlink(self._path(KUBELET_MARK))
+        os.unlink(self.rotated.path(KUBELET_MARK))
         self._kubelet_late = False
 
     def _restart(self) -> None:
@@ -299,7 +286,7 @@ class Rotation:
         started = self.renewal.started().items()
         late = [name for name, since in started if since is not None and since < self._written(name)]
         self.restarted = [*(["kubelet"] if self._kubelet_late else []), *late]
-        if self._check:
+        if self.rotated.check:
             return
         if self._kubelet_late:
             self._restart_kubelet()

@@ -14,6 +14,7 @@ import secrets
 import shutil
 import tempfile
 import typing as t
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._certificates import plan, renew, rotation
@@ -42,38 +43,46 @@ authorityKeyIdentifier = keyid
 """
 
 
-class Staging:
-    """What a host keeps for a rotation.
+@dataclass(frozen=True)
+class RotatedHost:
+    """A host in one run, and the lines of its diff.
 
     :param kubeadm_seconds: how long a run of kubeadm may take.
     :param configuration: fields of a ClusterConfiguration that new certificates follow.
     :param check: whether nothing may change.
     """
 
-    def __init__(
-        self, host: Host, kubeadm_seconds: float, configuration: t.Mapping[str, t.Any], check: bool
-    ) -> None:
-        self.host = host
-        self.membership = node.observe(host.root).membership
-        self.control_plane = self.membership.role == "control_plane"
-        self.before: list[str] = []
-        self.after: list[str] = []
-        self._kubeadm_seconds = kubeadm_seconds
-        self._configuration = configuration
-        self._check = check
+    host: Host
+    kubeadm_seconds: float
+    configuration: t.Mapping[str, t.Any]
+    check: bool
+    before: list[str] = field(default_factory=list)
+    after: list[str] = field(default_factory=list)
 
-    def _text(self, path: str) -> str | None:
+    def text(self, path: str) -> str | None:
+        """The content of a file, C(None) when there is none."""
         return node.read_text(self.host.root, path)
 
-    def _path(self, path: str) -> str:
+    def path(self, path: str) -> str:
+        """Where a path of the host is."""
         return node.under(self.host.root, path)
+
+
+class Staging:
+    """What a host keeps for a rotation."""
+
+    def __init__(self, rotated: RotatedHost) -> None:
+        self.rotated = rotated
+        self.host = rotated.host
+        self.membership = node.observe(self.host.root).membership
+        self.control_plane = self.membership.role == "control_plane"
 
     def staged(self) -> rotation.Stage | None:
         """What this host keeps for a rotation that is under way.
 
         :raises CertificatesError: when that cannot be used.
         """
-        top = self._path(node.CA_ROTATION)
+        top = self.rotated.path(node.CA_ROTATION)
         if not os.path.isdir(top):
             return None
         found = {}
@@ -82,12 +91,14 @@ class Staging:
                 path = os.path.relpath(os.path.join(directory, name), top)
                 if path == os.path.basename(KUBELET_MARK):
                     continue
-                found[path] = self._text(f"{node.CA_ROTATION}/{path}") or ""
+                found[path] = self.rotated.text(f"{node.CA_ROTATION}/{path}") or ""
         return rotation.complete(rotation.Stage(found), f"{self.host.name}: {node.CA_ROTATION}")
 
     def authorities(self) -> tuple[str, ...]:
         """The authorities that this host has the keys of."""
-        return tuple(name for name in rotation.AUTHORITIES if os.path.exists(self._path(f"{PKI}/{name}.key")))
+        return tuple(
+            name for name in rotation.AUTHORITIES if os.path.exists(self.rotated.path(f"{PKI}/{name}.key"))
+        )
 
     def check(self) -> None:
         """Refuse what a rotation cannot begin on, or continue.
@@ -120,7 +131,7 @@ class Staging:
 
     def _check_authority(self, name: str) -> None:
         path = f"{PKI}/{name}.crt"
-        text = self._text(path)
+        text = self.rotated.text(path)
         if text is None:
             return
         try:
@@ -145,19 +156,19 @@ class Staging:
 
     def create(self) -> rotation.Stage | None:
         """Make the new authorities, and keep them on this control plane; in check mode nothing is made."""
-        former = self._text(node.CA_CERT) or ""
-        if self._check:
-            self.before.append(f"{node.CA_ROTATION}: missing")
-            self.after.append(f"{node.CA_ROTATION}: new {', '.join(self.authorities())}")
+        former = self.rotated.text(node.CA_CERT) or ""
+        if self.rotated.check:
+            self.rotated.before.append(f"{node.CA_ROTATION}: missing")
+            self.rotated.after.append(f"{node.CA_ROTATION}: new {', '.join(self.authorities())}")
             return None
         made = {rotation.FORMER: former}
         with scratch_directory("ca") as directory:
-            values = {**self._configuration, "certificatesDir": directory}
+            values = {**self.rotated.configuration, "certificatesDir": directory}
             with self.host.config_file(renew.configuration(self.host, values)) as config:
                 for name in self.authorities():
                     phase = rotation.AUTHORITIES[name]
                     self.host.run(
-                        ["init", "phase", "certs", phase, "--config", config], self._kubeadm_seconds
+                        ["init", "phase", "certs", phase, "--config", config], self.rotated.kubeadm_seconds
                     )
                     for kind in ("crt", "key"):
                         made[f"{name}.{kind}"] = node.read_text(directory, f"{name}.{kind}") or ""
@@ -173,7 +184,7 @@ class Staging:
         extensions, to = os.path.join(directory, "extensions"), os.path.join(directory, rotation.CROSS)
         write_private(extensions, _EXTENSIONS.format(identifier=(own.subject_key_id or b"").hex()).encode())
         argv = ["openssl", "x509", "-in", os.path.join(directory, f"{plan.CA}.crt"), "-clrext"]
-        argv += ["-CA", self._path(node.CA_CERT), "-CAkey", self._path(node.CA_KEY)]
+        argv += ["-CA", self.rotated.path(node.CA_CERT), "-CAkey", self.rotated.path(node.CA_KEY)]
         argv += ["-set_serial", f"0x{secrets.token_hex(8)}", "-days", str(max(left, 1)), "-sha256"]
         code, output = programs.command([*argv, "-extfile", extensions, "-out", to], _OPENSSL_SECONDS)
         text = node.read_text(directory, rotation.CROSS) or ""
@@ -193,15 +204,15 @@ class Staging:
         present = self.staged()
         if present is not None and dict(present.files) == dict(kept.files):
             return
-        self.before.append(f"{node.CA_ROTATION}: {'another CA' if present else 'missing'}")
-        self.after += [
+        self.rotated.before.append(f"{node.CA_ROTATION}: {'another CA' if present else 'missing'}")
+        self.rotated.after.extend(
             f"{node.CA_ROTATION}/{name}: {'; '.join(rotation.described(text)) if name.endswith('.crt') else 'a key'}"
             for name, text in sorted(kept.files.items())
-        ]
-        if self._check:
+        )
+        if self.rotated.check:
             return
         self._sweep()
-        top = self._path(node.CA_ROTATION)
+        top = self.rotated.path(node.CA_ROTATION)
         parent = os.path.dirname(top)
         made = tempfile.mkdtemp(prefix=_SCRATCH, dir=parent)
         try:
@@ -219,26 +230,26 @@ class Staging:
 
     def _sweep(self) -> None:
         """Delete what a killed run has left beside the directory of the rotation."""
-        parent = os.path.dirname(self._path(node.CA_ROTATION))
+        parent = os.path.dirname(self.rotated.path(node.CA_ROTATION))
         for name in os.listdir(parent):
             if name.startswith(_SCRATCH):
                 shutil.rmtree(os.path.join(parent, name))
 
     def close(self) -> None:
         """Forget the former authorities for good: the rotation has ended."""
-        if not os.path.isdir(self._path(node.CA_ROTATION)):
+        if not os.path.isdir(self.rotated.path(node.CA_ROTATION)):
             return
-        self.before.append(f"{node.CA_ROTATION}: the new CA")
-        self.after.append(f"{node.CA_ROTATION}: missing")
-        if self._check:
+        self.rotated.before.append(f"{node.CA_ROTATION}: the new CA")
+        self.rotated.after.append(f"{node.CA_ROTATION}: missing")
+        if self.rotated.check:
             return
         self._sweep()
-        top = self._path(node.CA_ROTATION)
+        top = self.rotated.path(node.CA_ROTATION)
         parent = os.path.dirname(top)
         # A deletion that is interrupted must not leave a part of it.
         gone = tempfile.mkdtemp(prefix=_SCRATCH, dir=parent)
         os.rename(top, gone)
         files.fsync_dir(parent)
         shutil.rmtree(gone)
-        if os.path.exists(self._path(SIGNING_CERT)):
-            os.unlink(self._path(SIGNING_CERT))
+        if os.path.exists(self.rotated.path(SIGNING_CERT)):
+            os.unlink(self.rotated.path(SIGNING_CERT))

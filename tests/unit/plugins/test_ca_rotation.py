@@ -17,7 +17,10 @@ import pytest
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._certificates import rotation
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._certificates.plan import CertificatesError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._certificates.rotate import Rotation
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._certificates.staging import Staging
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._certificates.staging import (
+    RotatedHost,
+    Staging,
+)
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import kubeconfig, x509
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runner import Host
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership
@@ -240,8 +243,8 @@ def worker(tmp_path: Path, run_module: RunModule, authorities: dict[str, Issued]
 def finished(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> Rotation:
     """The last step of a control plane, but for the API server."""
     monkeypatch.setattr(Rotation, "_announce", lambda *_args: None)
-    limits: tuple[float, dict[str, t.Any], bool] = (60, {}, False)
-    own = Rotation(Staging(Host(str(plane.root), str(plane.kubeadm)), *limits), 60, *limits)
+    host = Host(str(plane.root), str(plane.kubeadm))
+    own = Rotation(Staging(RotatedHost(host, 60, {}, False)), 60)
     own.take(rotation.FINISH)
     return own
 
@@ -306,11 +309,11 @@ def test_control_plane(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
     own = issue("system:node:n", issuer=signer)
     plane.write("kubelet.conf", kubeconfig_of(SERVER, plane.text("pki/ca.crt"), own))
 
-    assert finished(plane, monkeypatch).before
+    assert finished(plane, monkeypatch).rotated.before
     assert [one.fingerprint for one in plane.trusted()] == [new.fingerprint]
     assert [one.fingerprint for one in plane.trusted("kubelet.conf")] == [new.fingerprint]
     assert plane.text("manifests/kube-controller-manager.yaml") == MANAGER
-    assert not finished(plane, monkeypatch).before
+    assert not finished(plane, monkeypatch).rotated.before
     for step in ("trust", "sign"):
         assert not plane.run(step)["changed"], step
     assert membership.observe(str(plane.root)).cluster_id == identity
