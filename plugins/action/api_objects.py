@@ -24,6 +24,7 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.obj
     references,
     shown,
 )
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.settling import settle
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     **API_OPTIONS,
@@ -42,7 +43,10 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
         },
     },
     "timeout": {"type": "int", "default": 120},
+    "wait": {"type": "int", "default": 0},
 }
+#: Until a new kind is served; the API server needs a second or two.
+DEFINED_SECONDS = 30
 
 
 def applied(found: Objects, declared: t.Sequence[dict[str, t.Any]], check_mode: bool) -> list[Change]:
@@ -61,6 +65,8 @@ def applied(found: Objects, declared: t.Sequence[dict[str, t.Any]], check_mode: 
         if change.changed:
             done.append(Change(change.ref, change.before, found.apply(change.ref, one)))
             if change.ref.kind == "CustomResourceDefinition":
+                # Objects of this kind may follow.
+                settle(found, [change.ref], DEFINED_SECONDS, say)
                 found.forget()
         else:
             done.append(change)
@@ -108,6 +114,8 @@ class ActionModule(ApiAction):
         if not check_mode:
             for change in superfluous:
                 found.delete(change.ref)
+            if params["wait"]:
+                settle(found, references(declared), params["wait"], say)
         return [*changes, *superfluous]
 
     def work(self, api: Client, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

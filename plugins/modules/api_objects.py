@@ -80,6 +80,14 @@ options:
     description: Seconds for which the API server may be without an answer.
     type: int
     default: 120
+  wait:
+    description:
+      - Seconds that the objects may take to be in effect, V(0) to not wait. Deployments, DaemonSets and StatefulSets
+        have rolled out then, CustomResourceDefinitions are established, and APIServices available. Other kinds do not
+        tell.
+      - Also waits for objects that did not change. It does not wait in check mode.
+    type: int
+    default: 0
 seealso:
   - module: kubernetes.core.k8s
 """

@@ -289,6 +289,17 @@ class Objects:
         path = self.path(ref)
         return self._ask(lambda: self._api.get(path)) if path else None
 
+    def pods(self, ref: Ref) -> list[Json]:
+        """The pods that a workload selects."""
+        spec = (self.find(ref) or {}).get("spec") or {}
+        labels = (spec.get("selector") or {}).get("matchLabels") or {}
+        if not labels:
+            return []
+        selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+        query = "labelSelector=" + urllib.parse.quote(selector, safe="")
+        path = f"/api/v1/namespaces/{urllib.parse.quote(ref.namespace, safe='')}/pods"
+        return self._ask(lambda: list(self._api.items(path, query)))
+
     def of_set(self, name: str, kinds: t.Iterable[Kind]) -> dict[Ref, Json]:
         """The objects of some kinds that an earlier run has applied as part of a set.
 

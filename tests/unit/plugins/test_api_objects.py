@@ -12,7 +12,11 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
-from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api import objects
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api import (
+    objects,
+    readiness,
+    settling,
+)
 
 from tests.unit.support.modules import RunAction
 from tests.unit.support.servers import Answer, ApiServer, Request, refused
@@ -48,6 +52,8 @@ class Cluster(ApiServer):
     def __init__(self) -> None:
         super().__init__(token="sesame")
         self.version = 0
+        #: What controllers write into an object some looks after it was applied: by its name, one status a look.
+        self.statuses: dict[str, list[Object]] = {}
         self.kinds("/api/v1", Namespace=False, Secret=True)
         self.kinds("/apis/networking.k8s.io/v1", NetworkPolicy=True)
         self.kinds("/apis/rbac.authorization.k8s.io/v1", ClusterRole=False)
@@ -69,6 +75,7 @@ class Cluster(ApiServer):
         if "labelSelector" in request.query:
             return self.selected(request)
         if request.method != "PATCH":
+            self.control(request)
             return super().handle(request)
         assert request.headers["Content-Type"] == "application/apply-patch+yaml"
         declared, live = request.object, self.objects.get(request.path)
@@ -103,6 +110,13 @@ class Cluster(ApiServer):
         if "dryRun" not in request.query:
             self.objects[request.path] = after
         return Answer(200 if live else 201, after)
+
+    def control(self, request: Request) -> None:
+        """What controllers do between two looks at an object."""
+        found = self.objects.get(request.path)
+        left = self.statuses.get(request.path.rpartition("/")[2])
+        if found is not None and left:
+            found["status"] = left.pop(0) if len(left) > 1 else left[0]
 
     def selected(self, request: Request) -> Answer:
         """The objects of a kind in all namespaces that have a label."""
@@ -356,3 +370,168 @@ def test_no_answer_is_waited_for_and_a_refusal_is_not() -> None:
     with pytest.raises(OperatorError):
         objects.patiently(forbidden, 5, print)
     assert len(calls) == 1
+
+
+DEPLOYMENT: Object = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "web", "namespace": "team"},
+    "spec": {"replicas": 2, "selector": {"matchLabels": {"app": "web"}}},
+}
+ROLLED_OUT = {"replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}
+
+
+@pytest.fixture
+def settling_api(api: Cluster, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    monkeypatch.setattr(settling, "POLL_SECONDS", 0.01)
+    api.kinds("/apis/apps/v1", Deployment=True)
+    return api
+
+
+def test_waits_until_objects_are_in_effect(settling_api: Cluster, run: Run) -> None:
+    settling_api.statuses["web"] = [{}, {**ROLLED_OUT, "availableReplicas": 1}, ROLLED_OUT]
+    assert run(NAMESPACE, DEPLOYMENT, wait=10)["changed"]
+    assert settling_api.objects["/apis/apps/v1/namespaces/team/deployments/web"]["status"] == ROLLED_OUT
+    # What did not change may still be on its way.
+    settling_api.statuses["web"] = [{}, ROLLED_OUT]
+    assert not run(NAMESPACE, DEPLOYMENT, wait=10)["changed"]
+    assert len(settling_api.statuses["web"]) == 1
+
+
+def test_check_mode_does_not_wait(settling_api: Cluster, run: Run) -> None:
+    assert run(NAMESPACE, DEPLOYMENT, wait=3600, check=True)["changed"]
+
+
+def test_what_does_not_become_ready_is_named_with_its_pods(settling_api: Cluster, run: Run) -> None:
+    settling_api.kinds("/api/v1", Namespace=False, Secret=True, Pod=True)
+    settling_api.objects["/api/v1/namespaces/team/pods/web-1"] = {
+        "metadata": {"name": "web-1", "namespace": "team", "labels": {"app": "web"}},
+        "status": {
+            "containerStatuses": [
+                {
+                    "name": "web",
+                    "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}},
+                }
+            ]
+        },
+    }
+    settling_api.statuses["web"] = [{**ROLLED_OUT, "availableReplicas": 0}]
+    result = run(NAMESPACE, DEPLOYMENT, wait=1)
+    assert result["failed"]
+    assert "Deployment team/web: 0 of 2 replicas are available" in result["msg"]
+    assert "pod web-1: web: ImagePullBackOff: no such image" in result["msg"]
+
+
+def test_objects_of_a_new_kind_follow_its_definition(
+    settling_api: Cluster, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settling_api.kinds("/apis/apiextensions.k8s.io/v1", CustomResourceDefinition=False)
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "things.example.org"},
+    }
+    thing = {"apiVersion": "example.org/v1", "kind": "Thing", "metadata": {"name": "one"}}
+    established = {"conditions": [{"type": "Established", "status": "True"}]}
+    settling_api.statuses["things.example.org"] = [{}, {}, established]
+    control = settling_api.control
+
+    def serve(request: Request) -> None:
+        control(request)
+        found = settling_api.objects.get(request.path) or {}
+        if found.get("status") == established:
+            settling_api.kinds("/apis/example.org/v1", Thing=False)
+
+    monkeypatch.setattr(settling_api, "control", serve)
+    assert run(definition, thing)["objects"] == ["CustomResourceDefinition things.example.org", "Thing one"]
+    assert settling_api.written == ["PATCH things.example.org", "PATCH one"]
+
+
+GENERATION = {"metadata": {"generation": 2}}
+
+
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        (None, "does not exist"),
+        ({"kind": "ConfigMap"}, ""),
+        ({"kind": "Deployment", "status": ROLLED_OUT, "spec": {"replicas": 2}}, ""),
+        ({"kind": "Deployment", "status": ROLLED_OUT, **GENERATION}, "its controller has not seen it yet"),
+        (
+            {"kind": "Deployment", "status": {**ROLLED_OUT, "replicas": 3}, "spec": {"replicas": 2}},
+            "1 replicas of the former revision have not ended",
+        ),
+        (
+            {"kind": "Deployment", "status": {**ROLLED_OUT, "updatedReplicas": 1}, "spec": {"replicas": 2}},
+            "1 of 2 replicas are of the new revision",
+        ),
+        ({"kind": "Deployment", "status": {}, "spec": {"replicas": 0}}, ""),
+        (
+            {"kind": "DaemonSet", "status": {"desiredNumberScheduled": 3, "updatedNumberScheduled": 2}},
+            "2 of 3 pods are of the new revision",
+        ),
+        (
+            {
+                "kind": "DaemonSet",
+                "status": {"desiredNumberScheduled": 3, "updatedNumberScheduled": 3, "numberAvailable": 1},
+            },
+            "1 of 3 pods are available",
+        ),
+        ({"kind": "StatefulSet", "status": {"readyReplicas": 0}}, "0 of 1 replicas are ready"),
+        ({"kind": "APIService", "status": {}}, "not Available yet"),
+        (
+            {
+                "kind": "APIService",
+                "status": {
+                    "conditions": [
+                        {
+                            "type": "Available",
+                            "status": "False",
+                            "reason": "MissingEndpoints",
+                            "message": "none",
+                        }
+                    ]
+                },
+            },
+            "not Available (MissingEndpoints: none)",
+        ),
+    ],
+)
+def test_reason_why_an_object_is_not_in_effect(found: Object | None, reason: str) -> None:
+    assert readiness.unready(found) == reason
+
+
+@pytest.mark.parametrize(
+    ("status", "lines"),
+    [
+        ({"conditions": [{"type": "Ready", "status": "True"}]}, []),
+        (
+            {
+                "conditions": [
+                    {"type": "PodScheduled", "status": "False", "message": "0/3 nodes are available"}
+                ]
+            },
+            ["pod web-1: not scheduled (0/3 nodes are available)"],
+        ),
+        (
+            {
+                "containerStatuses": [
+                    {
+                        "name": "web",
+                        "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+                        "lastState": {"terminated": {"exitCode": 2}},
+                    }
+                ]
+            },
+            ["pod web-1: web: CrashLoopBackOff; it ended before with code 2"],
+        ),
+        (
+            {"containerStatuses": [{"name": "web", "state": {"running": {}}}]},
+            ["pod web-1: web runs and is not ready"],
+        ),
+        ({"phase": "Pending"}, ["pod web-1: Pending"]),
+        ({}, ["pod web-1: no status yet"]),
+    ],
+)
+def test_reason_why_a_pod_is_not_ready(status: Object, lines: list[str]) -> None:
+    assert readiness.reasons([{"metadata": {"name": "web-1"}, "status": status}]) == lines

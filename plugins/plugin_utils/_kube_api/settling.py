@@ -1,0 +1,52 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release.
+# Do not import it from other collections, playbook-local plugins or scripts.
+
+"""Wait until objects that were applied are in effect."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.objects import Objects, Ref
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.readiness import (
+    is_workload,
+    reasons,
+    unready,
+)
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._waiting import Waiting
+
+POLL_SECONDS = 1.0
+_SHOWN = 5
+
+
+def settle(found: Objects, refs: t.Sequence[Ref], seconds: float, say: t.Callable[[str], object]) -> None:
+    """Wait until workloads have rolled out, kinds are served, and APIs are available.
+
+    :param refs: of any kind; one whose kind does not tell whether it is in effect is not waited for.
+    :param seconds: for all of them together. :param say: shows a line of progress.
+    :raises OperatorError: names what is not in effect then, and why.
+    """
+    deadline = time.monotonic() + seconds
+    waiting = Waiting(seconds, say)
+    left = list(refs)
+    while True:
+        late = {ref: reason for ref in left if (reason := unready(found.find(ref)))}
+        if not late:
+            return
+        left = list(late)
+        lines = [f"{ref}: {reason}" for ref, reason in late.items()]
+        if time.monotonic() >= deadline:
+            told = [line for ref in left if is_workload(ref.kind) for line in reasons(found.pods(ref))]
+            raise OperatorError(
+                f"Not in effect after {seconds:.0f} s: {'; '.join(lines)}."
+                + (f" {'; '.join(told[:_SHOWN])}." if told else ""),
+                "Correct the cause, and run again; what was applied stays. More is in: kubectl describe.",
+            )
+        waiting.still(lines)
+        time.sleep(POLL_SECONDS)
