@@ -371,6 +371,25 @@ TABLE = (
         memory=4000,
     ),
     Scenario(
+        "platform",
+        "what the playbook platform deploys works, follows changed values, and leaves nothing when it is switched off: "
+        "metrics of all nodes by verified certificates, and a load that is scaled up and down by them",
+        seconds=500,
+        paths=(
+            *_LAB,
+            "roles/metrics_server/*",
+            "playbooks/platform.yml",
+            "plugins/action/api_objects.py",
+            "plugins/plugin_utils/_kube_api/*",
+            "molecule/platform/*",
+        ),
+        steps=(_verify("platform"),),
+        start=Start.CLUSTER,
+        hosts=3,
+        memory=4300,
+        artifacts=("platform",),
+    ),
+    Scenario(
         "certificates",
         "certificates that end soon are renewed and read, all of them also when they have expired and nobody answers; "
         "the key of encryption at rest is rotated, also when each step is interrupted",

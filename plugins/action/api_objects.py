@@ -15,6 +15,7 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.act
     ApiAction,
     say,
 )
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.in_effect import wait_in_effect
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.objects import (
     FIELD_MANAGER,
     Change,
@@ -24,7 +25,6 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.obj
     references,
     shown,
 )
-from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.settling import settle
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     **API_OPTIONS,
@@ -66,7 +66,7 @@ def applied(found: Objects, declared: t.Sequence[dict[str, t.Any]], check_mode: 
             done.append(Change(change.ref, change.before, found.apply(change.ref, one)))
             if change.ref.kind == "CustomResourceDefinition":
                 # Objects of this kind may follow.
-                settle(found, [change.ref], DEFINED_SECONDS, say)
+                wait_in_effect(found, [change.ref], DEFINED_SECONDS, say)
                 found.forget()
         else:
             done.append(change)
@@ -115,7 +115,7 @@ class ActionModule(ApiAction):
             for change in superfluous:
                 found.delete(change.ref)
             if params["wait"]:
-                settle(found, references(declared), params["wait"], say)
+                wait_in_effect(found, references(declared), params["wait"], say)
         return [*changes, *superfluous]
 
     def work(self, api: Client, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

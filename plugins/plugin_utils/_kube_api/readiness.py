@@ -7,7 +7,7 @@
 
 """Whether an object that was applied is in effect. Pure: objects of the API in, reasons out.
 
-Workloads are judged as C(kubectl rollout status) does (k8s.io/kubectl/pkg/polymorphichelpers/rollout_status.go).
+Workloads are looked at as C(kubectl rollout status) does (k8s.io/kubectl/pkg/polymorphichelpers/rollout_status.go).
 """
 
 from __future__ import annotations

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api import (
+    in_effect,
     objects,
     readiness,
-    settling,
 )
 
 from tests.unit.support.modules import RunAction
@@ -382,29 +382,29 @@ ROLLED_OUT = {"replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}
 
 
 @pytest.fixture
-def settling_api(api: Cluster, monkeypatch: pytest.MonkeyPatch) -> Cluster:
-    monkeypatch.setattr(settling, "POLL_SECONDS", 0.01)
+def effective_api(api: Cluster, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    monkeypatch.setattr(in_effect, "POLL_SECONDS", 0.01)
     api.kinds("/apis/apps/v1", Deployment=True)
     return api
 
 
-def test_waits_until_objects_are_in_effect(settling_api: Cluster, run: Run) -> None:
-    settling_api.statuses["web"] = [{}, {**ROLLED_OUT, "availableReplicas": 1}, ROLLED_OUT]
+def test_waits_until_objects_are_in_effect(effective_api: Cluster, run: Run) -> None:
+    effective_api.statuses["web"] = [{}, {**ROLLED_OUT, "availableReplicas": 1}, ROLLED_OUT]
     assert run(NAMESPACE, DEPLOYMENT, wait=10)["changed"]
-    assert settling_api.objects["/apis/apps/v1/namespaces/team/deployments/web"]["status"] == ROLLED_OUT
+    assert effective_api.objects["/apis/apps/v1/namespaces/team/deployments/web"]["status"] == ROLLED_OUT
     # What did not change may still be on its way.
-    settling_api.statuses["web"] = [{}, ROLLED_OUT]
+    effective_api.statuses["web"] = [{}, ROLLED_OUT]
     assert not run(NAMESPACE, DEPLOYMENT, wait=10)["changed"]
-    assert len(settling_api.statuses["web"]) == 1
+    assert len(effective_api.statuses["web"]) == 1
 
 
-def test_check_mode_does_not_wait(settling_api: Cluster, run: Run) -> None:
+def test_check_mode_does_not_wait(effective_api: Cluster, run: Run) -> None:
     assert run(NAMESPACE, DEPLOYMENT, wait=3600, check=True)["changed"]
 
 
-def test_what_does_not_become_ready_is_named_with_its_pods(settling_api: Cluster, run: Run) -> None:
-    settling_api.kinds("/api/v1", Namespace=False, Secret=True, Pod=True)
-    settling_api.objects["/api/v1/namespaces/team/pods/web-1"] = {
+def test_what_does_not_become_ready_is_named_with_its_pods(effective_api: Cluster, run: Run) -> None:
+    effective_api.kinds("/api/v1", Namespace=False, Secret=True, Pod=True)
+    effective_api.objects["/api/v1/namespaces/team/pods/web-1"] = {
         "metadata": {"name": "web-1", "namespace": "team", "labels": {"app": "web"}},
         "status": {
             "containerStatuses": [
@@ -415,7 +415,7 @@ def test_what_does_not_become_ready_is_named_with_its_pods(settling_api: Cluster
             ]
         },
     }
-    settling_api.statuses["web"] = [{**ROLLED_OUT, "availableReplicas": 0}]
+    effective_api.statuses["web"] = [{**ROLLED_OUT, "availableReplicas": 0}]
     result = run(NAMESPACE, DEPLOYMENT, wait=1)
     assert result["failed"]
     assert "Deployment team/web: 0 of 2 replicas are available" in result["msg"]
@@ -423,9 +423,9 @@ def test_what_does_not_become_ready_is_named_with_its_pods(settling_api: Cluster
 
 
 def test_objects_of_a_new_kind_follow_its_definition(
-    settling_api: Cluster, run: Run, monkeypatch: pytest.MonkeyPatch
+    effective_api: Cluster, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settling_api.kinds("/apis/apiextensions.k8s.io/v1", CustomResourceDefinition=False)
+    effective_api.kinds("/apis/apiextensions.k8s.io/v1", CustomResourceDefinition=False)
     definition = {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -433,18 +433,18 @@ def test_objects_of_a_new_kind_follow_its_definition(
     }
     thing = {"apiVersion": "example.org/v1", "kind": "Thing", "metadata": {"name": "one"}}
     established = {"conditions": [{"type": "Established", "status": "True"}]}
-    settling_api.statuses["things.example.org"] = [{}, {}, established]
-    control = settling_api.control
+    effective_api.statuses["things.example.org"] = [{}, {}, established]
+    control = effective_api.control
 
     def serve(request: Request) -> None:
         control(request)
-        found = settling_api.objects.get(request.path) or {}
+        found = effective_api.objects.get(request.path) or {}
         if found.get("status") == established:
-            settling_api.kinds("/apis/example.org/v1", Thing=False)
+            effective_api.kinds("/apis/example.org/v1", Thing=False)
 
-    monkeypatch.setattr(settling_api, "control", serve)
+    monkeypatch.setattr(effective_api, "control", serve)
     assert run(definition, thing)["objects"] == ["CustomResourceDefinition things.example.org", "Thing one"]
-    assert settling_api.written == ["PATCH things.example.org", "PATCH one"]
+    assert effective_api.written == ["PATCH things.example.org", "PATCH one"]
 
 
 GENERATION = {"metadata": {"generation": 2}}

@@ -25,7 +25,9 @@ POLL_SECONDS = 1.0
 _SHOWN = 5
 
 
-def settle(found: Objects, refs: t.Sequence[Ref], seconds: float, say: t.Callable[[str], object]) -> None:
+def wait_in_effect(
+    found: Objects, refs: t.Sequence[Ref], seconds: float, say: t.Callable[[str], object]
+) -> None:
     """Wait until workloads have rolled out, kinds are served, and APIs are available.
 
     :param refs: of any kind; one whose kind does not tell whether it is in effect is not waited for.
