@@ -49,7 +49,7 @@ class Builder:
         self.registry = images.Registry(self.root / "registry")
         self._guard = threading.Lock()
         self._toolchain: golang.Go | None = None
-        self._modules: dict[str, golang.Module] = {}
+        self._modules: dict[tuple[str, str], golang.Module] = {}
         self._layers: dict[str, images.Layer] = {}
 
     def log(self, name: str) -> Path:
@@ -66,10 +66,9 @@ class Builder:
 
     def module(self, build: GoBuild) -> golang.Module:
         """The source of a build's first module."""
-        path, version = build.main
-        if path not in self._modules:
-            self._modules[path] = self.go().download(path, version)
-        return self._modules[path]
+        if build.main not in self._modules:
+            self._modules[build.main] = self.go().download(*build.main)
+        return self._modules[build.main]
 
     # Programs
 

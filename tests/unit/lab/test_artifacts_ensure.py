@@ -455,3 +455,37 @@ def test_bars_are_shown_on_a_terminal(tmp_path: Path) -> None:
         steps._progress.refresh()
 
     assert "compile something" in output.getvalue()
+
+
+def test_sources_of_two_versions_of_a_module_are_told_apart(
+    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def download(_go: golang.Go, path: str, version: str) -> golang.Module:
+        directory = tmp_path / version
+        directory.mkdir(exist_ok=True)
+        (directory / "note").write_text(version, encoding="utf-8")
+        return golang.Module(path, version, directory, directory / "go.mod", "")
+
+    monkeypatch.setattr(golang.Go, "download", download)
+    build = {"programs": {"demo": "example.com/demo"}}
+    listed = catalogue.parse(
+        {
+            "builds": {
+                "old": {**build, "modules": {"example.com/demo": "v1.0.0"}},
+                "new": {**build, "modules": {"example.com/demo": "v2.0.0"}},
+            },
+            "files": {
+                f"note@{name}": {
+                    "version": name,
+                    "url": "https://127.0.0.1:1/{version}",
+                    "material": f"module:{name}/note",
+                }
+                for name in ("old", "new")
+            },
+        }
+    )
+
+    made, _output = ensure(paths, listed)
+
+    root = made.files_root / "127.0.0.1:1"
+    assert [(root / name).read_text(encoding="utf-8") for name in ("old", "new")] == ["v1.0.0", "v2.0.0"]
