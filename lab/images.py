@@ -16,10 +16,11 @@ import io
 import json
 import os
 import shutil
+import stat
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -300,13 +301,11 @@ def entries(image: ImageArtifact, files: Mapping[str, Path]) -> Iterator[Entry]:
             made.add(name)
             yield Entry(name, directory=True, mode=0o1777)
         else:
-            capabilities = BIND_PORTS if image.files[path].capabilities else ""
+            file = image.files[path]
             for entry in walk(name, files[path]):
-                yield (
-                    entry
-                    if not capabilities
-                    else Entry(entry.name, source=entry.source, mode=entry.mode, capabilities=capabilities)
-                )
+                if file.capabilities and entry.source:
+                    entry = replace(entry, capabilities=BIND_PORTS)
+                yield replace(entry, mode=entry.mode | stat.S_ISUID) if file.setuid else entry
 
 
 def config(image: ImageArtifact, layers: Iterable[Layer]) -> dict[str, Any]:

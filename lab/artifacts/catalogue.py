@@ -29,6 +29,8 @@ KINDS = ("go", "module", "c")
 IMPORTED = "imported"
 CATALOGUE = Path(__file__).resolve().parent.parent / "catalogue.yml"
 _UNESSENTIAL = frozenset({"seconds", "disk", "optional", "entry", "group"})
+#: Fields that came later: unset, they do not count, so that what was made before they existed stays valid.
+_LATER = frozenset({"run", "setuid"})
 #: Repository names as the OCI distribution specification allows them, with a registry's name in front.
 _REPOSITORY = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)+")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
@@ -69,7 +71,8 @@ class GoBuild:
     """Programs that one `go build` makes, because they share most of their packages.
 
     :param modules: module path -> version; the first one's go.mod is the base of the wrapper's.
-    :param programs: program -> import path of its package main.
+    :param programs: program -> import path of its package main; of a name that ends with ``.test``, the package
+        whose test binary it is.
     :param go: oldest Go that can build it, as (1, 26).
     :param cgo: whether C is part of it.
     :param tags: build tags.
@@ -119,6 +122,7 @@ class Tree:
 
     :param packages: on top of what `variant` brings.
     :param exclude: shell patterns of paths that dpkg leaves out.
+    :param run: shell commands that run in it once its packages are installed.
     :param remove: shell patterns of paths that are deleted in the end.
     """
 
@@ -128,6 +132,7 @@ class Tree:
     packages: tuple[str, ...]
     exclude: tuple[str, ...] = ()
     remove: tuple[str, ...] = ()
+    run: tuple[str, ...] = ()
     seconds: float = 60.0
 
 
@@ -170,10 +175,12 @@ class ImageFile:
     """A file, or a directory with all in it, of an image.
 
     :param capabilities: whether it may bind ports below 1024 although not root (as upstream's images do).
+    :param setuid: whether it runs with its owner's identity, which is root's.
     """
 
     material: Material
     capabilities: bool = False
+    setuid: bool = False
 
 
 @dataclass(frozen=True)
@@ -296,7 +303,11 @@ def digest(data: Any) -> str:
 
 def _essential(data: Any) -> Any:
     if isinstance(data, Mapping):
-        return {key: _essential(value) for key, value in data.items() if key not in _UNESSENTIAL}
+        return {
+            key: _essential(value)
+            for key, value in data.items()
+            if key not in _UNESSENTIAL and (value or key not in _LATER)
+        }
     if isinstance(data, list | tuple):
         return [_essential(value) for value in data]
     return data
@@ -372,7 +383,7 @@ class _Reader:
 
     @staticmethod
     def _tree(name: str, entry: dict[str, Any]) -> Tree:
-        for key in ("packages", "exclude", "remove"):
+        for key in ("packages", "exclude", "run", "remove"):
             entry[key] = tuple(entry.get(key, ()))
         return Tree(name=name, **entry)
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from pathlib import Path
 
@@ -29,8 +30,10 @@ def tree_command(tree: Tree, target: Path, mirror: str | None) -> list[str]:
         '--aptopt=Acquire::Retries "3"',
         *(f"--dpkgopt=path-exclude={pattern}" for pattern in tree.exclude),
     ]
+    # Commands and patterns are the shell's, and come from the catalogue, not from outside.
+    command += [f'--customize-hook=chroot "$1" sh -ec {shlex.quote(text)}' for text in tree.run]
     if tree.remove:
-        # Patterns are the shell's and relative to the root. They come from the catalogue, not from outside.
+        # Relative to the root.
         command.append(f'--customize-hook=cd "$1" && rm -rf -- {" ".join(tree.remove)}')
     command += [tree.suite, str(target)]
     return [*command, mirror] if mirror else command

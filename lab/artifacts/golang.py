@@ -207,6 +207,22 @@ def build_command(go: Go, build: GoBuild, time: str, output: Path, packages: Seq
     return [*command, f"-ldflags={link_flags(build, time)}", "-o", f"{output}/", *packages]
 
 
+def is_test(program: str) -> bool:
+    """Whether a program is a package's test binary, by the name that `go test -c` gives to one."""
+    return program.endswith(".test")
+
+
+def test_command(go: Go, build: GoBuild, time: str, output: Path, package: str) -> list[str]:
+    """The command line of one `go test -c`, which takes one package at a time.
+
+    :param output: the test binary.
+    """
+    head, *arguments = build_command(go, build, time, output, [package])
+    arguments[:1] = ["test", "-c"]
+    arguments[arguments.index("-o") + 1] = str(output)
+    return [head, *arguments]
+
+
 def compile_programs(go: Go, build: GoBuild, work: Path, log: Path) -> dict[str, Path]:
     """Build all programs of a build.
 
@@ -225,7 +241,13 @@ def compile_programs(go: Go, build: GoBuild, work: Path, log: Path) -> dict[str,
     write_atomic(work / "go.sum", merged_sums(module.directory / "go.sum" for module in modules))
     output = work / "bin"
     shutil.rmtree(output, ignore_errors=True)
-    for group in name_groups(build.programs.values()):
+    output.mkdir()
+    for name, package in build.programs.items():
+        if is_test(name):
+            command = test_command(go, build, modules[0].time, output / name, package)
+            run(command, env=go.environment(build.cgo), cwd=work, log=log)
+    programs = {name: package for name, package in build.programs.items() if not is_test(name)}
+    for group in name_groups(programs.values()):
         directory = work / "out"
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir()
@@ -235,8 +257,7 @@ def compile_programs(go: Go, build: GoBuild, work: Path, log: Path) -> dict[str,
             cwd=work,
             log=log,
         )
-        output.mkdir(exist_ok=True)
-        for name, package in build.programs.items():
+        for name, package in programs.items():
             if package in group:
                 os.replace(directory / executable_name(package), output / name)
         shutil.rmtree(directory)

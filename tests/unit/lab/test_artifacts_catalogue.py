@@ -209,6 +209,46 @@ def test_an_image_s_recipe_follows_its_tree_and_its_c_sources() -> None:
         assert before.recipe(image) != after.recipe(after.images["example.com/demo"])
 
 
+@pytest.mark.parametrize(
+    ("path", "unset", "value"),
+    [
+        (("trees", "base", "run"), [], ["true"]),
+        (
+            ("images", "example.com/demo", "files"),
+            None,
+            {"/demo": {"material": "go:demo/demo", "setuid": True}},
+        ),
+    ],
+)
+def test_a_field_that_came_later_counts_when_it_is_set(path: tuple[str, ...], unset: Any, value: Any) -> None:
+    def recipe(data: dict[str, Any]) -> str:
+        listed = catalogue.parse(data)
+        return listed.recipe(listed.images["example.com/demo"])
+
+    assert recipe(changed(*path, value=value)) != recipe(SMALL)
+    if unset is not None:
+        assert recipe(changed(*path, value=unset)) == recipe(SMALL)
+
+
+def test_unset_fields_leave_what_is_cached_valid() -> None:
+    listed = catalogue.parse(SMALL)
+    tree = vars(listed.trees["base"])
+
+    assert catalogue.digest(tree) == catalogue.digest({k: v for k, v in tree.items() if k != "run"})
+
+
+def test_the_conformance_group_has_specs_of_both_minor_versions_and_no_cluster_s_images() -> None:
+    listed = catalogue.load()
+    found = listed.named(["conformance"])
+
+    files = [artifact for artifact in found if isinstance(artifact, catalogue.FileArtifact)]
+    versions = {listed.files[name].version for name in ("kubectl", "kubectl@1.37.1")}
+    assert {file.version for file in files} == versions
+    assert all(file.optional for file in files)
+    images = {artifact.name for artifact in found if isinstance(artifact, catalogue.ImageArtifact)}
+    assert all(name.startswith("registry.k8s.io/e2e-test-images/") for name in images)
+
+
 def test_a_file_that_is_no_yaml_is_told(tmp_path: Any) -> None:
     file = tmp_path / "catalogue.yml"
     file.write_text("a: [", encoding="utf-8")

@@ -94,6 +94,41 @@ def test_programs_of_the_same_name_are_built_apart() -> None:
     assert golang.name_groups(["a/x", "b/y", "c/x"]) == [["a/x", "b/y"], ["c/x"]]
 
 
+def test_a_test_binary_is_built_as_the_programs_are(tmp_path: Path) -> None:
+    go, tests = golang.Go(Path("go"), (1, 26, 8), _paths(tmp_path)), build(tags=["x"])
+
+    ordinary = golang.build_command(go, tests, "", Path("out"), ["example.com/demo/e2e"])
+    command = golang.test_command(go, tests, "", Path("bin/e2e.test"), "example.com/demo/e2e")
+
+    assert command[:3] == ["go", "test", "-c"]
+    assert [*command[3:-2], "out/", command[-1]] == ordinary[2:]
+    assert command[-3:] == ["-o", "bin/e2e.test", "example.com/demo/e2e"]
+
+
+def test_programs_and_test_binaries_land_under_their_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Go that says where the module is, and makes what it is asked for of the command's words."""
+    (tmp_path / "info").write_text('{"Time": ""}', encoding="utf-8")
+    answer = f'{{"Dir": "{tmp_path}", "GoMod": "{tmp_path}/go.mod", "Info": "{tmp_path}/info"}}'
+    script = f"""case "$1 $2" in
+    "mod download") echo '{answer}';;
+    "mod edit") echo '{{"Go": "1.26"}}';;
+    "test -c") while [ "$1" != -o ]; do shift; done; echo "test $3" >"$2";;
+    build*) while [ "$1" != -o ]; do shift; done; echo "program $3" >"$2/demo";;
+    esac"""
+    _fake_go(tmp_path / "go", "go1.26.8", script)
+    go = golang.Go(tmp_path / "go", (1, 26, 8), _paths(tmp_path))
+    both = build(programs={"demo.test": "example.com/demo/e2e", "tool": "example.com/demo/cmd/demo"})
+
+    made = golang.compile_programs(go, both, tmp_path / "work", tmp_path / "log")
+
+    assert {name: path.read_text() for name, path in made.items()} == {
+        "demo.test": "test example.com/demo/e2e\n",
+        "tool": "program example.com/demo/cmd/demo\n",
+    }
+
+
 @pytest.mark.parametrize(
     ("text", "version"),
     [

@@ -116,6 +116,17 @@ def test_the_layers_hold_programs_and_what_they_expect(tmp_path: Path, program: 
     assert {"etc/passwd", "etc/group", "etc/nsswitch.conf"} <= set(members)
 
 
+def test_a_program_can_run_as_its_owner(tmp_path: Path, program: Path) -> None:
+    artifact = image(files={"/usr/local/bin/demo": ImageFile(PROGRAM, setuid=True)})
+    manifest, _config = parts(build(tmp_path / "registry", program, artifact))
+
+    data = unpacked(build(tmp_path / "registry", program, artifact), manifest["layers"][-1]["digest"])
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        member = archive.getmember("usr/local/bin/demo")
+    assert (member.mode, member.uid) == (0o4755, 0)
+    assert not member.pax_headers
+
+
 def test_the_same_input_gives_the_same_image(tmp_path: Path, program: Path) -> None:
     one = build(tmp_path / "one", program).manifest("example.com/group/demo", "v1")
     program.touch()
