@@ -110,6 +110,13 @@ bench-nodes: venv ## Measure add_node and remove_node in clusters of 3, 200 and 
 bench-cis: venv ## Measure a report on the audits of 500 hosts
 	@$(BIN)/python -m tests.bench.cis $(BENCH)
 
+# Arguments for it, for instance CONFORMANCE="--cluster site --focus DNS".
+CONFORMANCE ?=
+
+.PHONY: conformance
+conformance: venv ## Run Kubernetes' conformance specs on a cluster by site and after its upgrade
+	@$(BIN)/python -m tests.conformance $(CONFORMANCE)
+
 .PHONY: build
 build: venv ## Build the collection, install it into a temporary directory and check its content
 	ansible-galaxy collection build --force --output-path build
