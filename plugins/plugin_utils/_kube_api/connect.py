@@ -35,6 +35,35 @@ REQUEST_SECONDS = 15.0
 _PORT = 6443
 
 
+def _unusable(kubeconfig: str | None, exc: Exception) -> CredentialsError:
+    return CredentialsError(
+        f"{kubeconfig or 'the default kubeconfig'} cannot be used: {str(exc).rstrip('.')}. Expected a kubeconfig"
+        " with address and credentials of the cluster.",
+        "Fetch it from a control plane (/etc/kubernetes/admin.conf).",
+    )
+
+
+def _load(kubeconfig: str | None, context: str | None) -> t.Any:
+    configuration = kubernetes_client.Configuration()
+    kubernetes_config.load_kube_config(
+        config_file=kubeconfig, context=context, client_configuration=configuration, persist_config=False
+    )
+    return configuration
+
+
+def configuration(kubeconfig: str | None, context: str | None = None) -> t.Any:
+    """What the kubernetes package needs for its own clients, with the proxy of the kubeconfig and no other.
+
+    :raises CredentialsError: when it cannot be used.
+    """
+    try:
+        found = _load(kubeconfig, context)
+        found.proxy, found.no_proxy = _proxy(kubeconfig, context) or None, None
+    except Exception as exc:  # as in C(connect)
+        raise _unusable(kubeconfig, exc) from exc
+    return found
+
+
 def connect(
     kubeconfig: str | None,
     context: str | None = None,
@@ -48,19 +77,11 @@ def connect(
     :param server: URL of an API server of that cluster to ask instead of the one in the file.
     :raises CredentialsError: when it cannot be used.
     """
-    configuration = kubernetes_client.Configuration()
     try:
-        kubernetes_config.load_kube_config(
-            config_file=kubeconfig, context=context, client_configuration=configuration, persist_config=False
-        )
-        connection = _connection(configuration, _proxy(kubeconfig, context))
+        connection = _connection(_load(kubeconfig, context), _proxy(kubeconfig, context))
         return Client(replace(connection, server=server or connection.server), seconds)
     except Exception as exc:  # of what is no kubeconfig, the package and its YAML reader raise anything
-        raise CredentialsError(
-            f"{kubeconfig or 'the default kubeconfig'} cannot be used: {str(exc).rstrip('.')}. Expected a kubeconfig"
-            " with address and credentials of the cluster.",
-            "Fetch it from a control plane (/etc/kubernetes/admin.conf).",
-        ) from exc
+        raise _unusable(kubeconfig, exc) from exc
 
 
 def connect_at(

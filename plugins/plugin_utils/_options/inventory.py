@@ -12,13 +12,16 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._network import openings
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._options import combinations, documents
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._options.convert import convert
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._options.specification import (
     Option,
     problem,
 )
 
 _SHOWN = 5
+OPENINGS = "network_openings"
 
 #: Host -> option -> value, for the options that are set for the host.
 Values = t.Mapping[str, t.Mapping[str, t.Any]]
@@ -29,6 +32,14 @@ def _hosts(names: t.Sequence[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
+def _problems(name: str, value: t.Any, option: Option) -> tuple[str, ...]:
+    """What is wrong with the value of an option."""
+    text = problem(name, value, option) or documents.secrets(name, value)
+    if text:
+        return (text,)
+    return openings.read(convert(value, "list", "dict")).problems if name == OPENINGS else ()
+
+
 def check(values: Values, options: t.Mapping[str, Option]) -> None:
     """Refuse values that are not of the type or form of their option, or do not fit each other, all in one message.
 
@@ -37,8 +48,7 @@ def check(values: Values, options: t.Mapping[str, Option]) -> None:
     found: dict[str, list[str]] = {}
     for host, own in values.items():
         for name, value in own.items():
-            text = problem(name, value, options[name]) or documents.secrets(name, value)
-            if text:
+            for text in _problems(name, value, options[name]):
                 found.setdefault(text, []).append(host)
         if not any(host in hosts for hosts in found.values()):
             text = combinations.api_endpoint(own)
