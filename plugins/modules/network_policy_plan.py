@@ -46,6 +46,7 @@ options:
 seealso:
   - module: baremetal.kubernetes.api_objects
   - module: baremetal.kubernetes.network_policy_report
+  - module: baremetal.kubernetes.network_policy_probe
 """
 
 EXAMPLES = r"""
