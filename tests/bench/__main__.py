@@ -3,17 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Measure the site playbook against the bare path, and show both.
 
-    python -m tests.bench [--rounds N] [--in-place] [--json PATH] [--keep]
+    python -m tests.bench [--rounds N] [--in-place] [--lifecycle] [--json PATH] [--keep]
 
 It replaces the lab. Being slow is no failure; a phase that does not do its work is (exit code 1).
 """
 
 from __future__ import annotations
 
-import json
 import os
 import platform
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,35 +19,20 @@ import tempfile
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any
 
 import typer
 import yaml
 from rich.console import Console
 
-from lab import state
 from lab.config import Settings, settings
 from tests.bench import plan, report
-from tests.bench.measure import HERE, REPO, BenchError, Lab, measure
+from tests.bench.labs import fresh, one_file, run_lab
+from tests.bench.lifecycle import Lifecycle, artifacts
+from tests.bench.measure import HERE, REPO, BenchError, Lab
+from tests.bench.phases import BIN, OUTPUT, Phases, interrupted
 
-BIN = Path(sys.executable).parent
-OUTPUT = REPO / "tests" / "output"
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-
-
-def run_lab(*arguments: str) -> None:
-    """Run a command of the lab."""
-    done = subprocess.run([sys.executable, "-m", "lab", *arguments], cwd=REPO, check=False)
-    if done.returncode != 0:
-        raise BenchError(f"`lab {' '.join(arguments)}` ended with code {done.returncode}")
-
-
-def fresh(wanted: Settings) -> Lab:
-    """Freshly booted hosts."""
-    run_lab("down")
-    run_lab("up")
-    return Lab(wanted, tuple(state.load(wanted.paths).hosts.values()))
 
 
 def warm(directory: Path) -> None:
@@ -59,19 +42,6 @@ def warm(directory: Path) -> None:
             with path.open("rb") as file:
                 while file.read(2**20):
                     pass
-
-
-def one_file(directory: Path, pattern: str) -> Path:
-    """The only file that site left in a directory.
-
-    :raises BenchError: there is none, or there are several.
-    """
-    found = [path for path in directory.glob(pattern) if path.is_file()]
-    if len(found) != 1:
-        raise BenchError(
-            f"{directory}: {len(found)} files called {pattern}; expected one that site put there"
-        )
-    return found[0]
 
 
 def about(wanted: Settings, lab: Lab) -> dict[str, Any]:
@@ -108,38 +78,8 @@ class Bench:
 
     def __init__(self, wanted: Settings, work: Path) -> None:
         self.wanted = wanted
-        self.work = work
-        self.plan = work / "plan"
-        self.phases: list[report.Phase] = []
+        self.phases = Phases(wanted, work)
         self.about: dict[str, Any] = {}
-
-    def _measure(self, lab: Lab, name: str, path: str, number: int, argv: list[str]) -> None:
-        directory = self.work / f"{number}-{len(self.phases)}"
-        directory.mkdir(exist_ok=True)
-        log = OUTPUT / "bench" / f"{number}-{name}-{path}.log"
-        changes = name.startswith("create")
-        self.phases.append(measure(lab, name, path, number, argv, directory, log, changes=changes))
-        print(f"round {number}: {name} by {path} took {self.phases[-1].seconds:.1f} s", flush=True)
-
-    def _site(self, lab: Lab, number: int, cache: Path, name: str, playbook: str = "site") -> None:
-        argv = [
-            *(str(BIN / "ansible-playbook"), "-i", str(self.wanted.paths.inventory)),
-            *("-e", json.dumps({"helm_release_cache": str(cache)}), f"baremetal.kubernetes.{playbook}"),
-        ]
-        self._measure(lab, name, "site", number, argv)
-
-    def _bare(self, lab: Lab, number: int, name: str, cache: Path | None = None) -> None:
-        directory = self.work / f"{number}-{len(self.phases)}"
-        directory.mkdir()
-        (self.plan / "ssh_config").write_text(
-            plan.ssh_config(self.wanted, lab.hosts, directory / "cp"), encoding="utf-8"
-        )
-        (self.plan / "prepared.sh").write_text(f"PREPARED={'yes' if cache else 'no'}\n", encoding="utf-8")
-        if cache:
-            shutil.copy2(one_file(cache, "helm*"), directory / "helm")
-            shutil.copy2(one_file(cache, "cilium*"), directory / "chart.tgz")
-        argv = [str(HERE / "bare.sh"), str(self.plan), str(directory)]
-        self._measure(lab, name, "bare", number, argv)
 
     def _placed(self) -> Lab:
         """Hosts with files and images."""
@@ -160,33 +100,29 @@ class Bench:
             )
         if done.returncode != 0:
             raise BenchError(f"putting files in place ended with code {done.returncode}; see {log}")
-        plan.pull(self.wanted, lab.hosts, self.plan)
+        plan.pull(self.wanted, lab.hosts, self.phases.plan)
         return lab
 
-    def round(self, number: int, in_place: bool) -> None:
+    def round(self, number: int, in_place: bool, lifecycle: bool) -> None:
         """The playbook on fresh hosts, then again; its cluster is the script's input for fresh hosts.
 
         :param in_place: do both once more on hosts that have files and images.
+        :param lifecycle: measure the other operations, too.
         """
+        phases = self.phases
         lab = fresh(self.wanted)
         self.about = about(self.wanted, lab)
-        # The controller, too, starts without helm and chart.
-        cache = self.work / f"cache-{number}"
-        self._site(lab, number, cache, "create")
-        self._site(lab, number, cache, "no-op")
-        self._site(lab, number, cache, "preflight", "preflight")
-        self.plan.mkdir(exist_ok=True)
+        phases.playbook(lab, "create", number, "site")
+        phases.playbook(lab, "no-op", number, "site", changes=False)
+        phases.playbook(lab, "preflight", number, "preflight", changes=False)
         arch = ARCHITECTURES[platform.machine()]
-        plan.capture(self.wanted, lab.hosts, one_file(cache, "helm*"), arch, self.plan)
-        self._bare(fresh(self.wanted), number, "create")
+        plan.capture(self.wanted, lab.hosts, one_file(phases.cache(number), "helm*"), arch, phases.plan)
+        if lifecycle:
+            Lifecycle(phases, number, arch).run()
+        phases.script(fresh(self.wanted), "create", number, "create")
         if in_place:
-            self._site(self._placed(), number, cache, "create in place")
-            self._bare(self._placed(), number, "create in place", cache)
-
-
-def interrupted(_number: int, _frame: FrameType | None) -> None:
-    """Handle a signal as Ctrl-C, so that the lab is removed."""
-    raise KeyboardInterrupt
+            phases.playbook(self._placed(), "create in place", number, "site")
+            phases.script(self._placed(), "create in place", number, "create", prepared=True)
 
 
 def main(
@@ -194,6 +130,12 @@ def main(
     output: Annotated[Path, typer.Option("--json", help="Where the figures go.")] = OUTPUT / "bench.json",
     in_place: Annotated[
         bool, typer.Option("--in-place", help="Measure also with files and images in place.")
+    ] = False,
+    lifecycle: Annotated[
+        bool,
+        typer.Option(
+            "--lifecycle", help="Measure also workers that join and leave, upgrade, backup, restore."
+        ),
     ] = False,
     keep: Annotated[bool, typer.Option(help="Leave the last cluster up.")] = False,
 ) -> None:
@@ -207,8 +149,10 @@ def main(
         try:
             warm(wanted.paths.artifacts_cache / "files")
             warm(wanted.paths.artifacts_cache / "registry")
+            if lifecycle:
+                artifacts()
             for number in range(1, rounds + 1):
-                bench.round(number, in_place)
+                bench.round(number, in_place, lifecycle)
         except (BenchError, RuntimeError) as exc:
             failure = str(exc)
         except KeyboardInterrupt:
@@ -216,9 +160,9 @@ def main(
         finally:
             if not keep:
                 run_lab("down")
-    if bench.phases:
-        report.show(bench.phases, console)
-        report.write(output, {**report.data(bench.phases, bench.about), "failure": failure})
+    if bench.phases.done:
+        report.show(bench.phases.done, console)
+        report.write(output, {**report.data(bench.phases.done, bench.about), "failure": failure})
         console.print(f"Figures: {output}; output of the phases: {OUTPUT / 'bench'}", highlight=False)
     if failure:
         print(f"bench: {failure}", file=sys.stderr)

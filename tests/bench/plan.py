@@ -72,10 +72,20 @@ class Site:
         text = (inventory / "group_vars" / "all.yml").read_text(encoding="utf-8")
         return cls(yaml.safe_load(text))
 
+    @property
+    def cluster_name(self) -> str:
+        """The cluster's name: the inventory's, otherwise the role's."""
+        return str(self.variables.get("cluster_name", self._defaults()["cluster_name"]))
+
+    @staticmethod
+    def _defaults() -> dict[str, Any]:
+        return dict(yaml.safe_load((ROLE / "defaults" / "main.yml").read_text(encoding="utf-8")))
+
     def versions(self) -> dict[str, str]:
         """Version by component: the lock file's, or the inventory's own."""
-        cluster = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text(encoding="utf-8"))
-        kubernetes = self.variables.get("cluster_kubernetes_version", cluster["cluster_kubernetes_version"])
+        kubernetes = self.variables.get(
+            "cluster_kubernetes_version", self._defaults()["cluster_kubernetes_version"]
+        )
         own = self.variables.get("cluster_versions", {})
         releases = self._releases()
         return {
@@ -148,8 +158,29 @@ def _kubectl(*arguments: str) -> str:
     return shlex.join(["kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", *arguments])
 
 
+def capture_host(settings: Settings, record: HostRecord, directory: Path) -> None:
+    """Write what the script copies to a host: files of /etc, and the names of the images it has.
+
+    :raises RuntimeError: the host did not answer as expected.
+    """
+    listing = f"cd / && tar -c $(ls -d {' '.join(PLACES)} 2>/dev/null)"
+    (directory / f"{record.name}.tar").write_bytes(_on(settings, record, listing))
+    # Without those that are named by digest: they are the same ones.
+    names = _on(settings, record, "/usr/local/bin/ctr --namespace k8s.io images list --quiet").decode()
+    images = [name for name in names.split() if "@" not in name and not name.startswith("sha256:")]
+    (directory / f"{record.name}.images").write_text(
+        "".join(f"{name}\n" for name in images), encoding="utf-8"
+    )
+
+
+def write_addresses(hosts: Sequence[HostRecord], directory: Path) -> None:
+    """Write the addresses of all hosts."""
+    lines = [f"{record.name} {record.address}\n" for record in hosts]
+    (directory / "addresses").write_text("".join(lines), encoding="utf-8")
+
+
 def capture(settings: Settings, hosts: Sequence[HostRecord], helm: Path, arch: str, directory: Path) -> None:
-    """Write the script's directory, except `ssh_config`, from the cluster that is up.
+    """Write the directory of the scripts, except `ssh_config` and `prepared.sh`, from the cluster that is up.
 
     :param helm: the program that site used.
     :param arch: Go's name of the hosts' architecture.
@@ -157,14 +188,7 @@ def capture(settings: Settings, hosts: Sequence[HostRecord], helm: Path, arch: s
     """
     site = Site.load(settings.paths.inventory)
     for record in hosts:
-        listing = f"cd / && tar -c $(ls -d {' '.join(PLACES)} 2>/dev/null)"
-        (directory / f"{record.name}.tar").write_bytes(_on(settings, record, listing))
-        # Without those that are named by digest: they are the same ones.
-        names = _on(settings, record, "/usr/local/bin/ctr --namespace k8s.io images list --quiet").decode()
-        images = [name for name in names.split() if "@" not in name and not name.startswith("sha256:")]
-        (directory / f"{record.name}.images").write_text(
-            "".join(f"{name}\n" for name in images), encoding="utf-8"
-        )
+        capture_host(settings, record, directory)
     (first,) = [record for record in hosts if record.role == "control_plane"]
     documents = [
         _on(
@@ -188,9 +212,7 @@ def capture(settings: Settings, hosts: Sequence[HostRecord], helm: Path, arch: s
     if values.returncode != 0:
         raise RuntimeError(f"helm get values: {values.stderr.decode(errors='replace').strip()}")
     (directory / "values.yml").write_bytes(values.stdout)
-    (directory / "addresses").write_text(
-        "".join(f"{record.name} {record.address}\n" for record in hosts), encoding="utf-8"
-    )
+    write_addresses(hosts, directory)
     (directory / "settings.sh").write_text(settings_text(site, hosts, arch), encoding="utf-8")
 
 

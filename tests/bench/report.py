@@ -107,6 +107,7 @@ def targets(phases: Sequence[Phase]) -> list[Target]:
     memory = max((phase.pss for phase in phases if phase.path == "site"), default=None)
     return [
         Target("create, site by bare", "times", 1.15, ratio(phases, "create")),
+        Target("add a worker, site by bare", "times", 1.3, ratio(phases, "add a worker")),
         Target("no-op, site", "s", 18, again.seconds if again else None),
         Target("no-op, ssh connections of a host", "", 9, _most(again.connections) if again else None),
         Target("no-op, ssh and sftp calls for a host", "", 9, _most(again.calls) if again else None),
@@ -122,7 +123,7 @@ def _each(values: Iterable[float | int], digits: int = 0) -> str:
 
 def phase_table(phases: Sequence[Phase]) -> Table:
     """One line for each phase; several values in a cell are those of the hosts, in their order."""
-    hosts = list(phases[0].traffic) if phases else []
+    hosts = list(dict.fromkeys(name for phase in phases for name in phase.traffic))
     table = Table(title=f"Phases; a/b/c: {', '.join(hosts)}", title_justify="left")
     for heading in ("phase", "path", "round"):
         table.add_column(heading)
@@ -138,9 +139,9 @@ def phase_table(phases: Sequence[Phase]) -> Table:
             *(phase.name, phase.path, str(phase.round), f"{phase.seconds:.1f}"),
             f"{phase.seconds / bare.seconds:.2f}" if bare else "-",
             str(run.tasks) if run else "-",
-            _each(run.executed.get(name, 0) for name in hosts) if run else "-",
-            _each(phase.connections.get(name, 0) for name in hosts),
-            _each(phase.calls.get(name, 0) for name in hosts),
+            _each(run.executed.get(name, 0) for name in phase.traffic) if run else "-",
+            _each(phase.connections.get(name, 0) for name in phase.traffic),
+            _each(phase.calls.get(name, 0) for name in phase.traffic),
             _each((one.received / MIB for one in phase.traffic.values()), 1),
             _each((one.sent / MIB for one in phase.traffic.values()), 1),
             *(f"{phase.pss / MIB:.0f}", f"{phase.cpu_seconds:.1f}"),
@@ -205,6 +206,14 @@ def show(phases: Sequence[Phase], console: Console) -> None:
     console.print(target_table(targets(phases)))
 
 
+def slowest(phase: Phase) -> list[dict[str, Any]]:
+    """The slowest tasks of a phase, ready for JSON."""
+    return [
+        {"name": task.name, "action": task.action, "play": task.play, "seconds": round(task.seconds, 3)}
+        for task in (phase.run.slowest[:SLOWEST] if phase.run else ())
+    ]
+
+
 def data(phases: Sequence[Phase], about: Mapping[str, Any]) -> dict[str, Any]:
     """Everything, ready for JSON. Times are seconds, sizes bytes.
 
@@ -215,15 +224,7 @@ def data(phases: Sequence[Phase], about: Mapping[str, Any]) -> dict[str, Any]:
         row = asdict(phase)
         if phase.run:
             row["run"]["executions"] = phase.run.executions
-            row["run"]["slowest"] = [
-                {
-                    "name": task.name,
-                    "action": task.action,
-                    "play": task.play,
-                    "seconds": round(task.seconds, 3),
-                }
-                for task in phase.run.slowest[:SLOWEST]
-            ]
+            row["run"]["slowest"] = slowest(phase)
         rows.append(row)
     return {
         "version": VERSION,

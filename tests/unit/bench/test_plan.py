@@ -5,17 +5,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shlex
 import subprocess
 from pathlib import Path
 
+import pytest
 import yaml
 
 from lab.config import settings
 from lab.state import HostRecord
 from tests.bench import plan
 
+SCRIPTS = sorted((plan.REPO / "tests" / "bench" / "bare").glob("*.sh"))
 HOSTS = (
     HostRecord("cp1", "systemd", "control_plane", "192.0.2.1", "base"),
     HostRecord("w1", "openrc", "worker", "192.0.2.2", "base"),
@@ -53,12 +56,43 @@ def test_script_reads_all_settings_and_only_those() -> None:
     text = plan.settings_text(SITE, HOSTS, "amd64")
     values = dict(shlex.split(line)[0].split("=", 1) for line in text.splitlines())
     assert (values["FIRST"], values["WORKERS"], values["PREFLIGHT"]) == ("cp1", "w1 w2", "Swap,Mem")
-    script = (plan.REPO / "tests" / "bench" / "bare.sh").read_text(encoding="utf-8")
-    assert [name for name in values if f"${name}" not in script] == []
+    scripts = "".join(path.read_text(encoding="utf-8") for path in SCRIPTS)
+    assert [name for name in values if f"${name}" not in scripts] == []
 
 
-def test_script_is_shell() -> None:
-    subprocess.run(["bash", "-n", str(plan.REPO / "tests" / "bench" / "bare.sh")], check=True)
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_script_is_shell(path: Path) -> None:
+    subprocess.run(["bash", "-n", str(path)], check=True)
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in SCRIPTS if path.name != "functions.sh"], ids=lambda path: path.name
+)
+def test_functions_that_run_on_a_host_are_sent_there(path: Path) -> None:
+    """`run_on HOST FUNCTION NAME...` sends the functions that it names, and these must call no other one."""
+    shared = (path.parent / "functions.sh").read_text(encoding="utf-8")
+    text = f"{shared}\n{path.read_text(encoding='utf-8')}"
+    bodies = dict(re.findall(r"^(\w+)\(\) \{(.*?)\}$", text, re.MULTILINE | re.DOTALL))
+    for sent in re.findall(r"^\s*run_on \S+ ([\w ]+)", text, re.MULTILINE):
+        names = sent.split()
+        for name in names:
+            called = {
+                other for other in bodies if re.search(rf"(?:^|[\s(|]){other}(?:\s|$|\))", bodies[name])
+            }
+            assert called <= set(names), f"{name} calls {called - set(names)}"
+
+
+def test_another_version_has_other_files() -> None:
+    former = SITE.urls("amd64")
+    changed = dataclasses.replace(SITE, variables={**SITE.variables, "cluster_kubernetes_version": "1.99.1"})
+    differing = {name for name, url in changed.urls("amd64").items() if url != former[name]}
+    assert differing == {"kubeadm", "kubelet", "kubectl"}
+    assert "/v1.99.1/" in changed.urls("amd64")["kubelet"]
+
+
+def test_name_of_the_cluster() -> None:
+    assert SITE.cluster_name == "kubernetes"
+    assert plan.Site({"cluster_name": "other"}).cluster_name == "other"
 
 
 def test_ssh_finds_address_and_options_of_a_host(tmp_path: Path) -> None:

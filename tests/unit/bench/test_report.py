@@ -52,6 +52,7 @@ def test_targets() -> None:
     found = {target.name: (target.found, target.met) for target in report.targets([BARE, SITE, AGAIN])}
     assert found == {
         "create, site by bare": (1.15, True),
+        "add a worker, site by bare": (None, None),
         "no-op, site": (18.0, True),
         "no-op, ssh connections of a host": (1, True),
         "no-op, ssh and sftp calls for a host": (10, False),
@@ -61,7 +62,7 @@ def test_targets() -> None:
 
 
 def test_what_was_not_measured_is_neither_met_nor_missed() -> None:
-    assert [target.met for target in report.targets([BARE])] == [None] * 5
+    assert [target.met for target in report.targets([BARE])] == [None] * 6
 
 
 def test_best_round_counts() -> None:
@@ -69,6 +70,30 @@ def test_best_round_counts() -> None:
     assert report.best([slow, BARE], "create", "bare") is BARE
     assert report.ratio([slow, BARE, SITE], "create") == pytest.approx(1.15)
     assert report.ratio([BARE], "create") is None
+
+
+def test_a_worker_may_cost_a_third_more_than_its_bare_path() -> None:
+    bare = dataclasses.replace(BARE, name="add a worker", seconds=10.0)
+    for seconds, met in ((13.0, True), (13.1, False)):
+        site = dataclasses.replace(SITE, name="add a worker", seconds=seconds)
+        (found,) = [one for one in report.targets([bare, site]) if one.name == "add a worker, site by bare"]
+        assert found.found == pytest.approx(seconds / 10)
+        assert found.met is met
+
+
+def test_hosts_that_came_later_are_in_the_table() -> None:
+    joined = dataclasses.replace(
+        SITE,
+        name="add a worker",
+        traffic={**SITE.traffic, "w3": Bytes(5 * report.MIB, 0)},
+        calls={"cp1": 2, "w1": 0, "w3": 9},
+    )
+    console = Console(file=io.StringIO(), width=200)
+    console.print(report.phase_table([SITE, joined]))
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    for expected in ("cp1, w1, w3", "2/0/9", "3.0/1.0/5.0", "7/3"):
+        assert expected in text
 
 
 def test_tables_show_every_phase() -> None:
@@ -95,7 +120,7 @@ def test_written_figures_can_be_read(tmp_path: Path) -> None:
     assert found["phases"][0]["run"] is None
     assert found["phases"][1]["run"]["executions"] == 50
     assert len(found["phases"][1]["run"]["slowest"]) == report.SLOWEST
-    assert [target["met"] for target in found["targets"]] == [True, True, True, False, False]
+    assert [target["met"] for target in found["targets"]] == [True, None, True, True, False, False]
 
 
 def test_stages_of_the_script() -> None:
