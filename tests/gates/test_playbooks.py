@@ -61,6 +61,24 @@ def test_host_patterns_are_literal(path: Path) -> None:
     assert not [pattern for pattern in patterns if "{{" in pattern]
 
 
+@pytest.mark.parametrize("name", ["add_node", "remove_node"])
+def test_a_node_costs_as_much_in_a_large_cluster(name: str) -> None:
+    """Ansible ends each role of a play once for each host of it, also one whose tasks run once."""
+    plays = list(_plays(Path("playbooks") / f"{name}.yml"))
+    for file, play in plays:
+        if play["hosts"] not in ("all", "all:localhost", "worker", "control_plane:worker"):
+            continue
+        tasks = [*play.get("pre_tasks", []), *play.get("tasks", []), *play.get("post_tasks", [])]
+        roles = play.get("roles", []) + [
+            task
+            for task in tasks
+            if any(key.rpartition(".")[2] in ("import_role", "include_role") for key in task)
+        ]
+        assert not roles, f"{file}: the play {play['name']} has a role and all hosts; see lock.yml"
+    patterns = [play["hosts"] for _file, play in plays]
+    assert "operation_host" in patterns
+
+
 def test_phases_belong_to_an_operation() -> None:
     imported = {play[IMPORT] for path in OPERATIONS for play in repo.load(path) if IMPORT in play}
     assert {f"{name}.yml" for name in PHASES} <= imported

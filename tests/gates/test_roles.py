@@ -279,6 +279,9 @@ def _defined() -> set[str]:
                 # Variables of the hosts that it puts into a group.
                 defined |= set(task.get("ansible.builtin.add_host", {}))
                 defined |= {task.get("loop_control", {}).get("loop_var", "")}
+    for playbook in (repo.REPO / "playbooks").glob("*.yml"):
+        for task in repo.tasks(repo.load(playbook)):
+            defined |= set(task.get("ansible.builtin.add_host", {}))
     return defined
 
 
