@@ -25,21 +25,45 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 }
 
 
-def _values(
-    hostvars: t.Mapping[str, t.Any], hosts: t.Iterable[str], names: t.Collection[str]
-) -> dict[str, dict[str, t.Any]]:
-    """Host -> option -> value, for what the inventory and the command line set."""
+def _has_template(value: t.Any) -> bool:
+    """Whether a value, or one in it, may depend on the host that reads it."""
+    if isinstance(value, str):
+        return any(mark in value for mark in ("{{", "{%", "{#"))
+    if isinstance(value, t.Mapping):
+        return any(_has_template(item) for pair in value.items() for item in pair)
+    return isinstance(value, t.Iterable) and any(_has_template(item) for item in value)
+
+
+def _values(hostvars: t.Any, hosts: t.Iterable[str], names: t.Collection[str]) -> dict[str, dict[str, t.Any]]:
+    """Host -> option -> value, for what the inventory and the command line set.
+
+    What a file of the inventory sets for all hosts is one object, which is templated for the first of them only: for a
+    thousand hosts, that takes seconds otherwise. It is the same object in what is returned, too.
+
+    :param hostvars: Ansible's C(HostVars).
+    """
     values: dict[str, dict[str, t.Any]] = {}
+    # The value as it is written keeps its id as long as it is here.
+    common: dict[tuple[str, int], tuple[t.Any, t.Any]] = {}
     for host in hosts:
         # Ansible collects it from all files at each access.
-        own = hostvars[host]
+        written = hostvars.raw_get(host)
+        own = None
         values[host] = {}
-        for name in own.keys() & names:
+        for name in written.keys() & names:
+            place = (name, id(written[name]))
+            if place in common:
+                values[host][name] = common[place][1]
+                continue
+            if own is None:
+                own = hostvars[host]
             try:
                 values[host][name] = own[name]
             except AnsibleError:
                 # A template of what is known later, such as facts; the role that reads it validates it.
                 continue
+            if not _has_template(written[name]):
+                common[place] = (written[name], values[host][name])
     return values
 
 

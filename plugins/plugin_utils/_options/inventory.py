@@ -43,14 +43,22 @@ def _problems(name: str, value: t.Any, option: Option) -> tuple[str, ...]:
 def check(values: Values, options: t.Mapping[str, Option]) -> None:
     """Refuse values that are not of the type or form of their option, or do not fit each other, all in one message.
 
+    A value that several hosts share, as the same object, is looked at once.
+
     :raises OperatorError: when there are any.
     """
     found: dict[str, list[str]] = {}
+    known: dict[tuple[str, int], tuple[str, ...]] = {}
     for host, own in values.items():
+        refused = False
         for name, value in own.items():
-            for text in _problems(name, value, options[name]):
+            place = (name, id(value))
+            if place not in known:
+                known[place] = _problems(name, value, options[name])
+            for text in known[place]:
                 found.setdefault(text, []).append(host)
-        if not any(host in hosts for hosts in found.values()):
+                refused = True
+        if not refused:
             text = combinations.api_endpoint(own)
             if text:
                 found.setdefault(text, []).append(host)

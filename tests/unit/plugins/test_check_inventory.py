@@ -6,14 +6,17 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import subprocess
 import sys
 import typing as t
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.baremetal.kubernetes.plugins.action import check_inventory
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight import inventory
 
@@ -201,6 +204,69 @@ def test_values_of_an_ini_inventory_are_refused_before_a_host_is_contacted(play:
     assert 'w1: worker_timeout is "soon", expected a whole number, such as 30.' in text
     assert 'cp1, cp2, w1: cis_replace_edits is "maybe", expected true or false.' in text
     assert text.count(" is ") == text.count(", expected "), text
+
+
+def test_a_template_is_read_for_each_host(play: Play) -> None:
+    text = """
+all:
+  vars: {worker_timeout: "{{ delay }}", host_packages: [jq]}
+control_plane:
+  hosts: {cp1: {delay: 60}}
+worker:
+  hosts: {w1: {delay: soon}, w2: {delay: 70}}
+"""
+    code, output = play("check_inventory", text)
+    assert code == 2, output
+    shown = " ".join(output.replace("\\n", " ").replace('\\"', '"').split())
+    assert '- w1: worker_timeout is "soon", expected a whole number, such as 30.' in shown
+
+
+class HostVars:
+    """Ansible's C(HostVars): what the inventory has for each host, templated when it is read.
+
+    :param written: host -> variables.
+    """
+
+    def __init__(self, written: dict[str, dict[str, t.Any]]) -> None:
+        self.written = written
+        self.templated: list[tuple[str, str]] = []
+
+    def raw_get(self, host: str) -> dict[str, t.Any]:
+        return self.written[host]
+
+    def __getitem__(self, host: str) -> t.Any:
+        outer = self
+
+        class Own:
+            def __getitem__(self, name: str) -> t.Any:
+                outer.templated.append((host, name))
+                value = outer.written[host][name]
+                return value.replace("{{ host }}", host) if isinstance(value, str) else copy.copy(value)
+
+        return Own()
+
+
+def test_what_a_file_sets_for_all_hosts_is_templated_once() -> None:
+    common: dict[str, t.Any] = {"packages": ["jq"], "name": "n-{{ host }}", "nested": [{"a": "{% if b %}"}]}
+    hosts = [f"w{number}" for number in range(50)]
+    hostvars = HostVars({host: {**common, "other": 1} for host in hosts})
+    hostvars.written["w7"]["packages"] = ["curl"]
+    values = check_inventory._values(hostvars, hosts, {"packages", "name", "nested"})
+    assert [values[host]["name"] for host in hosts] == [f"n-{host}" for host in hosts]
+    assert values["w0"] == {"packages": ["jq"], "name": "n-w0", "nested": [{"a": "{% if b %}"}]}
+    assert values["w7"]["packages"] == ["curl"]
+    # The same object, so that it is checked once, too.
+    assert values["w49"]["packages"] is values["w0"]["packages"]
+    counted = Counter(name for _host, name in hostvars.templated)
+    assert counted == {"packages": 2, "name": 50, "nested": 50}
+
+
+def test_remove_node_refuses_a_limit_without_control_planes(play: Play) -> None:
+    code, output = play("remove_node", GOOD, "--limit", "w1", "-e", "node_remove_confirm=w1")
+    assert code == 2, output
+    assert "--limit is" in output
+    assert "Nothing was changed. Name the nodes in node_remove_confirm" in " ".join(output.split())
+    assert "Plan the removal" not in output
 
 
 def test_values_of_an_ini_inventory_are_accepted(play: Play) -> None:
