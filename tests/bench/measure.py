@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -184,6 +185,8 @@ def measure(
                 f"{name} by {path} changed something in {run.changed} tasks; expected 0; see {log}"
             )
     opened = connections.by_address()
+    calls = watch.calls((directory / "calls").read_text(encoding="utf-8").splitlines(), lab.addresses)
+    counted = Counter(host for host, _moment in calls)
     return Phase(
         name=name,
         path=path,
@@ -196,8 +199,9 @@ def measure(
         pss=memory.pss,
         rss=memory.rss,
         connections={name: opened.get(address, 0) for name, address in lab.addresses.items()},
-        calls=watch.calls((directory / "calls").read_text(encoding="utf-8").splitlines(), lab.addresses),
+        calls={name: counted[name] for name in lab.addresses},
         traffic={name: after[name] - before[name] for name in after},
         stages=stages((directory / "stages").read_text(encoding="utf-8"), moment),
         run=run,
+        task_calls=tasks.calls_by_task(run, calls) if run else {},
     )

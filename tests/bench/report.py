@@ -42,6 +42,7 @@ class Phase:
     :param traffic: bytes that each host received and sent.
     :param stages: seconds of each part, where the command told them.
     :param run: what Ansible did, None when it was not Ansible.
+    :param task_calls: the calls of ssh and sftp by task and host.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Phase:
     traffic: dict[str, Bytes]
     stages: dict[str, float] = field(default_factory=dict)
     run: tasks.Run | None = None
+    task_calls: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -179,6 +181,19 @@ def task_table(phase: Phase) -> Table:
     return table
 
 
+def call_table(phase: Phase) -> Table:
+    """The calls of ssh and sftp by task and host."""
+    table = Table(title=f"{phase.name} by {phase.path}: ssh calls", title_justify="left")
+    table.add_column("task")
+    for host in phase.traffic:
+        table.add_column(host, justify="right")
+    for name, counted in phase.task_calls.items():
+        table.add_row(name, *(str(counted.get(host, "")) for host in phase.traffic))
+    table.add_section()
+    table.add_row("all", *(str(phase.calls.get(host, 0)) for host in phase.traffic))
+    return table
+
+
 def target_table(found: Sequence[Target]) -> Table:
     """Which targets are met."""
     table = Table(title="Targets", title_justify="left")
@@ -203,6 +218,8 @@ def show(phases: Sequence[Phase], console: Console) -> None:
     for name in dict.fromkeys(phase.name for phase in phases):
         if (phase := best(phases, name, "site")) and phase.run:
             console.print(task_table(phase))
+    if again := best(phases, "no-op", "site"):
+        console.print(call_table(again))
     console.print(target_table(targets(phases)))
 
 

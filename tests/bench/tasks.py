@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -60,6 +61,24 @@ class Run:
     def executions(self) -> int:
         """Tasks that ran, of all hosts together."""
         return sum(self.executed.values())
+
+
+def calls_by_task(run: Run, calls: Iterable[tuple[str, float]]) -> dict[str, dict[str, int]]:
+    """Calls to each host by the name of the task that was under way, in the order of the tasks.
+
+    :param calls: host and moment, in seconds of the callback's clock rounded to hundredths.
+    """
+    tasks = sorted(run.slowest, key=lambda task: task.started)
+    starts = [task.started for task in tasks]
+    found: dict[int, Counter[str]] = {}
+    for host, moment in calls:
+        # What the clock's last digit hides belongs to the task that has just started.
+        place = bisect_right(starts, moment + 0.01) - 1
+        found.setdefault(place, Counter())[host] += 1
+    named: dict[str, Counter[str]] = {}
+    for place, counted in sorted(found.items()):
+        named.setdefault(tasks[place].name if place >= 0 else "", Counter()).update(counted)
+    return {name: dict(counted) for name, counted in named.items()}
 
 
 def parse(lines: Iterable[str]) -> Run:

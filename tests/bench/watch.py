@@ -113,15 +113,14 @@ class Connections:
         return dict(Counter(address for address, _port, _sequence in self._seen))
 
 
-def calls(lines: Iterable[str], hosts: Mapping[str, str]) -> dict[str, int]:
-    """How often ssh and sftp were started for each host.
+def calls(lines: Iterable[str], hosts: Mapping[str, str]) -> list[tuple[str, float]]:
+    """The host and the moment of each start of ssh or sftp.
 
-    :param lines: what `bin/ssh` wrote: program, and name or address.
+    :param lines: what `bin/ssh` wrote: program, name or address, and seconds since the machine has booted.
     :param hosts: address by name.
     """
     names = {**{address: name for name, address in hosts.items()}, **{name: name for name in hosts}}
-    counted = Counter(names[words[1]] for line in lines if len(words := line.split()) == 2)
-    return {name: counted[name] for name in hosts}
+    return [(names[words[1]], float(words[2])) for line in lines if len(words := line.split()) == 3]
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,12 @@ BARE = report.Phase(
 )
 SITE = dataclasses.replace(BARE, path="site", seconds=46.0, pss=400 * report.MIB, stages={}, run=RUN)
 AGAIN = dataclasses.replace(
-    SITE, name="no-op", seconds=18.0, pss=300 * report.MIB, calls={"cp1": 10, "w1": 8}
+    SITE,
+    name="no-op",
+    seconds=18.0,
+    pss=300 * report.MIB,
+    calls={"cp1": 10, "w1": 8},
+    task_calls={"node : observe": {"cp1": 2, "w1": 1}, "kubelet : verify": {"cp1": 8, "w1": 7}},
 )
 
 
@@ -101,7 +106,17 @@ def test_tables_show_every_phase() -> None:
     report.show([SITE, AGAIN, BARE], console)
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
-    for expected in ("1.15", "30/20", "7/3", "3.0/1.0", "create by site", "no-op by site", "missed", "init"):
+    for expected in (
+        "1.15",
+        "30/20",
+        "7/3",
+        "3.0/1.0",
+        "create by site",
+        "no-op by site",
+        "missed",
+        "init",
+        "kubelet : verify",
+    ):
         assert expected in text
     assert "task 11" in text
     assert "task 12" not in text, "only the slowest are shown"

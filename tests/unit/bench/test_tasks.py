@@ -43,6 +43,19 @@ EVENTS = [
 ]
 
 
+def test_calls_belong_to_the_task_that_is_under_way() -> None:
+    run = tasks.parse(EVENTS)
+    calls = [("a", 1.0), ("a", 1.6), ("b", 1.61), ("a", 4.9), ("a", 5.0), ("b", 5.595), ("b", 6.5)]
+    assert tasks.calls_by_task(run, calls) == {
+        # before the first task
+        "": {"a": 1},
+        "role : first": {"a": 2, "b": 1},
+        "role : second": {"a": 1},
+        "role : third": {"b": 2},
+    }
+    assert tasks.calls_by_task(tasks.parse([]), [("a", 1.0)]) == {"": {"a": 1}}
+
+
 def test_run_is_summed_up() -> None:
     run = tasks.parse(EVENTS)
     assert run.tasks == 3
