@@ -371,6 +371,28 @@ TABLE = (
         memory=4000,
     ),
     Scenario(
+        "policies",
+        "strict network policies report what they would deny, deny that and nothing that Kubernetes needs, and follow "
+        "changed openings: a matrix of 40 pairs",
+        seconds=600,
+        paths=(
+            *_LAB,
+            "roles/network/*",
+            "roles/health/*",
+            "playbooks/platform.yml",
+            "plugins/action/api_objects.py",
+            "plugins/action/network_policy_*",
+            "plugins/plugin_utils/_kube_api/*",
+            "plugins/plugin_utils/_network/*",
+            "tests/infra/network.py",
+            "molecule/policies/*",
+        ),
+        steps=(_verify("policies"),),
+        start=Start.CLUSTER,
+        hosts=3,
+        memory=4000,
+    ),
+    Scenario(
         "platform",
         "what the playbook platform deploys works, follows changed values, and leaves nothing when it is switched off: "
         "metrics of all nodes by verified certificates, and a load that is scaled up and down by them",
