@@ -28,8 +28,11 @@ Platform = Callable[..., Run]
 
 @pytest.fixture(scope="module")
 def platform(playbook: Playbook) -> Platform:
+    """Runs the playbook, with strict network policies: what it deploys has to work with them."""
+
     def run(*arguments: str, log: str = "platform.log") -> Run:
-        return replace(playbook, name="baremetal.kubernetes.platform").run(*arguments, log=log)
+        strict = ("-e", "network_policy_mode=enforce")
+        return replace(playbook, name="baremetal.kubernetes.platform").run(*strict, *arguments, log=log)
 
     return run
 
