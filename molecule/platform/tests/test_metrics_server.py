@@ -19,9 +19,10 @@ from tests.infra.playbook import Playbook, Run
 from tests.infra.waiting import wait_for
 
 DEPLOY = "baremetal.kubernetes.metrics_server : Deploy metrics-server"
+OWN = "metrics-server"
 NAMESPACE = "autoscaling"
 NODES = "/apis/metrics.k8s.io/v1beta1/nodes"
-DEPLOYMENT = "/apis/apps/v1/namespaces/kube-system/deployments/metrics-server"
+DEPLOYMENT = "/apis/apps/v1/namespaces/metrics-server/deployments/metrics-server"
 API_SERVICE = "/apis/apiregistration.k8s.io/v1/apiservices"
 Platform = Callable[..., Run]
 
@@ -50,7 +51,7 @@ def test_metrics_of_all_nodes_arrive(platform: Platform, cluster: Cluster, hosts
 
 
 def test_replicas_are_on_different_nodes(cluster: Cluster) -> None:
-    nodes = cluster.pods("kube-system", "k8s-app=metrics-server", "spec.nodeName")
+    nodes = cluster.pods(OWN, "k8s-app=metrics-server", "spec.nodeName")
     assert len(nodes) == 2 and len(set(nodes.values())) == 2
 
 
@@ -79,11 +80,14 @@ def test_kubelet_of_another_ca_is_not_read(
             seconds=150,
             interval=3,
         )
-        logs = [
-            cluster.core.read_namespaced_pod_log(name, "kube-system", tail_lines=50)
-            for name in cluster.pods("kube-system", "k8s-app=metrics-server")
-        ]
-        assert any("certificate" in log and "w1" in log for log in logs), logs
+        # The API server does not trust that kubelet either: logs are those of the other node.
+        (name,) = (
+            pod
+            for pod, node in cluster.pods(OWN, "k8s-app=metrics-server", "spec.nodeName").items()
+            if node != "w1"
+        )
+        log = cluster.core.read_namespaced_pod_log(name, OWN, tail_lines=50)
+        assert "certificate" in log and "w1" in log, log
     finally:
         worker.check(f"cd {pki} && ln -sfn {link} kubelet-server-current.pem && rm -f other.pem")
         worker.check("systemctl restart kubelet")
@@ -184,7 +188,7 @@ def test_changed_value_rolls_out(platform: Platform, cluster: Cluster) -> None:
 def test_image_that_does_not_exist_is_named(platform: Platform) -> None:
     missing = '{"cluster_platform_images": {"metrics_server": "registry.k8s.io/metrics-server/metrics-server:v0.0.1"},'
     run = platform("-e", missing + ' "__metrics_server_wait": 40}', log="missing.log").expect(code=2)
-    assert "Not in effect after 40 s: Deployment kube-system/metrics-server" in run.text
+    assert "Not in effect after 40 s: Deployment metrics-server/metrics-server" in run.text
     assert "ImagePull" in run.text or "ErrImage" in run.text or "not found" in run.text
     platform(log="repaired.log").expect()
 
@@ -194,6 +198,7 @@ def test_switched_off_it_leaves_nothing(platform: Platform, cluster: Cluster) ->
     platform(*off, log="off.log").expect()
     label = "labelSelector=baremetal.kubernetes/part-of=metrics-server"
     for path in (
+        "/api/v1/namespaces",
         "/api/v1/serviceaccounts",
         "/api/v1/services",
         "/apis/apps/v1/deployments",
@@ -205,7 +210,5 @@ def test_switched_off_it_leaves_nothing(platform: Platform, cluster: Cluster) ->
         API_SERVICE,
     ):
         assert cluster.query(f"{path}?{label}", "items[].metadata.name") == [], path
-    wait_for(
-        "its pods are gone", lambda: not cluster.pods("kube-system", "k8s-app=metrics-server"), seconds=60
-    )
+    wait_for("its pods are gone", lambda: not cluster.pods(OWN, "k8s-app=metrics-server"), seconds=60)
     platform(*off, log="still-off.log").expect_quiet()
