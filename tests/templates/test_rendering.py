@@ -180,6 +180,7 @@ DOCUMENTS: dict[str, tuple[str, str]] = {
     ),
     "init": ("__control_plane_init_documents | to_nice_yaml", "yaml"),
     "join": ("__control_plane_join_documents | to_nice_yaml", "yaml"),
+    "metrics-server": ("__metrics_server_deployment | to_nice_yaml", "yaml"),
     "taints": ("__node_control_plane_taints | to_nice_yaml", "yaml"),
     "declared": ("__node_declared | to_nice_yaml", "yaml"),
     "worker": ("__worker_join_documents | to_nice_yaml", "yaml"),
@@ -573,6 +574,11 @@ EXPECTED: tuple[tuple[str, str, str, Any], ...] = (
         "url",
         "https://192.0.2.11:6443/readyz",
     ),
+    # A replica on each of two nodes, and no more than there are nodes.
+    ("runs pods", "metrics-server", "spec/replicas", 2),
+    ("runs pods", "metrics-server", "spec/strategy/rollingUpdate/maxSurge", 0),
+    ("plain systemd", "metrics-server", "spec/replicas", 1),
+    ("plain systemd", "metrics-server", "spec/strategy/rollingUpdate/maxUnavailable", 0),
     (
         "air gap with settings of its own",
         "api_endpoint/keepalived.conf.j2",
