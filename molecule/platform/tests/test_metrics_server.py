@@ -196,6 +196,8 @@ def test_image_that_does_not_exist_is_named(platform: Platform) -> None:
 def test_switched_off_it_leaves_nothing(platform: Platform, cluster: Cluster) -> None:
     off = ("-e", "metrics_server_enabled=false")
     platform(*off, log="off.log").expect()
+    # Also while its pods have not ended yet.
+    platform(*off, log="still-off.log").expect_quiet()
     label = "labelSelector=baremetal.kubernetes/part-of=metrics-server"
     for path in (
         "/api/v1/namespaces",
@@ -209,6 +211,8 @@ def test_switched_off_it_leaves_nothing(platform: Platform, cluster: Cluster) ->
         "/apis/cilium.io/v2/ciliumnetworkpolicies",
         API_SERVICE,
     ):
-        assert cluster.query(f"{path}?{label}", "items[].metadata.name") == [], path
-    wait_for("its pods are gone", lambda: not cluster.pods(OWN, "k8s-app=metrics-server"), seconds=60)
-    platform(*off, log="still-off.log").expect_quiet()
+        wait_for(
+            f"{path} has nothing of it",
+            lambda path=path: not cluster.query(f"{path}?{label}", "items"),  # type: ignore[misc]
+            seconds=60,
+        )

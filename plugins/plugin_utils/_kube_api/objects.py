@@ -303,7 +303,8 @@ class Objects:
     def of_set(self, name: str, kinds: t.Iterable[Kind]) -> dict[Ref, Json]:
         """The objects of some kinds that an earlier run has applied as part of a set.
 
-        A copy that somebody made of one has its label, too, and another manager: it is not among them.
+        A copy that somebody made of one has its label, too, and another manager: it is not among them. Neither is one
+        that is being deleted already.
 
         :param name: of the set.
         :raises ApiError: when they cannot be listed.
@@ -317,7 +318,8 @@ class Objects:
             path = f"{base}/{resource['name']}"
             for item in self._ask(lambda path=path: list(self._api.items(path, query))):  # type: ignore[misc]
                 metadata = item.get("metadata") or {}
-                if self._manages(metadata):
+                # One that is being deleted may take its time, as a namespace with pods does.
+                if self._manages(metadata) and not metadata.get("deletionTimestamp"):
                     ref = Ref(*kind, str(metadata.get("namespace") or ""), str(metadata.get("name")))
                     found[ref] = {"apiVersion": kind.api_version, "kind": kind.name, **item}
         return found

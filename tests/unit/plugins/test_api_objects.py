@@ -372,6 +372,16 @@ def test_no_answer_is_waited_for_and_a_refusal_is_not() -> None:
     assert len(calls) == 1
 
 
+def test_what_is_being_deleted_is_no_change(api: Cluster, run: Run) -> None:
+    options: dict[str, t.Any] = {
+        "part_of": "own",
+        "prune": [{"api_version": "networking.k8s.io/v1", "kind": "NetworkPolicy"}],
+    }
+    run(NAMESPACE, policy(), **options)
+    api.objects[f"{POLICIES}/deny"]["metadata"]["deletionTimestamp"] = "2026-11-30T03:00:00Z"
+    assert not run(NAMESPACE, **options)["changed"]
+
+
 DEPLOYMENT: Object = {
     "apiVersion": "apps/v1",
     "kind": "Deployment",
