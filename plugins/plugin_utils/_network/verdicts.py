@@ -167,7 +167,7 @@ def read_verdicts(text: str, node: str) -> tuple[tuple[Verdict, ...], int]:
         connection = _CONNECTION.match(found["summary"])
         source, target, port, protocol = "", "", 0, ""
         if connection:
-            source, _ = _address(connection["source"])
+            source = _address(connection["source"])[0]
             target, port = _address(connection["target"])
             protocol = connection["protocol"]
         verdicts.append(
