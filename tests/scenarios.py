@@ -207,7 +207,7 @@ TABLE = (
         "ha",
         "three control planes on both init systems behind a virtual IP address: power loss, a dead API server and a "
         "killed keepalived leave the API reachable, and the address does not move back",
-        seconds=480,
+        seconds=640,
         paths=(
             *_LAB,
             *_NODE_ROLES,
@@ -396,7 +396,7 @@ TABLE = (
         "platform",
         "what the playbook platform deploys works, follows changed values, and leaves nothing when it is switched off: "
         "metrics of all nodes by verified certificates, and a load that is scaled up and down by them",
-        seconds=500,
+        seconds=340,
         paths=(
             *_LAB,
             "roles/metrics_server/*",
