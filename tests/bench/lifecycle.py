@@ -13,14 +13,14 @@ import subprocess
 from dataclasses import replace
 
 from lab import host
-from lab.artifacts import catalogue
 from lab.config import Settings
 from lab.state import HostRecord
 from tests.bench import plan
 from tests.bench.labs import fresh, one_file, run_lab, snapshot
 from tests.bench.measure import BenchError, Lab
 from tests.bench.phases import Phases
-from tests.infra.fixtures import NEXT
+from tests.infra import age
+from tests.infra.fixtures import NEXT, next_version
 
 #: The worker that joins and leaves, with systemd like the one that is upgraded.
 JOINING, UPGRADED = "w3", "w1"
@@ -36,13 +36,6 @@ def artifacts() -> None:
     run_lab("artifacts", NEXT)
 
 
-def next_version() -> str:
-    """The version of Kubernetes to upgrade to."""
-    files = catalogue.load().files.values()
-    (version,) = {file.version for file in files if (file.group, file.component) == (NEXT, "kubelet")}
-    return version
-
-
 def _install(settings: Settings, record: HostRecord, program: str) -> None:
     """Copy a program of this machine, as hosts of the lab cannot install packages."""
     target = f"/usr/local/bin/{program.rpartition('/')[2]}"
@@ -51,10 +44,6 @@ def _install(settings: Settings, record: HostRecord, program: str) -> None:
         done = subprocess.run(argv, stdin=content, capture_output=True, check=False, timeout=60)
     if done.returncode != 0:
         raise BenchError(f"{record.name}: {program} cannot be copied: {done.stderr.decode(errors='replace')}")
-
-
-def _output(*argv: str) -> str:
-    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
 
 
 class Lifecycle:
@@ -102,8 +91,7 @@ class Lifecycle:
         directory = self.phases.work / f"backup-{self.number}"
         directory.mkdir()
         identity = directory / "key"
-        _output("age-keygen", "-o", str(identity))
-        recipient = _output("age-keygen", "-y", str(identity))
+        recipient = age.recipient(identity)
         options = {
             "etcd_backup_recipients": [recipient],
             "etcd_backup_destination": str(directory),

@@ -20,7 +20,6 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -30,13 +29,17 @@ from lab import artifacts
 from lab.artifacts import catalogue
 from lab.config import LabError, settings
 from lab.run import write_atomic
+from tests.bench.labs import run_lab
+from tests.bench.measure import BenchError
+from tests.bench.phases import interrupted
 from tests.conformance import listed, programs, report
+from tests.infra.fixtures import NEXT
 
 REPO = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 OUTPUT = REPO / "tests" / "output" / "conformance"
-#: What `lab artifacts` calls the specs with the images that they need, and what the cluster is upgraded to.
-GROUP, UPGRADE_GROUP = "conformance", "kubernetes-1.37"
+#: What `lab artifacts` calls the specs with the images that they need.
+GROUP = "conformance"
 #: Files of the catalogue with the specs, and with kubectl, by cluster.
 FILES = {
     "site": ("kubernetes_test", "kubectl"),
@@ -50,16 +53,6 @@ INTERVAL = 30.0
 
 class ConformanceError(Exception):
     """Something other than a spec failed, so that the specs' results are missing."""
-
-
-def run_lab(*arguments: str) -> None:
-    """Run a command of the lab.
-
-    :raises ConformanceError: it failed.
-    """
-    done = subprocess.run([sys.executable, "-m", "lab", *arguments], cwd=REPO, check=False)
-    if done.returncode != 0:
-        raise ConformanceError(f"`lab {' '.join(arguments)}` ended with code {done.returncode}")
 
 
 class Conformance:
@@ -92,7 +85,7 @@ class Conformance:
 
         :raises LabError: one is not available.
         """
-        groups = [GROUP, *([UPGRADE_GROUP] if "upgraded" in clusters else [])]
+        groups = [GROUP, *([NEXT] if "upgraded" in clusters else [])]
         artifacts.ensure(self.settings.paths, self.console, only=groups)
 
     def playbook(self, name: str, *arguments: str) -> None:
@@ -119,7 +112,7 @@ class Conformance:
     def create(self) -> None:
         """Fresh hosts and a cluster by site.
 
-        :raises ConformanceError: that failed.
+        :raises BenchError: there are no hosts. :raises ConformanceError: there is no cluster.
         """
         run_lab("down")
         run_lab("up")
@@ -208,11 +201,6 @@ class Conformance:
                     process.wait()
 
 
-def interrupted(_number: int, _frame: FrameType | None) -> None:
-    """Handle a signal as Ctrl-C, so that the lab is removed."""
-    raise KeyboardInterrupt
-
-
 def main(
     cluster: Annotated[
         list[str] | None, typer.Option(help="`site`, `upgraded`; both unless it is given.")
@@ -246,7 +234,7 @@ def main(
                 if not existing or "site" in clusters:
                     runs.upgrade()
                 runs.specs("upgraded")
-        except (ConformanceError, LabError, report.ReportError, KeyError) as exc:
+        except (BenchError, ConformanceError, LabError, report.ReportError, KeyError) as exc:
             failure = str(exc)
         except KeyboardInterrupt:
             failure = "interrupted"

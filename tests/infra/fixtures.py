@@ -28,6 +28,13 @@ AGNHOST = "registry.k8s.io/e2e-test-images/agnhost"
 NEXT = "kubernetes-1.37"
 
 
+def next_version() -> str:
+    """The version of Kubernetes to upgrade to, which the lab has as a group of artifacts."""
+    files = catalogue.load().files.values()
+    (version,) = {file.version for file in files if (file.group, file.component) == (NEXT, "kubelet")}
+    return version
+
+
 @pytest.fixture(scope="session")
 def lab() -> Settings:
     return settings()
@@ -49,10 +56,7 @@ def variables(inventory: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def new() -> str:
-    """The version of Kubernetes to upgrade to, which the lab has as a group of artifacts."""
-    files = catalogue.load().files.values()
-    (version,) = {file.version for file in files if (file.group, file.component) == (NEXT, "kubelet")}
-    return version
+    return next_version()
 
 
 @pytest.fixture(scope="session")

@@ -6,16 +6,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.gates import repo
 
 
 def policy(name: str, **valid: str) -> dict[str, Any]:
@@ -63,25 +60,16 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "connection": "local",
         "gather_facts": False,
         "vars": {"ansible_python_interpreter": sys.executable},
-        "vars_files": [str(ROOT / "roles" / "network" / "vars" / "main.yml")],
+        "vars_files": [str(repo.REPO / "roles" / "network" / "vars" / "main.yml")],
         "tasks": tasks,
     }
     (directory / "play.yml").write_text(yaml.safe_dump([play]))
-    done = subprocess.run(
+    repo.run(
         ["ansible-playbook", "-i", "localhost,", "play.yml"],
         cwd=directory,
-        env={
-            **os.environ,
-            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "ANSIBLE_LOCAL_TEMP": str(directory / "tmp"),
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        },
-        capture_output=True,
-        text=True,
+        env={"ANSIBLE_CONFIG": str(repo.REPO / "ansible.cfg"), "ANSIBLE_LOCAL_TEMP": str(directory / "tmp")},
         timeout=120,
-        check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
     return {name: json.loads((directory / f"{name}.json").read_text()) for name in CASES}
 
 

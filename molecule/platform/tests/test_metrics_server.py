@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,8 @@ from kubernetes import client
 from tests.infra.cluster import Cluster, image_of_lab
 from tests.infra.fixtures import AGNHOST
 from tests.infra.hosts import REPO, Host
-from tests.infra.playbook import Playbook, Run
+from tests.infra.network import Platform
+from tests.infra.playbook import Playbook
 from tests.infra.waiting import wait_for
 
 DEPLOY = "baremetal.kubernetes.metrics_server : Deploy metrics-server"
@@ -24,28 +25,23 @@ NAMESPACE = "autoscaling"
 NODES = "/apis/metrics.k8s.io/v1beta1/nodes"
 DEPLOYMENT = "/apis/apps/v1/namespaces/metrics-server/deployments/metrics-server"
 API_SERVICE = "/apis/apiregistration.k8s.io/v1/apiservices"
-Platform = Callable[..., Run]
 
 
 @pytest.fixture(scope="module")
 def platform(playbook: Playbook) -> Platform:
-    """Runs the playbook, with strict network policies: what it deploys has to work with them."""
-
-    def run(*arguments: str, log: str = "platform.log") -> Run:
-        strict = ("-e", "network_policy_mode=enforce")
-        return replace(playbook, name="baremetal.kubernetes.platform").run(*strict, *arguments, log=log)
-
-    return run
+    """The playbook, with strict network policies: what it deploys has to work with them."""
+    values = {"network_policy_mode": "enforce"}
+    return Platform(replace(playbook, name="baremetal.kubernetes.platform"), values)
 
 
 def test_check_mode_predicts_and_changes_nothing(platform: Platform, cluster: Cluster) -> None:
-    predicted = platform("--check", "--diff").expect()
+    predicted = platform.run("--check").expect()
     assert ("cp1", DEPLOY) in predicted.changed or ("localhost", DEPLOY) in predicted.changed
     assert "v1beta1.metrics.k8s.io" not in cluster.query(API_SERVICE, "items[].metadata.name")
 
 
 def test_metrics_of_all_nodes_arrive(platform: Platform, cluster: Cluster, hosts: dict[str, Host]) -> None:
-    platform().expect()
+    platform.run().expect()
     found = dict(cluster.query(NODES, "items[].[metadata.name, usage.cpu]"))
     assert set(found) == set(hosts) and all(found.values())
 
@@ -56,7 +52,7 @@ def test_replicas_are_on_different_nodes(cluster: Cluster) -> None:
 
 
 def test_second_run_changes_nothing(platform: Platform) -> None:
-    platform().expect_quiet()
+    platform.run().expect_quiet()
 
 
 def test_kubelet_of_another_ca_is_not_read(
@@ -178,26 +174,25 @@ def test_load_is_scaled_up_and_down(load: Any, cluster: Cluster) -> None:
 
 
 def test_changed_value_rolls_out(platform: Platform, cluster: Cluster) -> None:
-    changed = platform("-e", "metrics_server_resolution=20", log="changed.log").expect()
+    changed = platform.run(metrics_server_resolution=20).expect()
     assert {task for _host, task in changed.changed} == {DEPLOY}
     arguments = cluster.query(DEPLOYMENT, "spec.template.spec.containers[0].args")
     assert "--metric-resolution=20s" in arguments
-    platform("-e", "metrics_server_resolution=20", log="again.log").expect_quiet()
+    platform.run(metrics_server_resolution=20).expect_quiet()
 
 
 def test_image_that_does_not_exist_is_named(platform: Platform) -> None:
-    missing = '{"cluster_platform_images": {"metrics_server": "registry.k8s.io/metrics-server/metrics-server:v0.0.1"},'
-    run = platform("-e", missing + ' "__metrics_server_wait": 40}', log="missing.log").expect(code=2)
+    missing = {"metrics_server": "registry.k8s.io/metrics-server/metrics-server:v0.0.1"}
+    run = platform.run(cluster_platform_images=missing, __metrics_server_wait=40).expect(code=2)
     assert "Not in effect after 40 s: Deployment metrics-server/metrics-server" in run.text
     assert "ImagePull" in run.text or "ErrImage" in run.text or "not found" in run.text
-    platform(log="repaired.log").expect()
+    platform.run().expect()
 
 
 def test_switched_off_it_leaves_nothing(platform: Platform, cluster: Cluster) -> None:
-    off = ("-e", "metrics_server_enabled=false")
-    platform(*off, log="off.log").expect()
+    platform.run(metrics_server_enabled=False).expect()
     # Also while its pods have not ended yet.
-    platform(*off, log="still-off.log").expect_quiet()
+    platform.run(metrics_server_enabled=False).expect_quiet()
     label = "labelSelector=baremetal.kubernetes/part-of=metrics-server"
     for path in (
         "/api/v1/namespaces",

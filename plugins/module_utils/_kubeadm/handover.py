@@ -23,7 +23,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats impo
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.admin import Api
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import ApiError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm.runner import Host
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import interfaces
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import interfaces, probe
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node import membership as node
 
 #: While this file is younger than two minutes, the check of the role api_endpoint fails (check-api-server.j2). Its
@@ -59,12 +59,6 @@ def _until(condition: t.Callable[[], bool], seconds: float) -> bool:
             return False
         time.sleep(_POLL_SECONDS)
     return True
-
-
-def _resolved(name: str, port: int) -> list[str]:
-    with contextlib.suppress(OSError):
-        return sorted({str(found[4][0]) for found in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)})
-    return []
 
 
 def _others(root: str, own: t.Collection[str]) -> bool:
@@ -130,7 +124,7 @@ def _held(root: str) -> tuple[str, int] | None:
     except ApiError:
         return None
     port = url.port or 443
-    for address in _resolved(url.hostname or "", port):
+    for address in probe.resolve(url.hostname or "")[0]:
         if address != own and holds(root, address) and _others(root, {own, address}):
             return address, port
     return None

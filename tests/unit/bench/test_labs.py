@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import labs, lifecycle
+from tests.bench import labs
 from tests.bench.measure import BenchError
-from tests.infra.fixtures import NEXT
+from tests.infra.fixtures import NEXT, next_version
 
 
 class Hosts:
@@ -55,4 +55,4 @@ def test_one_file(tmp_path: Path) -> None:
 
 
 def test_a_node_is_upgraded_to_the_version_that_the_lab_can_make() -> None:
-    assert lifecycle.next_version().startswith(NEXT.removeprefix("kubernetes-"))
+    assert next_version().startswith(NEXT.removeprefix("kubernetes-"))

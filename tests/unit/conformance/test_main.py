@@ -16,6 +16,7 @@ from tests.conformance import __main__ as command
 from tests.conformance import listed, report
 from tests.conformance.__main__ import Conformance, ConformanceError
 from tests.conformance.report import Result
+from tests.infra.fixtures import NEXT
 
 APP = typer.Typer()
 APP.command()(command.main)
@@ -111,4 +112,4 @@ def test_every_cluster_has_its_files() -> None:
     for tests, kubectl in runs_for.values():
         assert files[tests].version == files[kubectl].version
         assert files[tests].group == command.GROUP
-    assert files["kubectl@1.37.1"].group == command.UPGRADE_GROUP
+    assert files["kubectl@1.37.1"].group == NEXT
