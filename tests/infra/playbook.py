@@ -101,13 +101,22 @@ class Playbook:
     directory: Path
     name: str = SITE
 
-    def start(self, *arguments: str, log: str = "run.log") -> subprocess.Popen[bytes]:
-        """Start it; what it prints goes to `log` in the directory."""
+    def start(
+        self, *arguments: str, log: str = "run.log", hold_at: str | None = None
+    ) -> subprocess.Popen[bytes]:
+        """Start it; what it prints goes to `log` in the directory.
+
+        :param hold_at: full name of a task. The run stops as soon as it begins, before a host hears of it, until
+            somebody kills the run: a test that is told late of a task's begin would kill a later one.
+        """
         # A log of its own: the one of converge is searched for the recaps of two whole runs.
         env = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_LOG")}
         # molecule asks for colours, which would stand inside the recap's lines.
         env |= {"ANSIBLE_FORCE_COLOR": "false", "ANSIBLE_NOCOLOR": "true", "PYTHONUNBUFFERED": "1"}
         env["ANSIBLE_SSH_CONTROL_PATH_DIR"] = str(self._sockets)
+        if hold_at is not None:
+            env |= {"ANSIBLE_CALLBACKS_ENABLED": "hold_at", "HOLD_AT": hold_at}
+            env["ANSIBLE_CALLBACK_PLUGINS"] = str(REPO / "tests" / "infra" / "callback_plugins")
         with (self.directory / log).open("wb") as sink:
             return subprocess.Popen(
                 ["ansible-playbook", "-i", str(self.inventory), self.name, *arguments],

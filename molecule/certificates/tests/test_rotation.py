@@ -80,7 +80,7 @@ def test_rotation_is_interrupted_at_each_step_and_completed(
     found = []
     with Client(cluster) as client:
         for task in STEPS:
-            process = rotation.start()
+            process = rotation.start(hold_at=task)
             assert rotation.wait_task(process, [task]) == task, rotation.text()[-3000:]
             rotation.kill(process, connections=True)
             found.append(key_names(plane))
