@@ -40,6 +40,7 @@ PLACES = (
     "etc/sysctl.d/baremetal-kubernetes.conf",
     "etc/systemd/system/containerd.service",
     "etc/systemd/system/kubelet.service",
+    "usr/local/lib/baremetal-kubernetes/check-etcd-data",
 )
 ROLE = REPO / "roles" / "cluster"
 #: Release files that the script places.

@@ -10,7 +10,7 @@
 #     addresses     name and address of each host
 #     prepared.sh   PREPARED: whether files and images are in place, and helm and the chart in OUT
 #     ssh_config    how to reach them
-#     HOST.tar      what belongs to /etc of each host: units, containerd's and the kubelet's configuration
+#     HOST.tar      what site writes on each host: units, a program of theirs, containerd's and the kubelet's configuration
 #     cluster.yml   ClusterConfiguration and KubeletConfiguration
 #     values.yml    of Cilium's chart
 #   OUT    a directory that gets the moment at which each stage ended

@@ -52,6 +52,15 @@ def test_every_release_file_of_the_lock_file_has_an_url() -> None:
     assert urls["helm"] == "https://mirror.test/get.helm.sh/helm-v9.9.9-linux-amd64.tar.gz"
 
 
+@pytest.mark.parametrize("role", ["container_runtime", "kubelet"])
+def test_programs_that_a_unit_runs_are_copied(role: str) -> None:
+    """The kubelet's service runs one before the kubelet, and does not start without."""
+    text = "".join(path.read_text(encoding="utf-8") for path in (plan.REPO / "roles" / role).rglob("*.yml"))
+    programs = set(re.findall(r"/usr/local/lib/baremetal-kubernetes/[\w-]+", text))
+    assert role != "kubelet" or programs
+    assert [program for program in programs if program[1:] not in plan.PLACES] == []
+
+
 def test_script_reads_all_settings_and_only_those() -> None:
     text = plan.settings_text(SITE, HOSTS, "amd64")
     values = dict(shlex.split(line)[0].split("=", 1) for line in text.splitlines())
