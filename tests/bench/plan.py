@@ -160,7 +160,7 @@ def _kubectl(*arguments: str) -> str:
 
 
 def capture_host(settings: Settings, record: HostRecord, directory: Path) -> None:
-    """Write what the script copies to a host: files of /etc, and the names of the images it has.
+    """Write what the script copies to a host: what site writes there, and the names of the images it has.
 
     :raises RuntimeError: the host did not answer as expected.
     """

@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.infra import callbacks
 from tests.infra.hosts import REPO
 
 SITE = "baremetal.kubernetes.site"
@@ -115,8 +116,7 @@ class Playbook:
         env |= {"ANSIBLE_FORCE_COLOR": "false", "ANSIBLE_NOCOLOR": "true", "PYTHONUNBUFFERED": "1"}
         env["ANSIBLE_SSH_CONTROL_PATH_DIR"] = str(self._sockets)
         if hold_at is not None:
-            env |= {"ANSIBLE_CALLBACKS_ENABLED": "hold_at", "HOLD_AT": hold_at}
-            env["ANSIBLE_CALLBACK_PLUGINS"] = str(REPO / "tests" / "infra" / "callback_plugins")
+            env |= callbacks.enabled("hold_at", hold_at)
         with (self.directory / log).open("wb") as sink:
             return subprocess.Popen(
                 ["ansible-playbook", "-i", str(self.inventory), self.name, *arguments],

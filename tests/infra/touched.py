@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-_DIRECTORY = Path(__file__).parent / "callback_plugins"
+from tests.infra import callbacks
+
 #: Actions that never connect to a host, without the name of their collection.
 ON_THE_CONTROLLER = {
     "add_host",
@@ -41,9 +42,8 @@ def counted(path: Path) -> Iterator[Counter[str]]:
     found: Counter[str] = Counter()
     path.write_text("", encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ANSIBLE_CALLBACK_PLUGINS", str(_DIRECTORY))
-        patch.setenv("ANSIBLE_CALLBACKS_ENABLED", "touched_hosts")
-        patch.setenv("TOUCHED_HOSTS", str(path))
+        for name, value in callbacks.enabled("touched_hosts", str(path)).items():
+            patch.setenv(name, value)
         yield found
     for line in path.read_text(encoding="utf-8").splitlines():
         entry = json.loads(line)
