@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable
 
@@ -58,9 +59,26 @@ def wait_api(cluster: Cluster) -> None:
     wait_for("the API server answers", lambda: cluster.ready("cp1"), seconds=180)
 
 
+def findings(report: Run) -> list[str]:
+    """What a report has found, each as the message calls it: its kind, and the text behind it."""
+    return re.findall(r"\[\w+\] found [^\"\n]+", report.text)
+
+
+def wait_healthy(run: Start) -> None:
+    """Wait until nothing is found: after a disturbance, controllers that could not renew their leases restart."""
+    wait_for(
+        "nothing is found",
+        lambda: (report := run("health")).code == 0 and not findings(report),
+        seconds=240,
+        evidence=lambda: "\n".join(findings(run("health"))),
+    )
+
+
 def test_healthy_cluster_has_no_finding(run: Start) -> None:
+    # The lab's hosts have just booted.
+    wait_healthy(run)
     found = run("health").expect_quiet()
-    assert "healthy: nothing was found" in found.text
+    assert "healthy: nothing was found" in found.text, findings(found)
     assert "NO quorum without it" in found.text, "cp1 is the only member"
     assert "kubelet-client" in found.text
 
@@ -76,7 +94,7 @@ def test_faults_are_reported_with_their_hosts(run: Start, hosts: dict[str, Host]
     hosts["w1"].check("systemctl start kubelet")
     cluster.core.delete_node("stranger")
     # Cilium's pod there, too.
-    wait_for("nothing is critical", lambda: run("health").code == 0, seconds=180)
+    wait_healthy(run)
 
 
 def test_warnings_do_not_fail(run: Start, cluster: Cluster) -> None:
@@ -88,7 +106,7 @@ def test_warnings_do_not_fail(run: Start, cluster: Cluster) -> None:
 
 
 def test_api_that_answers_after_ten_seconds(run: Start, hosts: dict[str, Host]) -> None:
-    """It is frozen for ten seconds again and again: nothing fails, and nothing is changed."""
+    """It is frozen for ten seconds again and again: no playbook fails, and nothing is changed."""
     cp1 = hosts["cp1"]
     cp1.check(
         "nohup sh -c 'for _ in $(seq 30); do"
@@ -98,11 +116,15 @@ def test_api_that_answers_after_ten_seconds(run: Start, hosts: dict[str, Host]) 
     try:
         site = run("site").expect_quiet()
         assert "The cluster is not locked" not in site.text
-        assert "healthy: nothing was found" in run("health").expect_quiet().text
+        found = run("health")
+        assert not found.changed
+        # What the freezes do to others is reported: who has to renew a lease within 10 s loses it and restarts.
+        assert [line for line in findings(found) if not line.startswith("[system]")] == []
     finally:
         cp1.check(
             f"pkill -P $(cat {FREEZER}); kill $(cat {FREEZER}); pkill -CONT kube-apiserver; rm {FREEZER}"
         )
+    wait_healthy(run)
 
 
 def test_healthy_etcd_is_left_alone(run: Start) -> None:
@@ -151,8 +173,7 @@ def test_full_database_is_repaired(run: Start, cluster: Cluster, hosts: dict[str
     write(cluster)
     assert size(hosts["cp1"]) < before / 2
     run("repair_etcd").expect_quiet()
-    # Controllers that could not renew their leases have restarted.
-    wait_for("nothing is critical", lambda: run("health").code == 0, seconds=180)
+    wait_healthy(run)
 
 
 def test_fragmented_database_is_defragmented_when_asked(
@@ -179,7 +200,8 @@ def test_without_quorum_it_is_refused(run: Start, cluster: Cluster, hosts: dict[
     assert not refused.changed
     found = run("health").expect(code=2)
     assert "[api] found" in found.text
-    cp1.check(f"mv {PARKED} {MANIFEST}")
+    # Without the quota of an earlier test, which `site` would take out with a restart of its own.
+    cp1.check(f"sed -i /quota-backend-bytes/d {PARKED} && mv {PARKED} {MANIFEST}")
     wait_api(cluster)
 
 
@@ -201,5 +223,5 @@ def test_control_plane_does_not_start_without_the_data_of_etcd(
     cp1.check(f"mv {AWAY} /var/lib/etcd/member && systemctl restart kubelet")
     wait_api(cluster)
     assert cluster.nodes("metadata.uid") == uids
-    wait_for("nothing is critical", lambda: run("health").code == 0, seconds=180)
+    wait_healthy(run)
     run("site").expect_quiet()
