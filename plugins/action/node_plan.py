@@ -22,7 +22,11 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._node.changes
     plan_addition,
     plan_removal,
 )
-from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._node.roster import Host, node_of
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._node.roster import (
+    Host,
+    images_of_every_node,
+    node_of,
+)
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._preflight.inventory import (
     CONTROL_PLANE,
     WORKER,
@@ -82,10 +86,13 @@ class ActionModule(ApiAction):
         nodes = [node_of(item) for item in api.items("/api/v1/nodes")]
         names = params["names"]
         plan: Addition | Removal
+        more: dict[str, t.Any] = {}
         if params["operation"] == "add":
             hosts = read_hosts(self._groups, self._hostvars, names or None)
             plan = plan_addition(hosts, nodes, names, whole=not names)
+            if plan.hosts:
+                more["images"] = images_of_every_node(api.items("/apis/apps/v1/daemonsets"))
         else:
             plan = plan_removal(names, read_hosts(self._groups, self._hostvars), nodes)
         # Jinja does not add a tuple to a list.
-        return {"changed": False, **json.loads(json.dumps(asdict(plan)))}
+        return {"changed": False, **json.loads(json.dumps(asdict(plan))), **more}

@@ -45,6 +45,7 @@ options:
     default: []
 seealso:
   - module: baremetal.kubernetes.node_removal
+  - module: baremetal.kubernetes.image_prefetch
 """
 
 EXAMPLES = r"""
@@ -85,6 +86,14 @@ addresses:
   returned: O(operation=add)
   type: dict
   sample: {cp1: 192.0.2.11}
+images:
+  description:
+    - Images of the critical pods (C(system-node-critical)) that every new node gets from DaemonSets, among them those
+      of the CNI.
+  returned: O(operation=add), when a host joins
+  type: list
+  elements: str
+  sample: [quay.io/cilium/cilium:v1.19.5]
 nodes:
   description: Nodes that are removed, workers first.
   returned: O(operation=remove)

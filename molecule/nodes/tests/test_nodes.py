@@ -22,6 +22,7 @@ from tests.infra.playbook import Playbook, Run
 from tests.infra.touched import counted
 from tests.infra.waiting import wait_for
 
+PREFETCH = "baremetal.kubernetes.container_runtime : Begin to pull images"
 NAMESPACE = "nodes"
 RESTRICTED = {
     "allowPrivilegeEscalation": False,
@@ -107,6 +108,7 @@ def test_new_workers_join_and_nothing_runs_elsewhere(
     assert set(tasks) == {*new, "cp1"}, "only the new hosts and one delegate"
     # The recap has tasks that run once, on the controller, below the first host of the inventory.
     assert {host for host, counts in run.recap.items() if counts.changed} <= {*new, "cp1"}
+    assert {(host, PREFETCH) for host in new} <= run.changed, "the CNI's image, before they have joined"
     wait_ready(cluster, {*hosts, *new})
     assert set(new) <= set(approver_nodes(hosts["cp1"]))
 

@@ -57,6 +57,25 @@ def ensure(host: str, wanted: t.Mapping[str, str], seconds: float) -> list[str]:
     return pulled
 
 
+def missing(host: str, wanted: t.Iterable[str]) -> list[str]:
+    """References of images that containerd does not have, each once.
+
+    :param wanted: references with a tag, a digest, or both.
+    :raises KubeadmError: when containerd does not list its images.
+    """
+    present = _digests(host)
+    digests = {digest for own in present.values() for digest in own}
+    lacking = []
+    for image in dict.fromkeys(wanted):
+        name, _at, digest = image.partition("@")
+        repository, colon, tag = name.rpartition(":")
+        if not colon or "/" in tag:
+            repository = name
+        if f"{repository}@{digest}" not in digests if digest else name not in present:
+            lacking.append(image)
+    return lacking
+
+
 def _digests(host: str) -> dict[str, tuple[str, ...]]:
     """Digests of the images that containerd has, by reference with a tag."""
     code, output = command(["crictl", "images", "-o", "json"])

@@ -57,6 +57,22 @@ def node_of(item: Json) -> Node:
     return Node(view["name"], tuple(view["addresses"]), view["ready"], "control-plane" in view["roles"])
 
 
+def images_of_every_node(daemon_sets: t.Iterable[Json]) -> list[str]:
+    """Images of the critical pods that a new node gets, among them the CNI's, without which it does not become Ready.
+
+    :param daemon_sets: as the API has them. One that chooses nodes by labels of its own is left out.
+    :return: references of the images, each once.
+    """
+    found: dict[str, None] = {}
+    for item in daemon_sets:
+        spec = item["spec"]["template"]["spec"]
+        chosen = set(spec.get("nodeSelector") or {}) - {"kubernetes.io/os"}
+        if spec.get("priorityClassName") == "system-node-critical" and not chosen:
+            containers = [*(spec.get("initContainers") or ()), *spec["containers"]]
+            found.update(dict.fromkeys(str(one["image"]) for one in containers if one.get("image")))
+    return list(found)
+
+
 def match(hosts: t.Iterable[Host], nodes: t.Iterable[Node]) -> dict[str, Node]:
     """The node of each host that is one, by name, otherwise by address.
 

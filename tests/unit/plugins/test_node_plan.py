@@ -21,6 +21,7 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._node.roster 
     Host,
     Node,
     RosterError,
+    images_of_every_node,
     listed,
     match,
 )
@@ -161,6 +162,30 @@ def test_removal_is_refused(names: list[str], nodes: tuple[Node, ...], message: 
         plan_removal(names, HOSTS, nodes)
 
 
+def daemon_set(*images: str, init: str = "", **spec: t.Any) -> dict[str, t.Any]:
+    first = [{"name": "init", "image": init}] if init else []
+    pods = {
+        "priorityClassName": "system-node-critical",
+        "initContainers": first,
+        "containers": [{"name": "c", "image": image} for image in images],
+        **spec,
+    }
+    return {"spec": {"template": {"spec": pods}}}
+
+
+def test_images_that_every_node_needs() -> None:
+    found = images_of_every_node(
+        [
+            daemon_set("cni:1", "envoy:1", init="cni:1", nodeSelector={"kubernetes.io/os": "linux"}),
+            daemon_set("csi:1"),
+            daemon_set("gpu:1", nodeSelector={"kubernetes.io/os": "linux", "gpu": "yes"}),
+            daemon_set("logs:1", priorityClassName="low"),
+            daemon_set("metrics:1", priorityClassName=None),
+        ]
+    )
+    assert found == ["cni:1", "envoy:1", "csi:1"]
+
+
 # The actions
 
 
@@ -195,7 +220,9 @@ def test_action_reads_the_inventory(api: ApiServer, tmp_path: Path, run_action: 
     variables = {"groups": groups, "hostvars": given}
     config = api.kubeconfig(tmp_path / "config")
     options = {"kubeconfig": config, "operation": "add"}
+    api.lists["/apis/apps/v1/daemonsets"] = [daemon_set("cni:1")]
     found = run_action("node_plan", options, variables=variables)
+    assert found["images"] == ["cni:1"]
     assert (found["hosts"], found["present"], found["unknown"]) == (["w2"], ["cp1", "w1"], ["old"])
     del given["w1"]
     found = run_action("node_plan", {**options, "names": ["w2"]}, variables=variables)

@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import json
+import time
 import typing as t
+from pathlib import Path
 
 import pytest
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kubeadm import images
@@ -103,3 +105,61 @@ def test_kubeadm_is_not_run_before(cluster: Cluster, run_module: RunModule) -> N
     refused = run_module("kubeadm", {**init_args(cluster), "images": {PAUSE: GOOD}})
     assert refused["failed"] and "the images of containerd cannot be listed" in refused["msg"]
     assert cluster.argv == []
+
+
+def test_missing_images_are_found_by_tag_and_by_digest(runtime: t.Callable[..., Runtime]) -> None:
+    runtime({PAUSE: GOOD}, {})
+    repository = PAUSE.rpartition(":")[0]
+    assert images.missing("w1", [PAUSE, f"{PAUSE}@{GOOD}", f"{repository}@{GOOD}"]) == []
+    lacking = [ETCD, f"{PAUSE}@{BAD}", "mirror:5000/pause@" + GOOD]
+    assert images.missing("w1", [*lacking, ETCD]) == lacking
+
+
+def wait_text(path: Path, lines: int) -> list[str]:
+    """What the detached process has written, once it has done all."""
+    for _ in range(200):
+        if path.exists() and len(found := path.read_text().splitlines()) == lines:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"{path}: {path.read_text() if path.exists() else 'was never written'}")
+
+
+@pytest.fixture
+def crictl(tmp_path: Path) -> Path:
+    """A crictl that has one image, and notes what it is told to pull; the first pull fails. Its notes."""
+    notes = tmp_path / "notes"
+    listed = {"images": [{"repoTags": [PAUSE], "repoDigests": []}]}
+    program = tmp_path / "crictl"
+    program.write_text(
+        f"#!/bin/sh\nif [ $1 = images ]; then echo '{json.dumps(listed)}'; exit; fi\n"
+        f'sleep 0.2\necho "$2" >> {notes}\nexit 1\n'
+    )
+    program.chmod(0o755)
+    # The module's process looks for programs here.
+    (tmp_path / "sitecustomize.py").write_text(
+        f"from {images.__name__.rpartition('._kubeadm')[0]}._os import programs\n"
+        f"programs.SEARCH_PATH = ({str(tmp_path)!r}, *programs.SEARCH_PATH)\n"
+    )
+    return notes
+
+
+def test_images_are_pulled_when_the_module_has_ended(crictl: Path, run_module: RunModule) -> None:
+    path = [str(crictl.parent)]
+    more = "quay.io/site's/cni:1; touch x"
+    result = run_module("image_prefetch", {"images": [PAUSE, ETCD, more]}, path=path)
+    assert (result["changed"], result["images"]) == (True, [ETCD, more])
+    assert not crictl.exists()
+    assert wait_text(crictl, 2) == [ETCD, more], "the second one, too, though the first has failed"
+
+
+def test_nothing_is_pulled_in_check_mode(crictl: Path, run_module: RunModule) -> None:
+    def prefetch(image: str, *, check: bool = False) -> dict[str, t.Any]:
+        return run_module("image_prefetch", {"images": [image]}, check=check, path=[str(crictl.parent)])
+
+    assert prefetch(PAUSE)["changed"] is False
+    assert prefetch(ETCD, check=True)["images"] == [ETCD]
+    (crictl.parent / "crictl").write_text("#!/bin/sh\nexit 1\n")
+    assert prefetch(PAUSE, check=True)["images"] == [PAUSE], "a host without containerd"
+    assert "cannot be listed" in prefetch(PAUSE)["msg"]
+    time.sleep(0.5)
+    assert not crictl.exists()
