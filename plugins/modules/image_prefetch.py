@@ -50,7 +50,6 @@ images:
 """
 
 import os
-import subprocess
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -74,16 +73,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
             raise
         missing = list(dict.fromkeys(wanted))
     if missing and not module.check_mode:
-        # A session of its own outlives that of ssh, and no pipe of the module stays open.
-        subprocess.Popen(
-            ["/bin/sh", "-c", _PULL, "sh", *missing],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            cwd="/",
-            env=programs.environment(),
-        )
+        programs.detach(["/bin/sh", "-c", _PULL, "sh", *missing])
     return {"changed": bool(missing), "images": missing}
 
 

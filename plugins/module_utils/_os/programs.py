@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import subprocess
 import typing as t
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.process import run
@@ -47,6 +48,23 @@ def environment(more: t.Mapping[str, str] | None = None) -> dict[str, str]:
 def find(name: str) -> str | None:
     """Path of a program, C(None) when it is not installed. C(name) may be a path."""
     return shutil.which(name, path=search_path())
+
+
+def detach(argv: t.Sequence[str]) -> None:
+    """Start a program that goes on when the module, and the session of ssh, have ended. What it prints is lost.
+
+    :raises OSError: it cannot be run.
+    """
+    # No pipe of the module stays open: Ansible waits until all are closed.
+    subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        cwd="/",
+        env=environment(),
+    )
 
 
 def command(argv: t.Sequence[str], seconds: float = COMMAND_SECONDS) -> tuple[int, str]:
