@@ -117,7 +117,7 @@ def test_missing_images_are_found_by_tag_and_by_digest(runtime: t.Callable[..., 
 
 def wait_text(path: Path, lines: int) -> list[str]:
     """What the detached process has written, once it has done all."""
-    for _ in range(200):
+    for _ in range(600):
         if path.exists() and len(found := path.read_text().splitlines()) == lines:
             return found
         time.sleep(0.05)
@@ -126,13 +126,13 @@ def wait_text(path: Path, lines: int) -> list[str]:
 
 @pytest.fixture
 def crictl(tmp_path: Path) -> Path:
-    """A crictl that has one image, and notes what it is told to pull; the first pull fails. Its notes."""
+    """A crictl that has one image, and notes what it is told to pull, once there is a file C(go). Its notes."""
     notes = tmp_path / "notes"
     listed = {"images": [{"repoTags": [PAUSE], "repoDigests": []}]}
     program = tmp_path / "crictl"
     program.write_text(
         f"#!/bin/sh\nif [ $1 = images ]; then echo '{json.dumps(listed)}'; exit; fi\n"
-        f'sleep 0.2\necho "$2" >> {notes}\nexit 1\n'
+        f'while [ ! -e {tmp_path}/go ]; do sleep 0.05; done\necho "$2" >> {notes}\nexit 1\n'
     )
     program.chmod(0o755)
     # The module's process looks for programs here.
@@ -149,6 +149,7 @@ def test_images_are_pulled_when_the_module_has_ended(crictl: Path, run_module: R
     result = run_module("image_prefetch", {"images": [PAUSE, ETCD, more]}, path=path)
     assert (result["changed"], result["images"]) == (True, [ETCD, more])
     assert not crictl.exists()
+    (crictl.parent / "go").touch()
     assert wait_text(crictl, 2) == [ETCD, more], "the second one, too, though the first has failed"
 
 
@@ -161,5 +162,6 @@ def test_nothing_is_pulled_in_check_mode(crictl: Path, run_module: RunModule) ->
     (crictl.parent / "crictl").write_text("#!/bin/sh\nexit 1\n")
     assert prefetch(PAUSE, check=True)["images"] == [PAUSE], "a host without containerd"
     assert "cannot be listed" in prefetch(PAUSE)["msg"]
+    (crictl.parent / "go").touch()
     time.sleep(0.5)
     assert not crictl.exists()
