@@ -17,10 +17,9 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import subprocess
 import typing as t
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.process import run
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.process import Process, run
 
 #: The only directories that programs are run from.
 SEARCH_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/opt/bin")
@@ -56,15 +55,8 @@ def detach(argv: t.Sequence[str]) -> None:
     :raises OSError: it cannot be run.
     """
     # No pipe of the module stays open: Ansible waits until all are closed.
-    subprocess.Popen(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        cwd="/",
-        env=environment(),
-    )
+    with open(os.devnull, "wb") as nowhere:
+        Process(argv, environment(), nowhere)
 
 
 def command(argv: t.Sequence[str], seconds: float = COMMAND_SECONDS) -> tuple[int, str]:
