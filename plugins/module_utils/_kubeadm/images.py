@@ -68,10 +68,7 @@ def missing(host: str, wanted: t.Iterable[str]) -> list[str]:
     lacking = []
     for image in dict.fromkeys(wanted):
         name, _at, digest = image.partition("@")
-        repository, colon, tag = name.rpartition(":")
-        if not colon or "/" in tag:
-            repository = name
-        if f"{repository}@{digest}" not in digests if digest else name not in present:
+        if f"{_repository(name)}@{digest}" not in digests if digest else name not in present:
             lacking.append(image)
     return lacking
 
@@ -94,9 +91,15 @@ def _digests(host: str) -> dict[str, tuple[str, ...]]:
         ) from exc
 
 
+def _repository(name: str) -> str:
+    """A reference without its tag; a colon before the last slash belongs to a port."""
+    path, slash, last = name.rpartition("/")
+    return path + slash + last.partition(":")[0]
+
+
 def _of(present: t.Mapping[str, tuple[str, ...]], image: str) -> list[str]:
     """Digests of an image in its own repository."""
-    repository = image.rpartition(":")[0]
+    repository = _repository(image)
     return [
         digest[len(repository) + 1 :]
         for digest in present.get(image, ())
