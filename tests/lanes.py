@@ -221,7 +221,7 @@ def count(report: Path, code: int) -> tuple[int, int, int]:
 
 
 def failures(report: Path) -> tuple[str, ...]:
-    """The tests that failed, each with the first line of what it said.
+    """The tests that failed, each with what it said on one line.
 
     :param report: a JUnit report; it need not exist.
     """
@@ -231,8 +231,8 @@ def failures(report: Path) -> tuple[str, ...]:
             for kind in ("failure", "error"):
                 if (bad := case.find(kind)) is not None:
                     name = f"{case.get('classname', '')}::{case.get('name', '')}"
-                    said = (bad.get("message") or "").strip().splitlines() or [kind]
-                    found.append(f"{name}: {said[0]}")
+                    said = " ".join((bad.get("message") or kind).split())
+                    found.append(f"{name}: {said}")
     return tuple(found)
 
 

@@ -45,8 +45,9 @@ GROUPS = tuple(SCENARIOS)
 SECOND_SUBNETS = (4, *range(8, 24))
 #: The name of a lab is part of interface names.
 LAB_NAME = 6
-#: The closing list of failures has this many lines, of this many characters.
-SHOWN, WIDTH = 10, 180
+#: The closing list of failures has this many lines, of this many characters: a run in CI may have left nothing else,
+#: and the evidence of a deadline comes behind it.
+SHOWN, WIDTH = 10, 600
 
 
 def second_lab(name: str, subnet: str, free: Callable[[ipaddress.IPv4Network], bool]) -> tuple[str, str]:

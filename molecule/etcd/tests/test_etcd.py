@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 import secrets
+import time
 from collections.abc import Callable
 
 import pytest
@@ -30,6 +32,8 @@ LARGE = 900 * 1024
 #: What the database may grow by before it is full.
 ROOM = 24 * 1024**2
 NAMESPACE = "default"
+#: Seconds of answers after which the API server is not about to be ended.
+STEADY = 25
 
 
 def size(host: Host) -> int:
@@ -55,8 +59,24 @@ def fill(cluster: Cluster, total: int) -> None:
 
 
 def wait_api(cluster: Cluster) -> None:
-    """Wait until the API server answers by an etcd that has started again."""
-    wait_for("the API server answers", lambda: cluster.ready("cp1"), seconds=180)
+    """Wait until the API server answers by an etcd that has started again, and goes on to.
+
+    Where etcd was away for long, the kubelet's liveness probe (every 10 s) has had the API server ended, which may
+    come after its first answer.
+    """
+    since = math.inf
+
+    def steady() -> bool:
+        nonlocal since
+        try:
+            cluster.ready("cp1")
+        except Exception:
+            since = math.inf
+            raise
+        since = min(since, time.monotonic())
+        return time.monotonic() - since > STEADY
+
+    wait_for(f"the API server answers for {STEADY} s", steady, seconds=240)
 
 
 def findings(report: Run) -> list[str]:
@@ -66,12 +86,14 @@ def findings(report: Run) -> list[str]:
 
 def wait_healthy(run: Start) -> None:
     """Wait until nothing is found: after a disturbance, controllers that could not renew their leases restart."""
-    wait_for(
-        "nothing is found",
-        lambda: (report := run("health")).code == 0 and not findings(report),
-        seconds=240,
-        evidence=lambda: "\n".join(findings(run("health"))),
-    )
+    last: list[str] = []
+
+    def healthy() -> bool:
+        report = run("health")
+        last[:] = findings(report) or [f"ended with code {report.code}: {report.text[-300:]}"]
+        return report.code == 0 and not findings(report)
+
+    wait_for("nothing is found", healthy, seconds=240, evidence=lambda: "\n".join(last))
 
 
 def test_healthy_cluster_has_no_finding(run: Start) -> None:
