@@ -132,14 +132,15 @@ class Reading:
     problems: tuple[str, ...]
 
 
-class _OpeningError(Exception):
+class OpeningError(Exception):
     """What is wrong with one opening."""
 
 
-def _unknown(given: t.Mapping[str, t.Any], known: t.Sequence[str], where: str) -> None:
+def refuse_unknown(given: t.Mapping[str, t.Any], known: t.Sequence[str], where: str) -> None:
+    """Refuse keys that nothing reads. :raises OpeningError: for the first of them."""
     for key in given:
         if key not in known:
-            raise _OpeningError(
+            raise OpeningError(
                 f"{where}has the key {shown(key)}, expected {', '.join(known[:-1])} or {known[-1]}"
             )
 
@@ -147,25 +148,26 @@ def _unknown(given: t.Mapping[str, t.Any], known: t.Sequence[str], where: str) -
 def _texts(value: t.Any, where: str) -> tuple[str, ...]:
     found = [value] if isinstance(value, str) else value
     if not isinstance(found, list) or not found or not all(isinstance(one, str) and one for one in found):
-        raise _OpeningError(f"{where} is {shown(value)}, expected a list of texts with at least one")
+        raise OpeningError(f"{where} is {shown(value)}, expected a list of texts with at least one")
     return tuple(dict.fromkeys(found))
 
 
 def _port(value: t.Any) -> Port:
     match = _PORT.fullmatch(str(value)) if isinstance(value, (str, int)) and value is not True else None
     if match is None:
-        raise _OpeningError(f"ports has {shown(value)}, expected {_PORT_FORM}")
+        raise OpeningError(f"ports has {shown(value)}, expected {_PORT_FORM}")
     first, last = int(match["first"]), int(match["last"] or match["first"])
     protocol = (match["protocol"] or "TCP").upper()
     if protocol not in PROTOCOLS or not 0 < first <= last < 65536:
-        raise _OpeningError(f"ports has {shown(value)}, expected {_PORT_FORM}, from 1 to 65535")
+        raise OpeningError(f"ports has {shown(value)}, expected {_PORT_FORM}, from 1 to 65535")
     return Port(first, last, protocol)
 
 
-def _ports(value: t.Any) -> tuple[Port, ...]:
+def read_ports(value: t.Any) -> tuple[Port, ...]:
+    """Read ports. :raises OpeningError: for anything else."""
     found = value if isinstance(value, list) else [value]
     if not found:
-        raise _OpeningError("ports is an empty list, expected ports; leave the key out for all of them")
+        raise OpeningError("ports is an empty list, expected ports; leave the key out for all of them")
     return tuple(dict.fromkeys(_port(one) for one in found))
 
 
@@ -173,27 +175,28 @@ def _namespaces(value: t.Any, where: str, every: bool = True) -> tuple[str, ...]
     found = _texts(value, where)
     for name in found:
         if name == EVERY and not every:
-            raise _OpeningError(
+            raise OpeningError(
                 f"{where} is {shown(value)}, expected names: Cilium cannot say 'the same namespace' for all of them"
             )
         if name != EVERY and forms.label(name):
-            raise _OpeningError(f"{where} has {shown(name)}, expected {forms.label(name)}")
+            raise OpeningError(f"{where} has {shown(name)}, expected {forms.label(name)}")
     if EVERY in found and len(found) > 1:
-        raise _OpeningError(
+        raise OpeningError(
             f"{where} is {shown(value)}, expected names, or {EVERY!r} alone for all namespaces"
         )
     return found
 
 
-def _labels(value: t.Any, where: str) -> Labels:
+def read_labels(value: t.Any, where: str) -> Labels:
+    """Read labels. :raises OpeningError: for anything else."""
     if not isinstance(value, dict) or not value:
-        raise _OpeningError(f"{where} is {shown(value)}, expected labels, such as {{app: web}}")
+        raise OpeningError(f"{where} is {shown(value)}, expected labels, such as {{app: web}}")
     for key, text in value.items():
         prefix, slash, name = str(key).rpartition("/")
         if not name or not _LABEL_VALUE.fullmatch(name) or (slash and not forms.is_subdomain(prefix)):
-            raise _OpeningError(f"{where} has the key {shown(key)}, expected the key of a label")
+            raise OpeningError(f"{where} has the key {shown(key)}, expected the key of a label")
         if not isinstance(text, str) or not _LABEL_VALUE.fullmatch(text):
-            raise _OpeningError(
+            raise OpeningError(
                 f"{where} has {key}: {shown(text)}, expected the value of a label as text, in quotes"
             )
     return tuple(sorted(value.items()))
@@ -208,7 +211,7 @@ def _cidr(value: str, where: str) -> str:
         right = f", such as {ipaddress.ip_network(value, strict=False)}"
     except ValueError:
         right = ", such as 192.0.2.0/24 or 192.0.2.7/32"
-    raise _OpeningError(
+    raise OpeningError(
         f"{where} has {shown(value)}, expected a network in CIDR form without host bits{right}"
     )
 
@@ -223,7 +226,7 @@ def _cidrs(given: t.Mapping[str, t.Any], where: str) -> tuple[tuple[str, ...], t
     for one in excluded:
         inner = ipaddress.ip_network(one)
         if not any(inner.version == net.version and inner.subnet_of(net) for net in nets):  # type: ignore[arg-type]
-            raise _OpeningError(f"{where}.except has {one}, expected a part of one of {', '.join(cidrs)}")
+            raise OpeningError(f"{where}.except has {one}, expected a part of one of {', '.join(cidrs)}")
     return cidrs, excluded
 
 
@@ -231,7 +234,7 @@ def _hosts(value: t.Any, where: str) -> tuple[str, ...]:
     found = _texts(value, where)
     for one in found:
         if not _HOST.fullmatch(one) or forms.is_address(one) or len(one) > 253:
-            raise _OpeningError(
+            raise OpeningError(
                 f"{where} has {shown(one)}, expected a DNS name, such as registry.example.org or *.example.org"
             )
     return found
@@ -241,38 +244,38 @@ def _entities(value: t.Any, where: str) -> tuple[str, ...]:
     found = _texts(value, where)
     for one in found:
         if one not in ENTITIES:
-            raise _OpeningError(
+            raise OpeningError(
                 f"{where} has {shown(one)}, expected {', '.join(ENTITIES[:-1])} or {ENTITIES[-1]}"
             )
     return found
 
 
-def _peer(value: t.Any, where: str) -> Peer:
+def read_peer(value: t.Any, where: str) -> Peer:
     """One end of an opening."""
     if not isinstance(value, dict) or not value:
-        raise _OpeningError(
+        raise OpeningError(
             f"{where} is {shown(value)}, expected a dictionary, such as {{namespaces: [team-a]}}"
         )
-    _unknown(value, (*_PODS, *_OTHERS), f"{where} ")
+    refuse_unknown(value, (*_PODS, *_OTHERS), f"{where} ")
     pods, others = [key for key in value if key in _PODS], [key for key in value if key in _OTHERS]
     if pods and others:
-        raise _OpeningError(
+        raise OpeningError(
             f"{where} has {pods[0]} and {others[0]}, expected either pods or something else; make two openings"
         )
     if pods:
         return Pods(
             _namespaces(value["namespaces"], f"{where}.namespaces") if "namespaces" in value else (EVERY,),
-            _labels(value["namespace_labels"], f"{where}.namespace_labels")
+            read_labels(value["namespace_labels"], f"{where}.namespace_labels")
             if "namespace_labels" in value
             else (),
-            _labels(value["pods"], f"{where}.pods") if "pods" in value else (),
+            read_labels(value["pods"], f"{where}.pods") if "pods" in value else (),
         )
     if "except" in value and "cidrs" not in value:
-        raise _OpeningError(f"{where} has except and no cidrs, expected both")
+        raise OpeningError(f"{where} has except and no cidrs, expected both")
     cidrs, excluded = _cidrs(value, where) if "cidrs" in value else ((), ())
     hosts = _hosts(value["hosts"], f"{where}.hosts") if "hosts" in value else ()
     if hosts and where == "from":
-        raise _OpeningError("from has hosts, expected cidrs: names are known of what pods connect to only")
+        raise OpeningError("from has hosts, expected cidrs: names are known of what pods connect to only")
     return Others(
         _entities(value["entities"], f"{where}.entities") if "entities" in value else (),
         cidrs,
@@ -282,55 +285,70 @@ def _peer(value: t.Any, where: str) -> Peer:
 
 
 def _opening(given: t.Mapping[str, t.Any], name: str) -> Opening:
-    _unknown(given, _OPENING, "")
-    ports = _ports(given["ports"]) if "ports" in given else ()
+    refuse_unknown(given, _OPENING, "")
+    ports = read_ports(given["ports"]) if "ports" in given else ()
     if "within" in given:
         if "from" in given or "to" in given:
-            raise _OpeningError("it has within and from or to, expected either within, or both of the others")
+            raise OpeningError("it has within and from or to, expected either within, or both of the others")
         return Opening(name, ports=ports, within=_namespaces(given["within"], "within", every=False))
     for key in ("from", "to"):
         if key not in given:
-            raise _OpeningError(f"it has no {key}, expected from and to, or within")
-    source, target = _peer(given["from"], "from"), _peer(given["to"], "to")
+            raise OpeningError(f"it has no {key}, expected from and to, or within")
+    source, target = read_peer(given["from"], "from"), read_peer(given["to"], "to")
     if not isinstance(source, Pods) and not isinstance(target, Pods):
-        raise _OpeningError(
+        raise OpeningError(
             "neither end is pods, expected namespaces, namespace_labels or pods in from or in to"
         )
     if isinstance(source, Others):
         for one in (API_SERVER, NODES):
             if one in source.entities:
-                raise _OpeningError(f"from has the entity {one}, which reaches all pods without an opening")
+                raise OpeningError(f"from has the entity {one}, which reaches all pods without an opening")
     return Opening(name, source, target, ports)
 
 
 def _name(given: t.Mapping[str, t.Any]) -> str:
     name = given.get("name")
     if not isinstance(name, str) or not forms.is_subdomain(name) or len(name) > _NAME_LENGTH:
-        raise _OpeningError(
+        raise OpeningError(
             f"its name is {shown(name)}, expected at most {_NAME_LENGTH} characters of {forms.NAME_FORM}"
         )
     return name
 
 
-def read(value: t.Any, option: str = "network_openings") -> Reading:
-    """Read openings, all of them, so that one message has all problems.
+Read = t.TypeVar("Read")
+
+
+def read_named(
+    value: t.Any, option: str, make: t.Callable[[t.Mapping[str, t.Any], str], Read]
+) -> tuple[tuple[Read, ...], tuple[str, ...]]:
+    """Read a list of openings with names, all of them, so that one message has all problems.
 
     :param value: of the option. :param option: its name, for the problems.
+    :param make: reads one with its name, or raises C(OpeningError).
+    :returns: those without an error, and what is wrong with the others, in words.
     """
     if not isinstance(value, list):
-        return Reading((), (f"{option} is {shown(value)}, expected a list of openings",))
-    openings: list[Opening] = []
+        return (), (f"{option} is {shown(value)}, expected a list of openings",)
+    found: dict[str, Read] = {}
     problems: list[str] = []
     for number, given in enumerate(value, 1):
         where = f"{option}, entry {number}"
         try:
             if not isinstance(given, dict):
-                raise _OpeningError(f"is {shown(given)}, expected a dictionary")
+                raise OpeningError(f"is {shown(given)}, expected a dictionary")
             name = _name(given)
             where = f"{option}, opening {name}"
-            if any(one.name == name for one in openings):
-                raise _OpeningError("its name is there twice, expected another one")
-            openings.append(_opening(given, name))
-        except _OpeningError as problem:
+            if name in found:
+                raise OpeningError("its name is there twice, expected another one")
+            found[name] = make(given, name)
+        except OpeningError as problem:
             problems.append(f"{where}: {problem}")
-    return Reading(tuple(openings), tuple(problems))
+    return tuple(found.values()), tuple(problems)
+
+
+def read(value: t.Any, option: str = "network_openings") -> Reading:
+    """Read openings.
+
+    :param value: of the option. :param option: its name, for the problems.
+    """
+    return Reading(*read_named(value, option, _opening))

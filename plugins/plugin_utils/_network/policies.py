@@ -76,7 +76,8 @@ def _port(port: Port) -> Json:
     return {**found, "endPort": port.last} if port.last != port.first else found
 
 
-def _with_ports(rules: t.Iterable[Json], ports: t.Sequence[Port]) -> list[Json]:
+def with_ports(rules: t.Iterable[Json], ports: t.Sequence[Port]) -> list[Json]:
+    """Limit rules to ports, if there are any."""
     to = {"toPorts": [{"ports": [_port(port) for port in ports]}]} if ports else {}
     return [{**rule, **to} for rule in rules]
 
@@ -87,7 +88,7 @@ def _entities(names: t.Sequence[str]) -> list[str]:
     return [entity for name in names for entity in known.get(name, ())]
 
 
-def _peers(peer: Peer, way: str) -> list[Json]:
+def peers(peer: Peer, way: str) -> list[Json]:
     """Rules that name a peer.
 
     :param way: C(from) or C(to).
@@ -129,13 +130,14 @@ def _spec(subject: Pods, description: str, deny: bool = False, **rules: list[Jso
     }
 
 
-def _object(name: str, specs: t.Sequence[Json]) -> Json:
+def policy_object(name: str, specs: t.Sequence[Json]) -> Json:
+    """A policy of its own for each name."""
     return {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": name}, "specs": list(specs)}
 
 
 def _asked(source: Pods) -> list[Json]:
     """What lets Cilium see the names that pods ask for: it learns addresses of names from answers to them."""
-    rules = _with_ports(_peers(_COREDNS, "to"), _DNS_PORTS)
+    rules = with_ports(peers(_COREDNS, "to"), _DNS_PORTS)
     return [
         {**rule, "toPorts": [{**rule["toPorts"][0], "rules": {"dns": [{"matchPattern": "*"}]}}]}
         for rule in rules
@@ -153,14 +155,14 @@ def _of_opening(opening: Opening) -> Json:
                 _spec(
                     pods,
                     described,
-                    ingress=_with_ports(_peers(pods, "from"), opening.ports),
-                    egress=_with_ports(_peers(pods, "to"), opening.ports),
+                    ingress=with_ports(peers(pods, "from"), opening.ports),
+                    egress=with_ports(peers(pods, "to"), opening.ports),
                 )
             )
-        return _object(name, specs)
+        return policy_object(name, specs)
     specs = []
     if isinstance(opening.source, Pods):
-        egress = _with_ports(_peers(opening.target, "to"), opening.ports)
+        egress = with_ports(peers(opening.target, "to"), opening.ports)
         specs.append(
             _spec(
                 opening.source, described, egress=egress + (_asked(opening.source) if opening.hosts else [])
@@ -168,11 +170,9 @@ def _of_opening(opening: Opening) -> Json:
         )
     if isinstance(opening.target, Pods):
         specs.append(
-            _spec(
-                opening.target, described, ingress=_with_ports(_peers(opening.source, "from"), opening.ports)
-            )
+            _spec(opening.target, described, ingress=with_ports(peers(opening.source, "from"), opening.ports))
         )
-    return _object(name, specs)
+    return policy_object(name, specs)
 
 
 def _of_kubernetes() -> Json:
@@ -183,7 +183,7 @@ def _of_kubernetes() -> Json:
     open to pods. A kubelet probes its pods from their node, which Cilium allows by default (C(allow-localhost)); it is
     named so that this setting does not matter. CoreDNS reads the API, and asks the resolvers of its node.
     """
-    return _object(
+    return policy_object(
         KUBERNETES,
         [
             _spec(
@@ -195,8 +195,8 @@ def _of_kubernetes() -> Json:
                 _COREDNS,
                 "CoreDNS asks the API, and the resolvers of its node",
                 egress=[
-                    *_with_ports([{"toEntities": ["kube-apiserver"]}], [Port(API_PORT, API_PORT)]),
-                    *_with_ports([{"toEntities": ["world", "host", "remote-node"]}], _DNS_PORTS),
+                    *with_ports([{"toEntities": ["kube-apiserver"]}], [Port(API_PORT, API_PORT)]),
+                    *with_ports([{"toEntities": ["world", "host", "remote-node"]}], _DNS_PORTS),
                 ],
             ),
         ],
@@ -208,7 +208,7 @@ def _of_baseline(mode: str) -> Json:
     spec = _spec(
         Pods(), "Every pod is denied what no policy allows", deny=mode == ENFORCE, ingress=[{}], egress=[{}]
     )
-    return _object(BASELINE, [spec])
+    return policy_object(BASELINE, [spec])
 
 
 def effective(openings: t.Sequence[Opening]) -> tuple[Opening, ...]:

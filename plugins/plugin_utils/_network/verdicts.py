@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import re
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 
@@ -41,6 +41,9 @@ _POD, _POLICY_NAME = "k8s:io.kubernetes.pod.namespace=", "k8s:io.cilium.k8s.poli
 _DIRECTIONS = {0: INGRESS, 1: EGRESS}
 #: Numbers of Cilium's reserved identities (pkg/identity/numericidentity.go).
 _RESERVED = {1: "the node of the pod", 4: "Cilium's health check", 6: "another node", 7: "a control plane"}
+#: The highest byte of the identity of a node with labels of its own.
+_NODE_SCOPE = 2
+_HOST = 1
 _SHOWN = 3
 
 
@@ -92,6 +95,7 @@ class Seen:
     :param open_ended: by endpoint, the directions in which a rule allows what no policy does.
     :param started: pods that were started meanwhile, on its node and on others.
     :param before: :param after: packets that this rule has allowed, by endpoint and direction.
+    :param host: number of the endpoint that stands for the node itself, 0 when it is not known.
     """
 
     node: str
@@ -101,13 +105,15 @@ class Seen:
     started: tuple[Pod, ...] = ()
     before: t.Mapping[tuple[int, str], int] = field(default_factory=dict)
     after: t.Mapping[tuple[int, str], int] = field(default_factory=dict)
+    host: int = 0
 
 
 @dataclass(frozen=True)
 class Flow:
     """Connections that the baseline would deny, of pods with the same labels to the same place.
 
-    :param namespace: of the pods. :param pods: their names. :param peer: the other side, in words.
+    :param namespace: of the pods, empty for nodes themselves. :param pods: their names.
+    :param peer: the other side, in words.
     :param port: of the target, 0 without one, or when it is not known.
     :param count: number of connections; 0 for ones that were open before.
     """
@@ -255,6 +261,26 @@ def realized(text: str, policy: str) -> bool:
     return True
 
 
+def read_host(text: str) -> int:
+    """Number of the endpoint that stands for the node itself, 0 without one; from the same."""
+    for one in _json(text, "its endpoints") or ():
+        if ((one.get("status") or {}).get("identity") or {}).get("id") == _HOST:
+            return int(one["id"])
+    return 0
+
+
+def realized_on_host(text: str, policy: str) -> bool:
+    """Whether a policy of nodes is in force on a node; from the same. :param policy: its name."""
+    found = [
+        one
+        for one in _json(text, "its endpoints") or ()
+        if ((one.get("status") or {}).get("identity") or {}).get("id") == _HOST
+    ]
+    return bool(found) and f'{_POLICY_NAME}{policy}"' in json.dumps(
+        ((found[0]["status"].get("policy") or {}).get("realized") or {}).get("l4") or {}
+    )
+
+
 def read_counters(text: str) -> dict[tuple[int, str], int]:
     """Packets that the rule for everything has allowed; from C(cilium-dbg bpf policy get --all -n -o json)."""
     found: dict[tuple[int, str], int] = {}
@@ -302,6 +328,8 @@ class _Directory:
         """The other side of a connection."""
         if identity in _RESERVED:
             return _RESERVED[identity]
+        if identity >> 24 == _NODE_SCOPE:
+            return f"node {address}" if address else "another node"
         pod = self._by_address.get(address)
         if pod is not None and pod.identity == identity:
             return f"pod {pod}"
@@ -364,6 +392,26 @@ def flows(seen: t.Sequence[Seen], pods: t.Sequence[Pod], namespaces: t.Mapping[i
     )
 
 
+def host_flows(
+    seen: t.Sequence[Seen],
+    names: t.Mapping[str, str],
+    pods: t.Sequence[Pod],
+    namespaces: t.Mapping[int, str],
+) -> list[Flow]:
+    """What the policies of nodes would deny.
+
+    :param seen: :param pods: :param namespaces: as of C(flows). :param names: of nodes by their addresses.
+    """
+    hosts = [
+        Pod("", names.get(agent.node, agent.node), agent.node, agent.host, _HOST)
+        for agent in seen
+        if agent.host
+    ]
+    # Endpoints of pods are left out: what theirs would deny is not the question.
+    known = [replace(pod, endpoint=0) for pod in pods]
+    return flows([replace(agent, started=()) for agent in seen], [*known, *hosts], namespaces)
+
+
 def _older(
     seen: t.Sequence[Seen], local: t.Mapping[tuple[str, int], Pod], told: t.Collection[tuple[str, int, str]]
 ) -> t.Iterator[Flow]:
@@ -389,6 +437,6 @@ def lines(found: t.Sequence[Flow], seconds: float, lost: int) -> list[str]:
     if not found:
         return [*told, "nothing that was seen would be denied"]
     for namespace in dict.fromkeys(flow.namespace for flow in found):
-        told.append(f"namespace {namespace}, would be denied:")
+        told.append(f"{f'namespace {namespace}' if namespace else 'nodes'}, would be denied:")
         told += [f"  {flow.line()}" for flow in found if flow.namespace == namespace]
     return told

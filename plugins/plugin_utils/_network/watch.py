@@ -23,7 +23,7 @@ Json = dict[str, t.Any]
 
 NAMESPACE, CONTAINER = "kube-system", "cilium-agent"
 _PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
-_BASELINE = f"/apis/cilium.io/v2/ciliumclusterwidenetworkpolicies/{policies.BASELINE}"
+_POLICIES = "/apis/cilium.io/v2/ciliumclusterwidenetworkpolicies"
 _ENDPOINTS = "/apis/cilium.io/v2/ciliumendpoints"
 _IDENTITIES = "/apis/cilium.io/v2/ciliumidentities"
 #: Seconds that an answer of an agent may take beside the watching itself.
@@ -47,9 +47,9 @@ class Agent:
     address: str
 
 
-def mode(api: Client) -> str:
-    """The mode of the baseline that the cluster has."""
-    found = api.get(_BASELINE)
+def mode(api: Client, policy: str = policies.BASELINE) -> str:
+    """The mode of the baseline that the cluster has. :param policy: the name of its policy that denies."""
+    found = api.get(f"{_POLICIES}/{policy}")
     if found is None:
         return policies.OFF
     specs = found.get("specs") or [{}]
@@ -87,9 +87,15 @@ def _ask(run: Run, agent: Agent, argv: t.Sequence[str], seconds: float = _ANSWER
     return done.stdout
 
 
-def watch(run: Run, agent: Agent, seconds: int) -> verdicts.Seen:
+def of_pods(text: str) -> bool:
+    """Whether an agent has applied the baseline to its pods."""
+    return verdicts.realized(text, policies.KUBERNETES)
+
+
+def watch(run: Run, agent: Agent, seconds: int, realized: t.Callable[[str], bool] = of_pods) -> verdicts.Seen:
     """What one agent sees within some seconds.
 
+    :param realized: whether it has applied the policies, from the list of its endpoints.
     :raises OperatorError: when it does not answer, or something else than expected.
     """
     counters = ("cilium-dbg", "bpf", "policy", "get", "--all", "-n", "-o", "json")
@@ -98,7 +104,7 @@ def watch(run: Run, agent: Agent, seconds: int) -> verdicts.Seen:
     while True:
         text = _ask(run, agent, listing)
         # Policies may have been applied a moment ago; what passes before they are there is counted otherwise.
-        if verdicts.realized(text, policies.KUBERNETES) or time.monotonic() > deadline:
+        if realized(text) or time.monotonic() > deadline:
             break
         time.sleep(_POLL)
     first = verdicts.read_open_ended(text)
@@ -109,15 +115,20 @@ def watch(run: Run, agent: Agent, seconds: int) -> verdicts.Seen:
     started = verdicts.read_started(text, agent.address)
     after = verdicts.read_counters(_ask(run, agent, counters))
     # Pods may have started since.
-    last = verdicts.read_open_ended(_ask(run, agent, listing))
+    listed = _ask(run, agent, listing)
+    last = verdicts.read_open_ended(listed)
     open_ended = {one: first.get(one, frozenset()) | last.get(one, frozenset()) for one in {*first, *last}}
-    return verdicts.Seen(agent.address, found, lost, open_ended, started, before, after)
+    return verdicts.Seen(
+        agent.address, found, lost, open_ended, started, before, after, verdicts.read_host(listed)
+    )
 
 
-def watch_all(run: Run, found: t.Sequence[Agent], seconds: int) -> list[verdicts.Seen]:
+def watch_all(
+    run: Run, found: t.Sequence[Agent], seconds: int, realized: t.Callable[[str], bool] = of_pods
+) -> list[verdicts.Seen]:
     """What all agents see in the same time."""
     with ThreadPoolExecutor(max_workers=max(len(found), 1)) as threads:
-        return list(threads.map(lambda agent: watch(run, agent, seconds), found))
+        return list(threads.map(lambda agent: watch(run, agent, seconds, realized), found))
 
 
 def pods(api: Client) -> list[verdicts.Pod]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
-from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._network import openings
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._network import host_openings, openings
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._options import combinations, documents
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._options.convert import convert
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._options.specification import (
@@ -21,7 +21,11 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._options.spec
 )
 
 _SHOWN = 5
-OPENINGS = "network_openings"
+#: Options that are openings, and how they are read.
+OPENINGS: t.Mapping[str, t.Callable[[t.Any], tuple[str, ...]]] = {
+    "network_openings": lambda value: openings.read(value).problems,
+    host_openings.OPTION: lambda value: host_openings.read(value)[1],
+}
 
 #: Host -> option -> value, for the options that are set for the host.
 Values = t.Mapping[str, t.Mapping[str, t.Any]]
@@ -37,7 +41,7 @@ def _problems(name: str, value: t.Any, option: Option) -> tuple[str, ...]:
     text = problem(name, value, option) or documents.secrets(name, value)
     if text:
         return (text,)
-    return openings.read(convert(value, "list", "dict")).problems if name == OPENINGS else ()
+    return OPENINGS[name](convert(value, "list", "dict")) if name in OPENINGS else ()
 
 
 def check(values: Values, options: t.Mapping[str, Option]) -> None:
