@@ -135,6 +135,15 @@ class ActionModule(ApiAction):
             host_facts.unusable(config, params["virtual_address"]),
             "Run the playbook site with network_host_policy_mode set, which configures Cilium for it.",
         )
+        if params["mode"] == policies.ENFORCE:
+            _refuse(
+                "Policies of nodes would be enforced where no guard rolls them back.",
+                [
+                    f"the node {name} is none of the hosts of the inventory"
+                    for name in host_facts.unguarded(nodes, params["hosts"])
+                ],
+                "Add the hosts to the inventory, or remove the nodes.",
+            )
         facts = host_facts.read(
             nodes,
             slices,

@@ -75,6 +75,14 @@ remaining:
   returned: success
   type: int
   sample: 140
+ssh:
+  description:
+    - From where this module was connected by ssh, as E(SSH_CONNECTION) of sshd (addresses and ports of both sides).
+      Empty without ssh.
+    - It is read from the processes that have started the module, as sudo keeps it from the module's own environment.
+  returned: success
+  type: str
+  sample: 192.0.2.7 40122 192.0.2.11 22
 confirmed:
   description: Whether this call has confirmed the policies, or would have in check mode.
   returned: success
@@ -87,10 +95,29 @@ import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._daemon.manager import Manager, manager_for
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._daemon.manager import (
+    Manager,
+    manager_for,
+    parent,
+)
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._module import run_module
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._network import guard
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.facts import service_manager
+
+
+def ssh_connection(root: str = "/") -> str:
+    """C(SSH_CONNECTION) of the session that this process belongs to, from the nearest process that has it."""
+    pid = os.getpid()
+    while pid > 1:
+        with contextlib.suppress(OSError), open(os.path.join(root, f"proc/{pid}/environ"), "rb") as stream:
+            for entry in stream.read().split(b"\0"):
+                if entry.startswith(b"SSH_CONNECTION="):
+                    return entry.partition(b"=")[2].decode("ascii", "replace")
+        found = parent(pid, root)
+        if found is None:
+            break
+        pid = found
+    return ""
 
 
 def phase_of(state: guard.State | None, boot: str, now: float) -> tuple[str, int]:
@@ -135,6 +162,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         "phase": phase,
         "remaining": remaining,
         "confirmed": confirmed,
+        "ssh": ssh_connection(),
     }
 
 

@@ -77,6 +77,14 @@ def start_time(pid: int, root: str = "/") -> float | None:
     return time.time() - age
 
 
+def parent(pid: int, root: str = "/") -> int | None:
+    """The process that a process belongs to; C(None) when it is gone."""
+    try:
+        return int(_stat(pid, root)[1])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
 def children(pid: int, root: str = "/") -> list[int]:
     """Processes that a process has started and that still run."""
     found = []

@@ -44,6 +44,7 @@ ARMED, ROLLED_BACK = "armed", "rolled_back"
 #: passed them. Cilium may lose answers of open connections in the first moments.
 SETTLED = 5.0
 _POLL = 2.0
+_END = 10.0
 _BOOT_ID = "proc/sys/kernel/random/boot_id"
 
 
@@ -169,6 +170,8 @@ class Guard:
         self._agent = Agent(settings.socket, settings.policy)
         self._boot = boot_id()
         self._silent = False
+        #: Whether the last look has found no policies that it would have to hold off.
+        self.given_back = False
         self.state = begin(settings, read_state(path), self._boot, uptime())
         write_state(self.state, path)
 
@@ -186,6 +189,7 @@ class Guard:
     def step(self) -> None:
         """Look once, and act."""
         host = self._observe()
+        self.given_back = host is not None and not host.denies
         before = self.state
         self.state, audit = step(before, host, self._boot, uptime())
         if self.state != before:
@@ -204,9 +208,16 @@ class Guard:
                 self._log.say("error", "mode not set", message=str(exc))
 
     def end(self) -> None:
-        """What is left to do when it is stopped: give back the mode when its policies are gone."""
-        if self.state.phase == ROLLED_BACK:
+        """What is left to do when it is stopped: give back the mode when its policies are gone.
+
+        They may have been removed a moment ago, which the agent takes some seconds to apply.
+        """
+        until = uptime() + _END
+        while self.state.phase == ROLLED_BACK:
             self.step()
+            if self.given_back or uptime() >= until:
+                break
+            time.sleep(_POLL)
 
 
 def _end(_number: int, _frame: t.Any) -> None:

@@ -136,6 +136,12 @@ def unusable(config: t.Mapping[str, str], vrrp: bool) -> list[str]:
     return found
 
 
+def unguarded(nodes: t.Iterable[Json], hosts: t.Iterable[Json]) -> list[str]:
+    """Names of nodes that are no hosts of the inventory, so that no guard can run on them."""
+    known = {host["address"] for host in hosts}
+    return [str(node["metadata"]["name"]) for node in nodes if not known & set(_addresses(node))]
+
+
 def read(
     nodes: t.Sequence[Json],
     slices: t.Sequence[Json],
