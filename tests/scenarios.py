@@ -375,15 +375,18 @@ TABLE = (
     Scenario(
         "policies",
         "strict network policies report what they would deny, deny that and nothing that Kubernetes needs, and follow "
-        "changed openings: a matrix of 40 pairs",
-        seconds=600,
+        "changed openings: a matrix of 40 pairs; policies of nodes are rolled back by each host unless it is confirmed",
+        seconds=1500,
         paths=(
             *_LAB,
             "roles/network/*",
             "roles/health/*",
             "playbooks/platform.yml",
             "plugins/action/api_objects.py",
-            "plugins/action/network_policy_*",
+            "plugins/action/network_*",
+            "plugins/modules/network_host_policy_guard.py",
+            "plugins/module_utils/_daemon/*",
+            "plugins/module_utils/_network/*",
             "plugins/plugin_utils/_kube_api/*",
             "plugins/plugin_utils/_network/*",
             "tests/infra/network.py",

@@ -276,3 +276,54 @@ def test_mode_of_the_cluster(stored: dict[str, t.Any] | None, expected: str) -> 
             return stored
 
     assert watch.mode(t.cast(Client, Api())) == expected
+
+
+# --- nodes themselves -------------------------------------------------------------------------------------------------
+
+
+def host(number: int, *markers: str) -> dict[str, t.Any]:
+    """The endpoint that stands for a node."""
+    rules = {"ingress": [{"derived-from-rules": [[marker]]} for marker in markers]}
+    return {"id": number, "status": {"identity": {"id": 1}, "policy": {"realized": {"l4": rules}}}}
+
+
+def test_endpoint_of_the_node() -> None:
+    listed = json.dumps([endpoint(198, {}), host(7, "k8s:io.cilium.k8s.policy.name=host-nodes")])
+    assert verdicts.read_host(listed) == 7
+    assert verdicts.realized_on_host(listed, "host-nodes")
+    assert not verdicts.realized_on_host(listed, "host-ssh")
+    assert verdicts.read_host(LISTED) == 0
+    assert not verdicts.realized_on_host(LISTED, "host-nodes")
+
+
+def arrived(identity: int, address: str, port: int = 9100, match: str = "all") -> Verdict:
+    return Verdict(7, identity, "ingress", "allow", match, address, NODE, port, "TCP")
+
+
+@pytest.mark.parametrize(
+    ("found", "peer"),
+    [
+        (arrived(16777220, "198.51.100.9"), "198.51.100.9 outside the cluster"),
+        (arrived(33554433, "192.0.2.11"), "node 192.0.2.11"),
+        (arrived(6, "192.0.2.11"), "another node"),
+        (arrived(300, "10.244.1.7"), "pod shop/web"),
+        (arrived(300, "10.244.9.9"), "a pod of namespace shop"),
+        (arrived(300, "10.244.1.7", match="L3-L4"), None),
+    ],
+)
+def test_connections_to_nodes_that_would_be_denied(found: Verdict, peer: str | None) -> None:
+    pods = [Pod("shop", "web", "192.0.2.11", 12, 300, ("10.244.1.7",)), Pod("shop", "db", NODE, 12, 301)]
+    own = Verdict(12, 300, "ingress", "allow", "all", "10.244.1.7", "10.244.2.9", 80, "TCP")
+    agent = Seen(NODE, (found, own), open_ended={7: frozenset({"ingress"}), 12: BOTH}, host=7)
+    expected = [] if peer is None else [Flow("", "ingress", ("w2",), peer, 9100, "TCP", 1)]
+    assert verdicts.host_flows([agent], {NODE: "w2"}, pods, {}) == expected, (
+        "those of pods are not the question"
+    )
+
+
+def test_report_of_nodes_for_people() -> None:
+    found = [Flow("", "ingress", ("w1", "w2"), "node 192.0.2.11", 9100, "TCP", 2)]
+    assert verdicts.lines(found, 30, 0)[1:] == [
+        "nodes, would be denied:",
+        "  ingress to w1, w2 9100/TCP from node 192.0.2.11: 2 connections",
+    ]
