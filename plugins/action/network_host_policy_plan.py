@@ -95,7 +95,7 @@ class ActionModule(ApiAction):
     def perform(self, params: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         """See C(ControllerAction). What is wrong with the options is told without the API server."""
         if params["mode"] == policies.OFF:
-            return {"changed": False, "objects": [], "ssh": []}
+            return {"changed": False, "objects": [], "ssh": [], "nodes": []}
         self._openings, wrong = host_openings.read(params["openings"])
         self._ssh, more = _networks(params["ssh_cidrs"], "network_host_policy_ssh_cidrs")
         self._api, others = _networks(params["api_cidrs"], "network_host_policy_api_cidrs")
@@ -163,4 +163,5 @@ class ActionModule(ApiAction):
             "changed": False,
             "objects": host_policies.plan(params["mode"], facts, self._openings),
             "ssh": [{"address": one.address, "port": one.port} for one in facts.clients],
+            "nodes": list(facts.nodes),
         }

@@ -133,6 +133,12 @@ objects:
       kind: CiliumClusterwideNetworkPolicy
       metadata: {name: host-baseline}
       specs: []
+nodes:
+  description: Addresses of the nodes that the cluster has.
+  returned: success
+  type: list
+  elements: str
+  sample: [192.0.2.11]
 ssh:
   description: From where controllers connect, and the ports of ssh.
   returned: success

@@ -164,6 +164,8 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
     removal.write_text(text.partition("- name: Guard removed | Delete")[0], encoding="utf-8")
     (directory / "hosts").write_text(
         "[control_plane]\na ansible_connection=local\n[worker]\nb ansible_connection=local\n"
+        # It is about to join.
+        "c ansible_connection=local cluster_node_address=192.0.2.23\n"
     )
     (directory / "play.yml").write_text(
         "- hosts: control_plane:worker\n  gather_facts: false\n  any_errors_fatal: true\n  tasks:\n"
@@ -190,12 +192,13 @@ ALL = ["host-baseline", "host-control-planes", "host-nodes", "host-ssh"]
 def test_hosts_are_armed_before_and_confirmed_after(runner: Runner) -> None:
     code, text, calls = runner.run("enforce", "enforced")
     assert code == 0, text
-    assert calls == ["look"] * 2 + ["arm"] * 2 + ["confirm"] * 2 + ["stop"] * 2
+    assert calls == ["look"] * 3 + ["arm"] * 2 + ["confirm"] * 2 + ["stop"] * 2
+    assert "192.0.2.23/32" in str(runner.api.objects[f"{POLICIES}/host-control-planes"])
     assert text.index("Arm the guard") < text.index("Apply policies") < text.index("over a new connection")
     assert runner.api.names == ALL
     code, text, calls = runner.run("enforce", "none")
-    assert (code, calls) == (0, ["look"] * 2), text
-    assert text.count("changed=0") == 2, "a second run changes nothing"
+    assert (code, calls) == (0, ["look"] * 3), text
+    assert text.count("changed=0") == 3, "a second run changes nothing"
 
 
 def test_check_mode_changes_nothing(runner: Runner) -> None:
@@ -207,7 +210,7 @@ def test_check_mode_changes_nothing(runner: Runner) -> None:
 def test_guard_that_an_interrupted_run_has_left_starts_another_trial(runner: Runner) -> None:
     runner.run("enforce", "enforced")
     code, text, calls = runner.run("enforce", "rolled_back")
-    assert (code, calls[:6]) == (2, ["look"] * 2 + ["arm"] * 2 + ["confirm"] * 2), text
+    assert (code, calls[:7]) == (2, ["look"] * 3 + ["arm"] * 2 + ["confirm"] * 2), text
 
 
 def test_unconfirmed_policies_are_removed_and_each_host_is_named(runner: Runner) -> None:
@@ -233,13 +236,13 @@ def test_policies_that_are_refused_are_removed(runner: Runner) -> None:
 def test_limited_run_enforces_nothing(runner: Runner) -> None:
     code, text, calls = runner.run("enforce", "none", "--limit", "a")
     assert code == 2
-    assert "Policies of nodes would be enforced on b, too, where no guard would roll them back" in text
+    assert "Policies of nodes would be enforced on b, c, too, where no guard would roll them back" in text
     assert (calls, runner.api.names) == (["look"], [])
 
 
 def test_off_contacts_hosts_only_when_there_were_policies(runner: Runner) -> None:
     runner.run("enforce", "enforced")
     code, text, calls = runner.run("off", "none")
-    assert (code, calls) == (0, ["look"] * 2), text
+    assert (code, calls) == (0, ["look"] * 3), text
     assert not runner.api.names
     assert runner.run("off", "none")[2] == []

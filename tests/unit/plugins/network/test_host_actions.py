@@ -68,6 +68,7 @@ def test_plan_from_the_api_and_the_inventory(plan: t.Callable[..., Json]) -> Non
         "host-baseline",
     ]
     assert result["ssh"] == [{"address": "192.0.2.7", "port": 2222}]
+    assert result["nodes"] == ["192.0.2.11"]
     text = str(result["objects"])
     assert "'port': '8473'" in text
     assert "192.0.2.12/32" in text, "a host that is about to join"
