@@ -11,7 +11,7 @@ import os
 import stat
 import tarfile
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -115,3 +115,15 @@ def write_tar_gz(target: Path, members: Mapping[str, Path]) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def write_documents(target: Path, sources: Sequence[Path]) -> None:
+    """Write files of YAML as one stream of documents, whole or not at all.
+
+    :param sources: each may begin with a separator of its own.
+    """
+    partial = target.with_name(f".{target.name}.part")
+    with partial.open("wb") as sink:
+        for source in sources:
+            sink.write(b"---\n" + source.read_bytes().removeprefix(b"---\n").rstrip(b"\n") + b"\n")
+    os.replace(partial, target)

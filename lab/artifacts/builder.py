@@ -162,6 +162,8 @@ class Builder:
         target.parent.mkdir(parents=True, exist_ok=True)
         if artifact.material is not None:
             _place(self.material(artifact.material), target)
+        elif artifact.documents:
+            archive.write_documents(target, [self.material(material) for material in artifact.documents])
         else:
             members = {name: self.material(material) for name, material in artifact.members.items()}
             archive.write_tar_gz(target, members)

@@ -30,7 +30,7 @@ IMPORTED = "imported"
 CATALOGUE = Path(__file__).resolve().parent.parent / "catalogue.yml"
 _UNESSENTIAL = frozenset({"seconds", "disk", "optional", "entry", "group"})
 #: Fields that came later: unset, they do not count, so that what was made before they existed stays valid.
-_LATER = frozenset({"run", "setuid"})
+_LATER = frozenset({"run", "setuid", "documents"})
 #: Repository names as the OCI distribution specification allows them, with a registry's name in front.
 _REPOSITORY = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)+")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
@@ -72,7 +72,7 @@ class GoBuild:
 
     :param modules: module path -> version; the first one's go.mod is the base of the wrapper's.
     :param programs: program -> import path of its package main; of a name that ends with ``.test``, the package
-        whose test binary it is.
+        whose test binary it is. None where only files of the module are wanted.
     :param go: oldest Go that can build it, as (1, 26).
     :param cgo: whether C is part of it.
     :param tags: build tags.
@@ -146,6 +146,7 @@ class FileArtifact:
     :param url: where upstream has it.
     :param material: the file itself, when it is no archive.
     :param members: path in the archive -> material; the archive is a gzipped tar.
+    :param documents: files of YAML that make one stream of documents, in this order, when it is neither.
     :param optional: made only when it is asked for by name: a test needs it, no cluster does.
     :param group: made with the others of this group, when the group is asked for; served once it is there.
     """
@@ -159,6 +160,7 @@ class FileArtifact:
     members: Mapping[str, Material] = field(default_factory=dict)
     optional: bool = False
     group: str = ""
+    documents: tuple[Material, ...] = ()
 
     @property
     def path(self) -> str:
@@ -167,7 +169,7 @@ class FileArtifact:
 
     @property
     def materials(self) -> tuple[Material, ...]:
-        return (self.material,) if self.material else tuple(self.members.values())
+        return (self.material,) if self.material else (*self.members.values(), *self.documents)
 
 
 @dataclass(frozen=True)
@@ -373,8 +375,8 @@ class _Reader:
         entry["go"] = tuple(int(part) for part in str(entry.get("go", "1.21")).split("."))
         entry["tags"] = tuple(entry.get("tags", ()))
         build = GoBuild(name=name, **entry)
-        if not build.modules or not build.programs:
-            raise ValueError("modules and programs must not be empty")
+        if not build.modules:
+            raise ValueError("modules must not be empty")
         return build
 
     @staticmethod
@@ -393,11 +395,13 @@ class _Reader:
         entry.update(version=version, arch=arch, url=entry["url"].format(version=version, arch=arch))
         material = entry.pop("material", None)
         members = {path: Material.parse(text) for path, text in entry.pop("members", {}).items()}
+        documents = tuple(Material.parse(text) for text in entry.pop("documents", ()))
         return FileArtifact(
             entry=name,
             component=name.partition("@")[0],
             material=Material.parse(material) if material else None,
             members=members,
+            documents=documents,
             **entry,
         )
 
@@ -445,8 +449,8 @@ def _lost(catalogue: Catalogue, material: Material) -> str:
 def _file_problems(file: FileArtifact) -> Iterable[str]:
     if not file.url.startswith("https://") or ".." in file.path:
         yield f"{file.url} must be an https address without '..'"
-    if bool(file.material) == bool(file.members):
-        yield "exactly one of material and members must be given"
+    if sum(map(bool, (file.material, file.members, file.documents))) != 1:
+        yield "exactly one of material, members and documents must be given"
     for path in file.members:
         if path.startswith("/") or ".." in path.split("/"):
             yield f"member {path} must be a relative path without '..'"

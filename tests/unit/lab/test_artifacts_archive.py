@@ -8,6 +8,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 from lab.artifacts import archive
 
@@ -75,3 +76,14 @@ def test_the_right_to_bind_low_ports_is_written_as_the_kernel_reads_it(tmp_path:
         value = read.getmember("program").pax_headers["SCHILY.xattr.security.capability"].encode()
     # struct vfs_cap_data: revision 2 with the effective bit, CAP_NET_BIND_SERVICE (10) permitted.
     assert value == bytes.fromhex("0100000200040000000000000000000000000000")
+
+
+def test_documents_become_one_stream(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("---\nname: a\n\n", encoding="utf-8")
+    (tmp_path / "b.yaml").write_text("name: b", encoding="utf-8")
+
+    archive.write_documents(tmp_path / "all.yaml", [tmp_path / "b.yaml", tmp_path / "a.yaml"])
+
+    text = (tmp_path / "all.yaml").read_text(encoding="utf-8")
+    assert list(yaml.safe_load_all(text)) == [{"name": "b"}, {"name": "a"}]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.yaml", "all.yaml", "b.yaml"]

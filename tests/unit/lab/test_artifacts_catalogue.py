@@ -136,7 +136,11 @@ def test_fields_are_read() -> None:
         (changed("files", "demo", "url", value="http://example.com/x"), "must be an https address"),
         (
             changed("files", "demo", "members", value={"x": "go:demo/demo"}),
-            "exactly one of material and members",
+            "exactly one of material, members and documents",
+        ),
+        (
+            changed("files", "demo", "documents", value=["module:demo/a.yaml"]),
+            "exactly one of material, members and documents",
         ),
         (changed("files", "demo", "surprise", value=1), "surprise"),
         (changed("images", "example.com/demo", "base", value="other"), "there is no tree other"),
@@ -148,7 +152,7 @@ def test_fields_are_read() -> None:
             "there is no program other",
         ),
         (changed("programs", "tiny", "source", value="module:other/x.c"), "there is no build other"),
-        (changed("builds", "demo", "programs", value={}), "must not be empty"),
+        (changed("builds", "demo", "modules", value={}), "must not be empty"),
         ({**SMALL, "extra": {}}, "unknown section extra"),
     ],
 )
