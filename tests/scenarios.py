@@ -405,6 +405,7 @@ TABLE = (
         paths=(
             *_LAB,
             "roles/metrics_server/*",
+            "roles/ingress/*",
             "playbooks/platform.yml",
             "plugins/action/api_objects.py",
             "plugins/plugin_utils/_kube_api/*",

@@ -57,7 +57,18 @@ SITES = {
     "plain systemd": Site("systemd", 1),
     "plain openrc": Site("openrc", 1),
     "three control planes": Site(
-        "systemd", 3, {"cluster_endpoint": "192.0.2.10:6443", "api_endpoint_provider": "keepalived"}
+        "systemd",
+        3,
+        {
+            "cluster_endpoint": "192.0.2.10:6443",
+            "api_endpoint_provider": "keepalived",
+            "ingress_exposure": "load_balancer",
+            "ingress_ranges": ["192.0.2.240/29"],
+            "ingress_interfaces": ["^eth0$"],
+            "ingress_address": "192.0.2.241",
+            "network_address_announcements": True,
+        },
+        workers=("w1", "cp1"),
     ),
     "air gap": Site("systemd", 1, MIRROR),
     "runs pods": Site("systemd", 1, workers=("w1", "cp1"), resolv_conf="/run/systemd/resolve/resolv.conf"),
@@ -112,6 +123,17 @@ SITES = {
                 "scheduler": {"extraArgs": [{"name": "profiling", "value": "true"}]},
             },
             "control_plane_taints": [],
+            "ingress_class": "web",
+            "ingress_class_default": False,
+            "ingress_drain_seconds": 45,
+            "ingress_exposure": "host_port",
+            "ingress_forwarded_headers_from": ["192.0.2.4"],
+            "ingress_gateway_api": False,
+            "ingress_host_ports": {"http": 8000, "https": 8443, "health": 8001},
+            "ingress_nginx": False,
+            "ingress_old_tls_version": "1.1",
+            "ingress_proxy_protocol_from": ["192.0.2.4", "198.51.100.0/28"],
+            "ingress_published_address": "192.0.2.4",
             "etcd_backup_interval": 6,
             "etcd_backup_keep": 30,
             "etcd_backup_recipients": ["age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"],
@@ -181,6 +203,7 @@ DOCUMENTS: dict[str, tuple[str, str]] = {
     "init": ("__control_plane_init_documents | to_nice_yaml", "yaml"),
     "join": ("__control_plane_join_documents | to_nice_yaml", "yaml"),
     "metrics-server": ("__metrics_server_deployment | to_nice_yaml", "yaml"),
+    "ingress": ("__ingress_objects | to_nice_yaml", "yaml"),
     "taints": ("__node_control_plane_taints | to_nice_yaml", "yaml"),
     "declared": ("__node_declared | to_nice_yaml", "yaml"),
     "worker": ("__worker_join_documents | to_nice_yaml", "yaml"),
@@ -238,7 +261,8 @@ def _extra(site: Site) -> dict[str, Any]:
         {"item": f"cp{number}", "unreachable": False, **_node(site, number)}
         for number in range(1, site.control_planes + 1)
     ]
-    return {"__node_observed": {"results": observed}, **site.variables}
+    plan = {"hostnames": ["w1", "cp1"], "blocks": [{"start": "192.0.2.240", "stop": "192.0.2.247"}]}
+    return {"__node_observed": {"results": observed}, "__ingress_plan": plan, **site.variables}
 
 
 def _file(target: Path, name: str) -> Path:
@@ -455,6 +479,7 @@ EXPECTED: tuple[tuple[str, str, str, Any], ...] = (
     ("plain systemd", "init", "0/nodeRegistration/taints/0/effect", "NoSchedule"),
     ("three control planes", "init", "1/controlPlaneEndpoint", "192.0.2.10:6443"),
     ("three control planes", "cilium", "k8sServiceHost", "192.0.2.10"),
+    ("three control planes", "cilium", "l2announcements/leaseDuration", "3s"),
     ("plain systemd", "cilium", "k8sServiceHost", "192.0.2.11"),
     ("plain systemd", "cilium", "kubeProxyReplacement", True),
     ("air gap with settings of its own", "init", "1/clusterName", "blue"),
