@@ -603,7 +603,9 @@ EXPECTED: tuple[tuple[str, str, str, Any], ...] = (
     ("runs pods", "metrics-server", "spec/replicas", 2),
     ("runs pods", "metrics-server", "spec/strategy/rollingUpdate/maxSurge", 0),
     ("plain systemd", "metrics-server", "spec/replicas", 1),
-    ("plain systemd", "metrics-server", "spec/strategy/rollingUpdate/maxUnavailable", 0),
+    # The only node has no place for a second one.
+    ("plain systemd", "metrics-server", "spec/strategy/rollingUpdate/maxSurge", 0),
+    ("plain systemd", "metrics-server", "spec/strategy/rollingUpdate/maxUnavailable", 1),
     (
         "air gap with settings of its own",
         "api_endpoint/keepalived.conf.j2",
