@@ -176,6 +176,8 @@ TEMPLATES: dict[str, tuple[str, str]] = {
     "container_runtime/crictl.yaml.j2": ("yaml", ""),
     "container_runtime/hosts.toml.j2": ("toml", "docker.io"),
     "kubelet_csr_approver/approver.initd.j2": ("shell", ""),
+    "network/guard.initd.j2": ("shell", ""),
+    "network/guard.service.j2": ("unit", ""),
     "kubelet_csr_approver/approver.service.j2": ("unit", ""),
     "kubelet/check-etcd-data.j2": ("script", ""),
     "kubelet/kubelet.initd.j2": ("shell", ""),
