@@ -17,12 +17,22 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.obj
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.readiness import (
     is_workload,
     reasons,
+    surges,
     unready,
 )
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._waiting import Waiting
 
 POLL_SECONDS = 1.0
 _SHOWN = 5
+
+
+def _late(found: Objects, ref: Ref) -> str:
+    """Why an object is not in effect yet, empty when it is."""
+    now = found.find(ref)
+    if (reason := unready(now)) or now is None or not surges(now):
+        return reason
+    stay = [pod for pod in found.pods(ref) if not pod["metadata"].get("deletionTimestamp")]
+    return "; ".join(reasons(stay)[:_SHOWN])
 
 
 def wait_in_effect(
@@ -38,7 +48,7 @@ def wait_in_effect(
     waiting = Waiting(seconds, say)
     left = list(refs)
     while True:
-        late = {ref: reason for ref in left if (reason := unready(found.find(ref)))}
+        late = {ref: reason for ref in left if (reason := _late(found, ref))}
         if not late:
             return
         left = list(late)

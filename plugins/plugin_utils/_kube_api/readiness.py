@@ -17,6 +17,8 @@ import typing as t
 Json = t.Mapping[str, t.Any]
 
 _CONDITIONS = {"CustomResourceDefinition": "Established", "APIService": "Available"}
+#: Of a Service: whether Cilium's LB-IPAM has given it the addresses that it asks for.
+_ADDRESS = "cilium.io/IPAMRequestSatisfied"
 
 
 def _number(values: Json, key: str, default: int = 0) -> int:
@@ -65,6 +67,23 @@ _WORKLOADS: dict[str, t.Callable[[Json, Json], str]] = {
 }
 
 
+def _service(spec: Json, status: Json) -> str:
+    if spec.get("type") != "LoadBalancer" or (status.get("loadBalancer") or {}).get("ingress"):
+        return ""
+    told = _condition(status, _ADDRESS).partition(" (")[2]
+    return f"has no address ({told}" if told else "has no address yet"
+
+
+def surges(found: Json) -> bool:
+    """Whether an object is a DaemonSet that makes the next pod of a node beside the former one.
+
+    Its status counts a node as available as long as one of both is, so that it does not tell about the next one.
+    """
+    strategy = (found.get("spec") or {}).get("updateStrategy") or {}
+    limit = (strategy.get("rollingUpdate") or {}).get("maxSurge")
+    return found.get("kind") == "DaemonSet" and limit not in (None, 0, "0%")
+
+
 def is_workload(kind: str) -> bool:
     """Whether objects of a kind have pods that C(unready) waits for."""
     return kind in _WORKLOADS
@@ -82,6 +101,8 @@ def unready(found: Json | None) -> str:
         if _number(status, "observedGeneration") < _number(found.get("metadata") or {}, "generation"):
             return "its controller has not seen it yet"
         return _WORKLOADS[kind](found.get("spec") or {}, status)
+    if kind == "Service":
+        return _service(found.get("spec") or {}, status)
     if kind in _CONDITIONS:
         return _condition(status, _CONDITIONS[kind])
     return ""

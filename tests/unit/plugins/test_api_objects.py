@@ -432,6 +432,41 @@ def test_what_does_not_become_ready_is_named_with_its_pods(effective_api: Cluste
     assert "pod web-1: web: ImagePullBackOff: no such image" in result["msg"]
 
 
+def test_surging_pods_are_looked_at_themselves(effective_api: Cluster, run: Run) -> None:
+    """While the former pod of a node still serves, the node counts as available."""
+    effective_api.kinds("/apis/apps/v1", DaemonSet=True)
+    effective_api.kinds("/api/v1", Namespace=False, Secret=True, Pod=True)
+    agent: Object = {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": "agent", "namespace": "team"},
+        "spec": {
+            "selector": {"matchLabels": {"app": "agent"}},
+            "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}},
+        },
+    }
+    effective_api.statuses["agent"] = [
+        {"desiredNumberScheduled": 1, "updatedNumberScheduled": 1, "numberAvailable": 1}
+    ]
+    pods = "/api/v1/namespaces/team/pods"
+
+    def pod(name: str, ready: str, **metadata: str) -> None:
+        effective_api.objects[f"{pods}/{name}"] = {
+            "metadata": {"name": name, "namespace": "team", "labels": {"app": "agent"}, **metadata},
+            "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}]},
+        }
+
+    pod("agent-former", "True")
+    pod("agent-next", "False")
+    result = run(NAMESPACE, agent, wait=1)
+    assert result["failed"]
+    assert "DaemonSet team/agent: pod agent-next: Running" in result["msg"]
+    # One that ends answers no probe any more, and is not waited for.
+    pod("agent-former", "False", deletionTimestamp="2026-11-30T03:00:00Z")
+    pod("agent-next", "True")
+    assert not run(NAMESPACE, agent, wait=10)["changed"]
+
+
 def test_objects_of_a_new_kind_follow_its_definition(
     effective_api: Cluster, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -488,6 +523,34 @@ GENERATION = {"metadata": {"generation": 2}}
             "1 of 3 pods are available",
         ),
         ({"kind": "StatefulSet", "status": {"readyReplicas": 0}}, "0 of 1 replicas are ready"),
+        ({"kind": "Service", "spec": {"type": "ClusterIP"}}, ""),
+        ({"kind": "Service", "spec": {"type": "LoadBalancer"}}, "has no address yet"),
+        (
+            {
+                "kind": "Service",
+                "spec": {"type": "LoadBalancer"},
+                "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.240"}]}},
+            },
+            "",
+        ),
+        (
+            {
+                "kind": "Service",
+                "spec": {"type": "LoadBalancer"},
+                "status": {
+                    "loadBalancer": {},
+                    "conditions": [
+                        {
+                            "type": "cilium.io/IPAMRequestSatisfied",
+                            "status": "False",
+                            "reason": "out_of_ips",
+                            "message": "All pools are in use",
+                        }
+                    ],
+                },
+            },
+            "has no address (out_of_ips: All pools are in use)",
+        ),
         ({"kind": "APIService", "status": {}}, "not Available yet"),
         (
             {
