@@ -123,6 +123,10 @@ SITES = {
                 "scheduler": {"extraArgs": [{"name": "profiling", "value": "true"}]},
             },
             "control_plane_taints": [],
+            "ingress_arguments": {
+                "entryPoints.websecure.transport.respondingTimeouts.readTimeout": "600s",
+                "accesslog": False,
+            },
             "ingress_class": "web",
             "ingress_class_default": False,
             "ingress_drain_seconds": 45,
@@ -482,6 +486,7 @@ EXPECTED: tuple[tuple[str, str, str, Any], ...] = (
     ("three control planes", "init", "1/controlPlaneEndpoint", "192.0.2.10:6443"),
     ("three control planes", "cilium", "k8sServiceHost", "192.0.2.10"),
     ("three control planes", "cilium", "l2announcements/leaseDuration", "3s"),
+    ("three control planes", "cilium", "k8sClientRateLimit/qps", 20),
     ("plain systemd", "cilium", "k8sServiceHost", "192.0.2.11"),
     ("plain systemd", "cilium", "kubeProxyReplacement", True),
     ("air gap with settings of its own", "init", "1/clusterName", "blue"),
