@@ -53,6 +53,7 @@ class ActionModule(ApiAction):
         "ranges": {"type": "list", "elements": "str", "default": []},
         "interfaces": {"type": "list", "elements": "str", "default": []},
         "address": {"type": "str", "default": ""},
+        "published": {"type": "str", "default": ""},
         "trusted": {"type": "list", "elements": "str", "default": []},
         "taken": {"type": "list", "elements": "str", "default": []},
         "timeout": {"type": "int", "default": 120},
@@ -62,6 +63,11 @@ class ActionModule(ApiAction):
         """See C(ControllerAction). What is wrong by itself is told without the API server."""
         self._ranges: list[addresses.Range] = []
         problems = addresses.networks_problems(params["trusted"], "trusted addresses")
+        if params["published"] and not is_address(params["published"]):
+            problems.append(
+                f"ingress_published_address: {params['published']} is no IP address, expected that of the site's load"
+                " balancer"
+            )
         if not params["nodes"]:
             problems.append(
                 "no host runs pods, expected one at least in ingress_hosts or in the group worker"

@@ -50,6 +50,10 @@ options:
     description: The address of O(ranges) that it has to have; empty for any.
     type: str
     default: ""
+  published:
+    description: Address of the site's load balancer, which the status of each Ingress gets; empty for none.
+    type: str
+    default: ""
   trusted:
     description: Addresses and networks of load balancers whose word on the client's address is taken.
     type: list

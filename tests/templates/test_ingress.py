@@ -102,6 +102,20 @@ def test_announced_address(applied: Callable[[str], Objects]) -> None:
     )
 
 
+def test_address_moves_within_five_seconds(rendered: Callable[[str], Path]) -> None:  # noqa: F811 - the fixture
+    """By k8s.io/client-go/tools/leaderelection, which Cilium's agents use."""
+    values = yaml.safe_load((rendered(ANNOUNCED) / "cilium.document").read_text(encoding="utf-8"))
+    given = values["l2announcements"]
+    assert given["leaseDuration"] == "3s", "the lease itself has whole seconds"
+    duration, deadline = 3.0, float(given["leaseRenewDeadline"].removesuffix("s"))
+    retry = float(given["leaseRetryPeriod"].removesuffix("ms")) / 1000
+    assert 1.2 * retry < deadline < duration, "otherwise Cilium replaces them"
+    # A node that waits sees the last renewal when it asks next, counts from then, and asks once more.
+    assert duration + 2 * retry * 2.2 < 5
+    # Each renewal, of the one address, is a read and a write.
+    assert 2 / retry < values["k8sClientRateLimit"]["qps"] < values["k8sClientRateLimit"]["burst"]
+
+
 def test_ports_of_hosts(applied: Callable[[str], Objects]) -> None:
     objects = applied(HOST_PORT)
     (container,) = pod(objects)["containers"]
@@ -140,6 +154,27 @@ def test_tls_options(applied: Callable[[str], Objects]) -> None:
     # A changed file rolls out.
     annotations = objects["DaemonSet"]["spec"]["template"]["metadata"]["annotations"]
     assert annotations["baremetal.kubernetes/config"] == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_arguments_of_the_site_replace_those_of_the_role(applied: Callable[[str], Objects]) -> None:
+    given = arguments(applied(HOST_PORT))
+    assert given["entryPoints.websecure.transport.respondingTimeouts.readTimeout"] == "600s"
+    # Traefik does not look at the case of a name.
+    assert given["accesslog"] == "false" and "accessLog" not in given
+    assert given["accessLog.format"] == "json"
+    assert arguments(applied(NODE_PORT))["accessLog"] == "true"
+
+
+def test_named_hosts_run_it_whatever_their_taints(applied: Callable[[str], Objects]) -> None:
+    """Hosts for ingress alone are kept free of other pods by a taint."""
+    assert pod(applied(NODE_PORT))["tolerations"] == [{"operator": "Exists"}]
+
+
+def test_http_can_be_sent_to_https(applied: Callable[[str], Objects]) -> None:
+    middlewares = yaml.safe_load(applied(NODE_PORT)["ConfigMap"]["data"]["dynamic.yml"])["http"][
+        "middlewares"
+    ]
+    assert middlewares["to-https"] == {"redirectScheme": {"scheme": "https", "permanent": True}}
 
 
 def test_parts_that_are_left_out(applied: Callable[[str], Objects]) -> None:

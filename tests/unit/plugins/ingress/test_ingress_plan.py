@@ -110,6 +110,11 @@ def test_pool_of_the_nodes_network(plan: t.Callable[..., Json]) -> None:
             "192.0.2.1 is one address of ingress_ranges, found it in none",
         ),
         (["192.0.2.240"], {"trusted": ["proxy"]}, "trusted addresses: proxy: "),
+        (
+            ["192.0.2.240"],
+            {"published": "lb.example.org"},
+            "ingress_published_address: lb.example.org is no IP address, expected that of the site's load balancer",
+        ),
         (["192.0.2.240"], {"nodes": {}}, "no host runs pods"),
         (["192.0.2.240"], {"nodes": {"w1": {}}}, "w1: its node was not read in this run"),
     ],
