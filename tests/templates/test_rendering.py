@@ -209,6 +209,7 @@ DOCUMENTS: dict[str, tuple[str, str]] = {
     "init": ("__control_plane_init_documents | to_nice_yaml", "yaml"),
     "join": ("__control_plane_join_documents | to_nice_yaml", "yaml"),
     "metrics-server": ("__metrics_server_deployment | to_nice_yaml", "yaml"),
+    "metrics-server-objects": ("__metrics_server_objects | to_nice_yaml", "yaml"),
     "ingress": ("__ingress_objects | to_nice_yaml", "yaml"),
     "taints": ("__node_control_plane_taints | to_nice_yaml", "yaml"),
     "declared": ("__node_declared | to_nice_yaml", "yaml"),

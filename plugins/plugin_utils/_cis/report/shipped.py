@@ -24,6 +24,13 @@ _NODE_NETWORK = (
     " before there is a Pod network."
 )
 
+_INGRESS = "Namespace/ingress"
+_HOST_PORTS = (
+    "Where ingress_exposure is host_port, Traefik has ports of its hosts, which only the Pod Security level"
+    " privileged allows."
+    " Its own Pods take no further privilege; who may create Pods in its namespace decides about others."
+)
+
 
 def _exemption(check: str, reason: str, subjects: t.Sequence[str] = ()) -> dict[str, t.Any]:
     return {
@@ -48,6 +55,12 @@ EXEMPTIONS: tuple[dict[str, t.Any], ...] = (
         ["ServiceAccount/kube-system/cilium-operator"],
     ),
     _exemption(
+        "5.1.2",
+        "Traefik serves the certificates of all namespaces, which are Secrets next to their Ingresses and"
+        " Gateways. Nobody but administrators can run a Pod with its account.",
+        ["ServiceAccount/ingress/traefik"],
+    ),
+    _exemption(
         "5.1.4",
         "The Cilium operator manages the agents in its own namespace.",
         ["ServiceAccount/kube-system/cilium-operator"],
@@ -67,6 +80,8 @@ EXEMPTIONS: tuple[dict[str, t.Any], ...] = (
         " automatically.",
         ["User/baremetal-kubernetes:kubelet-csr-approver"],
     ),
+    *(_exemption(f"5.2.{number}", _HOST_PORTS, [_INGRESS]) for number in (*range(1, 10), 11)),
+    _exemption("5.2.12", _HOST_PORTS, [_INGRESS, "DaemonSet/ingress/traefik"]),
     _exemption("5.2.2", _NODE_NETWORK, _AGENTS),
     _exemption("5.2.5", _NODE_NETWORK, [*_AGENTS, *_OPERATOR]),
     _exemption("5.2.6", _NODE_NETWORK, _AGENTS),

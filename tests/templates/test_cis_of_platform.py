@@ -1,0 +1,50 @@
+# Copyright: (c) 2026, baremetal.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the playbook platform deploys fails no check of the CIS audit but those that a shipped exemption covers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+import tests.unit.plugins.conftest  # noqa: F401 - makes the collection importable
+from tests.templates.test_rendering import rendered  # noqa: F401 - pytest finds it here
+from tests.unit.plugins.cis.deployed import Failure, failures
+
+HOST_PORT = "air gap with settings of its own"
+Found = Callable[[str, str], set[Failure]]
+
+
+@pytest.fixture
+def found(rendered: Callable[[str], Path]) -> Found:  # noqa: F811 - the fixture
+    """Gives what fails because of a document, for a site."""
+
+    def of(document: str, site: str) -> set[Failure]:
+        text = (rendered(site) / f"{document}.document").read_text(encoding="utf-8")
+        return failures(yaml.safe_load(text))
+
+    return of
+
+
+@pytest.mark.parametrize(
+    ("document", "site"),
+    [
+        ("ingress", "runs pods"),
+        ("ingress", "three control planes"),
+        ("ingress", HOST_PORT),
+        ("metrics-server-objects", "runs pods"),
+    ],
+)
+def test_nothing_fails_without_a_reason(document: str, site: str, found: Found) -> None:
+    assert not {one for one in found(document, site) if not one.accepted}
+
+
+def test_host_ports_alone_cost_a_pod_security_level(found: Found) -> None:
+    # It has the certificates of all namespaces.
+    assert {one.check for one in found("ingress", "runs pods")} == {"5.1.2"}
+    assert "5.2.12" in {one.check for one in found("ingress", HOST_PORT)}
