@@ -6,21 +6,18 @@
 from __future__ import annotations
 
 import base64
-import datetime
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
 from tests.infra.cluster import Cluster
 from tests.infra.hosts import Host, run_lab
 from tests.infra.network import Pair, Platform, Prober
+from tests.infra.tls import certificate
 from tests.infra.waiting import wait_for
 
 Json = dict[str, Any]
@@ -331,29 +328,6 @@ def test_opening_changes_and_disappears(
 
 
 # --- what Kubernetes needs --------------------------------------------------------------------------------------------
-
-
-def certificate(name: str) -> tuple[str, str]:
-    """PEM of a certificate for a name, signed by itself, and of its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=30))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return made.public_bytes(serialization.Encoding.PEM).decode(), pem.decode()
 
 
 def serve(cluster: Cluster, image: str, name: str, node: str, args: list[str], **container: Any) -> None:
