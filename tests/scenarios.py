@@ -405,7 +405,6 @@ TABLE = (
         paths=(
             *_LAB,
             "roles/metrics_server/*",
-            "roles/ingress/*",
             "playbooks/platform.yml",
             "plugins/action/api_objects.py",
             "plugins/plugin_utils/_kube_api/*",
@@ -416,6 +415,29 @@ TABLE = (
         hosts=3,
         memory=4300,
         artifacts=("platform",),
+    ),
+    Scenario(
+        "ingress",
+        "Ingress, manifests of ingress-nginx and Gateway API are served, old clients where asked for; a rollout "
+        "loses no request, an address moves within 5 s of a power cut, and a load balancer passes on who the client is",
+        seconds=850,
+        paths=(
+            *_LAB,
+            "roles/ingress/*",
+            "roles/network/vars/*",
+            "playbooks/platform.yml",
+            "plugins/action/api_objects.py",
+            "plugins/action/ingress_plan.py",
+            "plugins/plugin_utils/_ingress/*",
+            "plugins/plugin_utils/_kube_api/*",
+            "molecule/ingress/*",
+        ),
+        steps=(_verify("ingress"),),
+        start=Start.CLUSTER,
+        hosts=3,
+        memory=4500,
+        artifacts=("platform",),
+        measures_time=True,
     ),
     Scenario(
         "certificates",

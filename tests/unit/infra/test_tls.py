@@ -16,6 +16,11 @@ from tests.infra.tls import certificate, handshake
 from tests.infra.waiting import wait_for
 
 
+def _listens(number: int) -> bool:
+    with socket.create_connection(("127.0.0.1", number), 1):
+        return True
+
+
 @pytest.fixture
 def port(tmp_path: Path) -> Iterator[int]:
     """Of a server with TLS 1.1 and 1.2, which has one suite of each."""
@@ -31,12 +36,7 @@ def port(tmp_path: Path) -> Iterator[int]:
         argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        wait_for(
-            "the server listens",
-            lambda: socket.create_connection(("127.0.0.1", number), 1).close() is None,
-            seconds=10,
-            interval=0.1,
-        )
+        wait_for("the server listens", lambda: _listens(number), seconds=10, interval=0.1)
         yield number
     finally:
         server.kill()
