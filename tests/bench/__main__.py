@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Measure the site playbook against the bare path, and show both.
 
-    python -m tests.bench [--rounds N] [--in-place] [--lifecycle] [--json PATH] [--keep]
+    python -m tests.bench [--rounds N] [--in-place] [--lifecycle] [--platform] [--json PATH] [--keep]
 
 It replaces the lab. Being slow is no failure; a phase that does not do its work is (exit code 1).
 """
@@ -27,6 +27,7 @@ from rich.console import Console
 
 from lab.config import Settings, settings
 from tests.bench import plan, report
+from tests.bench import platform as deployed
 from tests.bench.labs import fresh, one_file, run_lab
 from tests.bench.lifecycle import Lifecycle, artifacts
 from tests.bench.measure import HERE, REPO, BenchError, Lab
@@ -103,11 +104,12 @@ class Bench:
         plan.pull(self.wanted, lab.hosts, self.phases.plan)
         return lab
 
-    def round(self, number: int, in_place: bool, lifecycle: bool) -> None:
+    def round(self, number: int, in_place: bool, lifecycle: bool, deploy: bool) -> None:
         """The playbook on fresh hosts, then again; its cluster is the script's input for fresh hosts.
 
         :param in_place: do both once more on hosts that have files and images.
         :param lifecycle: measure the other operations, too.
+        :param deploy: measure what the playbook platform deploys, too.
         """
         phases = self.phases
         lab = fresh(self.wanted)
@@ -119,6 +121,8 @@ class Bench:
         plan.capture(self.wanted, lab.hosts, one_file(phases.cache(number), "helm*"), arch, phases.plan)
         if lifecycle:
             Lifecycle(phases, number, arch).run()
+        if deploy:
+            deployed.Platform(phases, number).run()
         phases.script(fresh(self.wanted), "create", number, "create")
         if in_place:
             phases.playbook(self._placed(), "create in place", number, "site")
@@ -137,6 +141,9 @@ def main(
             "--lifecycle", help="Measure also workers that join and leave, upgrade, backup, restore."
         ),
     ] = False,
+    deploy: Annotated[
+        bool, typer.Option("--platform", help="Measure also what the playbook platform deploys.")
+    ] = False,
     keep: Annotated[bool, typer.Option(help="Leave the last cluster up.")] = False,
 ) -> None:
     """Measure the site playbook against a shell script that does the bare minimum. Replaces the lab."""
@@ -151,8 +158,10 @@ def main(
             warm(wanted.paths.artifacts_cache / "registry")
             if lifecycle:
                 artifacts()
+            if deploy:
+                deployed.artifacts()
             for number in range(1, rounds + 1):
-                bench.round(number, in_place, lifecycle)
+                bench.round(number, in_place, lifecycle, deploy)
         except (BenchError, RuntimeError) as exc:
             failure = str(exc)
         except KeyboardInterrupt:

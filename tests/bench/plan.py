@@ -159,6 +159,14 @@ def _kubectl(*arguments: str) -> str:
     return shlex.join(["kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", *arguments])
 
 
+def kubectl(settings: Settings, record: HostRecord, *arguments: str) -> bytes:
+    """What kubectl prints on a control plane, with the administrator's credentials.
+
+    :raises RuntimeError: it failed.
+    """
+    return _on(settings, record, _kubectl(*arguments))
+
+
 def capture_host(settings: Settings, record: HostRecord, directory: Path) -> None:
     """Write what the script copies to a host: what site writes there, and the names of the images it has.
 
@@ -192,9 +200,7 @@ def capture(settings: Settings, hosts: Sequence[HostRecord], helm: Path, arch: s
         capture_host(settings, record, directory)
     (first,) = [record for record in hosts if record.role == "control_plane"]
     documents = [
-        _on(
-            settings, first, _kubectl("get", "-n", "kube-system", "configmap", name, "-o", f"jsonpath={path}")
-        )
+        kubectl(settings, first, "get", "-n", "kube-system", "configmap", name, "-o", f"jsonpath={path}")
         for name, path in (
             ("kubeadm-config", "{.data.ClusterConfiguration}"),
             ("kubelet-config", "{.data.kubelet}"),

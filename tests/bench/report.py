@@ -106,10 +106,13 @@ def ratio(phases: Sequence[Phase], name: str) -> float | None:
 def targets(phases: Sequence[Phase]) -> list[Target]:
     """The targets with what was measured."""
     again = best(phases, "no-op", "site")
+    repeated = best(phases, "platform again", "site")
     memory = max((phase.pss for phase in phases if phase.path == "site"), default=None)
     return [
         Target("create, site by bare", "times", 1.15, ratio(phases, "create")),
         Target("add a worker, site by bare", "times", 1.3, ratio(phases, "add a worker")),
+        Target("platform, site by bare", "times", 1.5, ratio(phases, "platform")),
+        Target("platform again, site", "s", 10, repeated.seconds if repeated else None),
         Target("no-op, site", "s", 18, again.seconds if again else None),
         Target("no-op, ssh connections of a host", "", 9, _most(again.connections) if again else None),
         Target("no-op, ssh and sftp calls for a host", "", 9, _most(again.calls) if again else None),

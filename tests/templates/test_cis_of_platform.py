@@ -6,13 +6,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 import tests.unit.plugins.conftest  # noqa: F401 - makes the collection importable
+from tests.gates import repo
 from tests.templates.test_rendering import rendered  # noqa: F401 - pytest finds it here
 from tests.unit.plugins.cis.deployed import Failure, failures
 
@@ -42,6 +45,36 @@ def found(rendered: Callable[[str], Path]) -> Found:  # noqa: F811 - the fixture
 )
 def test_nothing_fails_without_a_reason(document: str, site: str, found: Found) -> None:
     assert not {one for one in found(document, site) if not one.accepted}
+
+
+def manifests(page: str) -> list[dict[str, Any]]:
+    """The objects of a guide."""
+    text = (repo.REPO / "docs" / page).read_text(encoding="utf-8")
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", text, re.M | re.S)
+    return [one for block in blocks for one in yaml.safe_load_all(block) if one]
+
+
+def test_what_developers_are_told_passes_the_audit() -> None:
+    found = manifests("developers.md")
+    namespace: dict[str, Any] = {"kind": "Namespace", "metadata": {"name": "shop"}}
+    assert not failures([namespace, *found])
+    assert {one["metadata"]["namespace"] for one in found} == {"shop"}
+
+
+def test_what_developers_are_told_fits_together() -> None:
+    found = {f"{one['kind']} {one['metadata']['name']}": one["spec"] for one in manifests("developers.md")}
+    template = found["Deployment web"]["template"]
+    labels, (container,) = template["metadata"]["labels"], template["spec"]["containers"]
+    (port,) = container["ports"]
+    service = found["Service web"]
+    assert service["selector"] == labels == found["PodDisruptionBudget web"]["selector"]["matchLabels"]
+    assert service["ports"][0]["targetPort"] == port["name"] == container["readinessProbe"]["httpGet"]["port"]
+    policy = found["NetworkPolicy from-ingress"]
+    assert policy["podSelector"]["matchLabels"] == labels
+    assert policy["ingress"][0]["ports"] == [{"port": port["containerPort"]}]
+    (rule,) = found["Ingress web"]["rules"]
+    assert rule["http"]["paths"][0]["backend"]["service"] == {"name": "web", "port": {"name": "http"}}
+    assert found["Ingress web"]["tls"][0]["hosts"] == [rule["host"]]
 
 
 def test_host_ports_alone_cost_a_pod_security_level(found: Found) -> None:

@@ -195,6 +195,23 @@ def test_rights_are_to_watch_and_to_write_status(applied: Callable[[str], Object
         assert rule["verbs"] == (["update"] if status else ["list", "watch"])
 
 
+def test_teams_may_use_gateway_api(applied: Callable[[str], Objects]) -> None:
+    """By the roles that they have: view is part of edit, and edit of admin."""
+    found = applied(NODE_PORT)
+    edit, view = (found[f"ClusterRole baremetal:gateway-api-{name}"] for name in ("edit", "view"))
+    aggregate = "rbac.authorization.k8s.io/aggregate-to-"
+    assert {"admin", "edit"} == {
+        name.removeprefix(aggregate) for name in edit["metadata"]["labels"] if name.startswith(aggregate)
+    }
+    assert view["metadata"]["labels"][f"{aggregate}view"] == "true"
+    for one in (edit, view):
+        (rule,) = one["rules"]
+        assert rule["apiGroups"] == ["gateway.networking.k8s.io"]
+        # Classes are the administrator's, and so is what a controller writes.
+        assert not [name for name in rule["resources"] if "/" in name or name.endswith("classes")]
+    assert "ClusterRole baremetal:gateway-api-edit" not in applied(HOST_PORT)
+
+
 def test_budget_is_for_several_replicas(applied: Callable[[str], Objects]) -> None:
     assert applied(NODE_PORT)["PodDisruptionBudget"]["spec"]["minAvailable"] == 1
     assert "PodDisruptionBudget" not in applied("plain systemd")

@@ -9,13 +9,14 @@ import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from lab.config import settings
 from lab.state import HostRecord
-from tests.bench import measure, plan
+from tests.bench import measure, plan, platform
 
 HOSTS = (
     HostRecord("cp1", "systemd", "control_plane", "192.0.2.1", "base"),
@@ -133,6 +134,24 @@ def test_a_worker_is_upgraded(run: Run, tmp_path: Path) -> None:
         "--namespace kube-system rollout status deployment/coredns --timeout=300s",
     ]
     subprocess.run(["bash", "-n", str(tmp_path / "script-w3")], check=True)
+
+
+def test_a_platform_is_applied_and_waited_for(run: Run, tmp_path: Path) -> None:
+    objects: list[dict[str, Any]] = [
+        {"kind": "CustomResourceDefinition", "metadata": {"name": "gateways.gateway.networking.k8s.io"}},
+        {"kind": "DaemonSet", "metadata": {"name": "traefik", "namespace": "ingress"}},
+        {"kind": "APIService", "metadata": {"name": "v1beta1.metrics.k8s.io"}},
+    ]
+    platform.write(objects, tmp_path / "plan")
+    code, calls, stages = run("platform")
+    assert (code, stages) == (0, ["kinds", "apply", "ready"])
+    assert [call.partition("admin.conf ")[2] for call in calls] == [
+        "apply --server-side --filename -",
+        "wait --for=condition=Established --timeout=60s --filename -",
+        "apply --server-side --filename -",
+        "--namespace ingress rollout status daemonsets.apps/traefik --timeout=600s",
+        "wait apiservices.apiregistration.k8s.io/v1beta1.metrics.k8s.io --for=condition=Available --timeout=600s",
+    ]
 
 
 def test_a_backup_goes_through_age(run: Run) -> None:
