@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import pytest
 import yaml
 
 import tests.unit.plugins.conftest  # noqa: F401 - makes the collection importable
-from tests.gates import repo
+from tests.infra import guide
 from tests.templates.test_rendering import rendered  # noqa: F401 - pytest finds it here
 from tests.unit.plugins.cis.deployed import Failure, failures
 
@@ -49,9 +48,7 @@ def test_nothing_fails_without_a_reason(document: str, site: str, found: Found) 
 
 def manifests(page: str) -> list[dict[str, Any]]:
     """The objects of a guide."""
-    text = (repo.REPO / "docs" / page).read_text(encoding="utf-8")
-    blocks = re.findall(r"^```yaml\n(.*?)^```$", text, re.M | re.S)
-    return [one for block in blocks for one in yaml.safe_load_all(block) if one]
+    return [one for one in guide.yaml_of(page) if "kind" in one]
 
 
 def test_what_developers_are_told_passes_the_audit() -> None:

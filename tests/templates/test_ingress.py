@@ -133,6 +133,21 @@ def test_node_ports(applied: Callable[[str], Objects]) -> None:
     assert [port["nodePort"] for port in service["ports"]] == [30080, 30443]
 
 
+def test_dead_pods_are_passed_over_in_time(applied: Callable[[str], Objects]) -> None:
+    """Traefik takes turns for all requests together, so that a further try may meet a dead pod again."""
+    objects = applied(NODE_PORT)
+    text = objects["ConfigMap"]["data"]["dynamic.yml"]
+    retry = yaml.safe_load(text)["http"]["middlewares"]["next-pod"]["retry"]
+    dial = int(arguments(objects)["serversTransport.forwardingTimeouts.dialTimeout"].removesuffix("ms"))
+    # Half of the pods are on the host that was lost.
+    assert 0.5 ** retry["attempts"] < 0.005
+    # Pauses double from the first one to the last one, and vary by half.
+    pauses = 2 * 1.5 * int(retry["initialInterval"].removesuffix("ms")) * retry["attempts"]
+    assert retry["attempts"] * dial + pauses < 5500, "clients do not wait for ever"
+    for point in ("web", "websecure"):
+        assert arguments(objects)[f"entryPoints.{point}.http.middlewares"] == "next-pod@file"
+
+
 def test_only_named_proxies_are_believed(applied: Callable[[str], Objects]) -> None:
     given = arguments(applied(HOST_PORT))
     for point in ("web", "websecure"):
