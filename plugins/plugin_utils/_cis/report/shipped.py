@@ -80,8 +80,6 @@ EXEMPTIONS: tuple[dict[str, t.Any], ...] = (
         " automatically.",
         ["User/baremetal-kubernetes:kubelet-csr-approver"],
     ),
-    *(_exemption(f"5.2.{number}", _HOST_PORTS, [_INGRESS]) for number in (*range(1, 10), 11)),
-    _exemption("5.2.12", _HOST_PORTS, [_INGRESS, "DaemonSet/ingress/traefik"]),
     _exemption("5.2.2", _NODE_NETWORK, _AGENTS),
     _exemption("5.2.5", _NODE_NETWORK, [*_AGENTS, *_OPERATOR]),
     _exemption("5.2.6", _NODE_NETWORK, _AGENTS),
@@ -94,6 +92,8 @@ EXEMPTIONS: tuple[dict[str, t.Any], ...] = (
     _exemption("5.2.8", _NODE_NETWORK, _AGENTS),
     _exemption("5.2.9", _NODE_NETWORK, _AGENTS),
     _exemption("5.2.11", _NODE_NETWORK, _AGENTS),
+    *(_exemption(f"5.2.{number}", _HOST_PORTS, [_INGRESS]) for number in (*range(1, 10), 11)),
+    _exemption("5.2.12", _HOST_PORTS, [_INGRESS, "DaemonSet/ingress/traefik"]),
     _exemption(
         "5.3.2",
         "The namespace has Secrets for Cilium; no Pod runs in it.",
