@@ -15,6 +15,12 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.act
     ApiAction,
     say,
 )
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.apply import (
+    applied,
+    deleted,
+    pruned,
+    result,
+)
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.in_effect import wait_in_effect
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.objects import (
     FIELD_MANAGER,
@@ -23,7 +29,6 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.obj
     Objects,
     part_of,
     references,
-    shown,
 )
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -45,49 +50,6 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "timeout": {"type": "int", "default": 120},
     "wait": {"type": "int", "default": 0},
 }
-#: Until a new kind is served; the API server needs a second or two.
-DEFINED_SECONDS = 30
-
-
-def applied(found: Objects, declared: t.Sequence[dict[str, t.Any]], check_mode: bool) -> list[Change]:
-    """Apply objects in their order: first as a dry run of all, then what that would change."""
-    # A namespace, or the definition of a kind, may be one of the objects; in check mode, one of an earlier task.
-    may_lack = check_mode or any(
-        one.get("kind") in ("Namespace", "CustomResourceDefinition") for one in declared
-    )
-    changes = [
-        found.predict(ref, one, may_lack) for ref, one in zip(references(declared), declared, strict=True)
-    ]
-    if check_mode:
-        return changes
-    done = []
-    for change, one in zip(changes, declared, strict=True):
-        if change.changed:
-            done.append(Change(change.ref, change.before, found.apply(change.ref, one)))
-            if change.ref.kind == "CustomResourceDefinition":
-                # Objects of this kind may follow.
-                wait_in_effect(found, [change.ref], DEFINED_SECONDS, say)
-                found.forget()
-        else:
-            done.append(change)
-    return done
-
-
-def pruned(
-    found: Objects, declared: t.Sequence[dict[str, t.Any]], name: str, kinds: t.Sequence[Kind]
-) -> list[Change]:
-    """What earlier runs have applied as part of a set, and this one does not declare."""
-    known = set(references(declared))
-    return [Change(ref, one, None) for ref, one in found.of_set(name, kinds).items() if ref not in known]
-
-
-def deleted(found: Objects, declared: t.Sequence[dict[str, t.Any]], check_mode: bool) -> list[Change]:
-    """Delete objects, the last one first."""
-    changes = [Change(ref, found.find(ref), None) for ref in reversed(references(declared))]
-    for change in changes:
-        if change.changed and not check_mode:
-            found.delete(change.ref)
-    return changes
 
 
 class ActionModule(ApiAction):
@@ -110,7 +72,7 @@ class ActionModule(ApiAction):
             declared = [part_of(one, name) for one in declared]
         # Listed before anything changes, so that what cannot be read fails first.
         superfluous = pruned(found, declared, name, kinds) if kinds else []
-        changes = applied(found, declared, check_mode)
+        changes = applied(found, declared, check_mode, say)
         if not check_mode:
             for change in superfluous:
                 found.delete(change.ref)
@@ -121,13 +83,4 @@ class ActionModule(ApiAction):
     def work(self, api: Client, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         """See C(ApiAction)."""
         found = Objects(api, params["field_manager"], params["force_conflicts"], params["timeout"], say)
-        changes = [one for one in self._do(found, params) if one.changed]
-        sides = [(str(change.ref), *shown(change)) for change in changes]
-        return {
-            "changed": bool(changes),
-            "objects": [str(change.ref) for change in changes],
-            "diff": {
-                "before": {name: before for name, before, _after in sides if before is not None},
-                "after": {name: after for name, _before, after in sides if after is not None},
-            },
-        }
+        return result(self._do(found, params))

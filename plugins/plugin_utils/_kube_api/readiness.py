@@ -19,6 +19,8 @@ Json = t.Mapping[str, t.Any]
 _CONDITIONS = {"CustomResourceDefinition": "Established", "APIService": "Available"}
 #: Of a Service: whether Cilium's LB-IPAM has given it the addresses that it asks for.
 _ADDRESS = "cilium.io/IPAMRequestSatisfied"
+# Of cert-manager. What its condition says is of the generation that it names.
+_OBSERVED = {("cert-manager.io", "ClusterIssuer"): "Ready"}
 
 
 def _number(values: Json, key: str, default: int = 0) -> int:
@@ -26,10 +28,13 @@ def _number(values: Json, key: str, default: int = 0) -> int:
     return default if found is None else int(found)
 
 
-def _condition(status: Json, kind: str) -> str:
+def _condition(status: Json, kind: str, generation: int = 0) -> str:
     for one in status.get("conditions") or ():
         if one.get("type") == kind:
-            told = ": ".join(str(one[key]) for key in ("reason", "message") if one.get(key))
+            if _number(one, "observedGeneration", generation) < generation:
+                return "its controller has not seen it yet"
+            # A message of a server on the internet may have several lines.
+            told = ": ".join(" ".join(str(one[key]).split()) for key in ("reason", "message") if one.get(key))
             return "" if one.get("status") == "True" else f"not {kind}" + (f" ({told})" if told else "")
     return f"not {kind} yet"
 
@@ -105,6 +110,9 @@ def unready(found: Json | None) -> str:
         return _service(found.get("spec") or {}, status)
     if kind in _CONDITIONS:
         return _condition(status, _CONDITIONS[kind])
+    observed = _OBSERVED.get((str(found.get("apiVersion")).partition("/")[0], kind))
+    if observed:
+        return _condition(status, observed, _number(found.get("metadata") or {}, "generation"))
     return ""
 
 
