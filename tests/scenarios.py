@@ -400,13 +400,19 @@ TABLE = (
     Scenario(
         "platform",
         "what the playbook platform deploys works, follows changed values, and leaves nothing when it is switched off: "
-        "metrics of all nodes by verified certificates, and a load that is scaled up and down by them",
+        "metrics of all nodes by verified certificates, and a load that is scaled up and down by them; certificates of an "
+        "ACME server that live for minutes",
         seconds=340,
         paths=(
             *_LAB,
             "roles/metrics_server/*",
+            "roles/certificates/*",
+            "playbooks/issued_certificates.yml",
             "playbooks/platform.yml",
             "plugins/action/api_objects.py",
+            "plugins/action/certificates_*",
+            "plugins/action/issued_certificates_info.py",
+            "plugins/plugin_utils/_cert_manager/*",
             "plugins/plugin_utils/_kube_api/*",
             "molecule/platform/*",
         ),

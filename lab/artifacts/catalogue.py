@@ -28,9 +28,11 @@ KINDS = ("go", "module", "c")
 #: Source of what a person had; see lab/artifacts/importing.py.
 IMPORTED = "imported"
 CATALOGUE = Path(__file__).resolve().parent.parent / "catalogue.yml"
+#: Sources of programs of the lab's own, one directory for each build that has some.
+PROGRAMS = CATALOGUE.parent / "programs"
 _UNESSENTIAL = frozenset({"seconds", "disk", "optional", "entry", "group"})
 #: Fields that came later: unset, they do not count, so that what was made before they existed stays valid.
-_LATER = frozenset({"run", "setuid", "documents"})
+_LATER = frozenset({"run", "setuid", "documents", "own", "module", "sources"})
 #: Repository names as the OCI distribution specification allows them, with a registry's name in front.
 _REPOSITORY = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)+")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
@@ -78,6 +80,11 @@ class GoBuild:
     :param tags: build tags.
     :param stamps: variables set at link time; ``{version}`` and ``{time}`` are the first module's.
     :param link: further linker flags.
+    :param own: directory of `PROGRAMS` with a package main of the lab's own, which stands in for programs of a project
+        that publishes no module of them. It is the package of the wrapper's own path.
+    :param module: path of the wrapper, by default one that is nobody's. Packages named ``internal`` are open to a path
+        below that of their parent only.
+    :param sources: file of `own` -> hash of its content.
     :param staging: version that replaces each ``v0.0.0`` in the first module's go.mod: Kubernetes develops
         those modules in its own tree.
     :param seconds: what the build took on two cores when it was measured; an estimate until this machine has
@@ -94,6 +101,9 @@ class GoBuild:
     stamps: Mapping[str, str] = field(default_factory=dict)
     link: str = ""
     staging: str = ""
+    own: str = ""
+    module: str = ""
+    sources: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 60.0
     disk: int = 1_000_000_000
 
@@ -101,6 +111,11 @@ class GoBuild:
     def main(self) -> tuple[str, str]:
         """The first module and its version."""
         return next(iter(self.modules.items()))
+
+    @property
+    def path(self) -> str:
+        """Path of the wrapper's module."""
+        return self.module or f"lab.invalid/{self.name}"
 
 
 @dataclass(frozen=True)
@@ -374,6 +389,11 @@ class _Reader:
     def _build(name: str, entry: dict[str, Any]) -> GoBuild:
         entry["go"] = tuple(int(part) for part in str(entry.get("go", "1.21")).split("."))
         entry["tags"] = tuple(entry.get("tags", ()))
+        if own := entry.get("own"):
+            files = sorted((PROGRAMS / own).glob("*.go"))
+            if not files:
+                raise ValueError(f"there is no Go program in {PROGRAMS / own}")
+            entry["sources"] = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
         build = GoBuild(name=name, **entry)
         if not build.modules:
             raise ValueError("modules must not be empty")

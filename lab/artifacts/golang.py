@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from lab import packages
-from lab.artifacts.catalogue import GoBuild
+from lab.artifacts.catalogue import PROGRAMS, GoBuild
 from lab.config import LabError, Paths
 from lab.run import run, write_atomic
 
@@ -163,7 +163,7 @@ def wrapper(build: GoBuild, gomod: Mapping[str, Any]) -> str:
     replaces = list(_replaces(build, gomod))
     # A replaced v0.0.0 does not exist; the requirement must be one that does.
     staged = {path for path, version in requires.items() if build.staging and version == "v0.0.0"}
-    lines = [f"module lab.invalid/{build.name}", "", f"go {gomod['Go']}", ""]
+    lines = [f"module {build.path}", "", f"go {gomod['Go']}", ""]
     lines += [f"godebug {item['Key']}={item['Value']}" for item in gomod.get("Godebug") or ()]
     for path, version in sorted(requires.items()):
         lines.append(f"require {path} {build.staging if path in staged else version}")
@@ -239,6 +239,7 @@ def compile_programs(go: Go, build: GoBuild, work: Path, log: Path) -> dict[str,
     shown = run([go.binary, "mod", "edit", "-json", modules[0].gomod], env=go.environment()).stdout
     write_atomic(work / "go.mod", wrapper(build, json.loads(shown)))
     write_atomic(work / "go.sum", merged_sums(module.directory / "go.sum" for module in modules))
+    place_own(build, work)
     output = work / "bin"
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir()
@@ -262,6 +263,14 @@ def compile_programs(go: Go, build: GoBuild, work: Path, log: Path) -> dict[str,
                 os.replace(directory / executable_name(package), output / name)
         shutil.rmtree(directory)
     return {name: output / name for name in build.programs}
+
+
+def place_own(build: GoBuild, work: Path) -> None:
+    """Put the lab's own package beside the wrapper's go.mod, and nothing that an earlier version of it had."""
+    for file in work.glob("*.go"):
+        file.unlink()
+    for name in build.sources:
+        shutil.copyfile(PROGRAMS / build.own / name, work / name)
 
 
 def name_groups(packages: Iterable[str]) -> list[list[str]]:

@@ -22,7 +22,9 @@ PLAYBOOKS = [path for path in repo.files() if path.parts[0] == "playbooks" and p
 #: Phases of operations, which have checked the inventory: a check in each would cost a run a second.
 PHASES = {"lock", "prepare_nodes", "control_plane", "network", "workers", "harden"}
 #: Operations that change no host and no cluster.
-READING = {"backup", "check_inventory", "cis", "health", "mirror", "preflight", "verify"}
+READING = {
+    "backup", "check_inventory", "cis", "health", "issued_certificates", "mirror", "preflight", "verify",
+}  # fmt: skip
 OPERATIONS = [path for path in PLAYBOOKS if path.stem not in PHASES]
 
 

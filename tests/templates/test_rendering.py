@@ -127,6 +127,10 @@ SITES = {
                 "entryPoints.websecure.transport.respondingTimeouts.readTimeout": "600s",
                 "accesslog": False,
             },
+            "certificates_default_issuer": "internal",
+            "certificates_gateway_api": False,
+            "certificates_replicas": 3,
+            "certificates_resolvers": ["192.0.2.53:53", "192.0.2.54:53"],
             "ingress_class": "web",
             "ingress_class_default": False,
             "ingress_drain_seconds": 45,
@@ -211,6 +215,7 @@ DOCUMENTS: dict[str, tuple[str, str]] = {
     "metrics-server": ("__metrics_server_deployment | to_nice_yaml", "yaml"),
     "metrics-server-objects": ("__metrics_server_objects | to_nice_yaml", "yaml"),
     "ingress": ("__ingress_objects | to_nice_yaml", "yaml"),
+    "certificates": ("__certificates_objects | to_nice_yaml", "yaml"),
     "taints": ("__node_control_plane_taints | to_nice_yaml", "yaml"),
     "declared": ("__node_declared | to_nice_yaml", "yaml"),
     "worker": ("__worker_join_documents | to_nice_yaml", "yaml"),
@@ -269,7 +274,13 @@ def _extra(site: Site) -> dict[str, Any]:
         for number in range(1, site.control_planes + 1)
     ]
     plan = {"hostnames": ["w1", "cp1"], "blocks": [{"start": "192.0.2.240", "stop": "192.0.2.247"}]}
-    return {"__node_observed": {"results": observed}, "__ingress_plan": plan, **site.variables}
+    certificates = {
+        "default_issuer": site.variables.get("certificates_default_issuer", ""),
+        "gateway": True,
+        "egress": [{"toEntities": ["all"], "toPorts": [{"ports": [{"port": "443", "protocol": "TCP"}]}]}],
+    }
+    plans = {"__ingress_plan": plan, "__certificates_plan": certificates}
+    return {"__node_observed": {"results": observed}, **plans, **site.variables}
 
 
 def _file(target: Path, name: str) -> Path:

@@ -30,7 +30,7 @@ API_SERVICE = "/apis/apiregistration.k8s.io/v1/apiservices"
 @pytest.fixture(scope="module")
 def platform(playbook: Playbook) -> Platform:
     """The playbook, with strict network policies: what it deploys has to work with them."""
-    values = {"network_policy_mode": "enforce", "ingress_enabled": False}
+    values = {"network_policy_mode": "enforce", "ingress_enabled": False, "certificates_enabled": False}
     return Platform(replace(playbook, name="baremetal.kubernetes.platform"), values)
 
 

@@ -30,7 +30,12 @@ from tests.infra.waiting import wait_for
 def platform(playbook: Playbook) -> Platform:  # noqa: F811 - the fixture
     # What is watched is short but where a test reads the report.
     # The rest of the playbook is the scenario platform's.
-    values = {"network_report_seconds": 1, "metrics_server_enabled": False, "ingress_enabled": False}
+    values = {
+        "network_report_seconds": 1,
+        "metrics_server_enabled": False,
+        "ingress_enabled": False,
+        "certificates_enabled": False,
+    }
     return Platform(replace(playbook, name="baremetal.kubernetes.platform"), values)
 
 

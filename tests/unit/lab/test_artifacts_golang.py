@@ -66,6 +66,26 @@ def test_only_exact_v0_0_0_is_replaced_by_the_staging_version() -> None:
     assert not [line for line in lines if "replace example.com/early" in line or "./staging" in line]
 
 
+def test_a_program_of_the_lab_s_own_is_in_the_wrapper(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(golang, "PROGRAMS", tmp_path / "programs")
+    own, work = tmp_path / "programs" / "demo", tmp_path / "work"
+    own.mkdir(parents=True)
+    work.mkdir()
+    (own / "main.go").write_text("package main\n", encoding="utf-8")
+    for name in ("former.go", "go.mod"):
+        (work / name).touch()
+    ours = build(own="demo", module="example.com/demo/lab", sources={"main.go": "0123"})
+
+    golang.place_own(ours, work)
+
+    assert sorted(path.name for path in work.iterdir()) == ["go.mod", "main.go"]
+    assert golang.wrapper(ours, GOMOD).startswith("module example.com/demo/lab\n")
+    golang.place_own(build(), work)
+    assert [path.name for path in work.iterdir()] == ["go.mod"]
+
+
 def test_versions_are_stamped() -> None:
     flags = golang.link_flags(
         build(stamps={"main.v": "{version}", "main.all": "1.2.3 unknown {time}"}, link="-extldflags -static"),
