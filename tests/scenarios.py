@@ -400,8 +400,8 @@ TABLE = (
     Scenario(
         "platform",
         "what the playbook platform deploys works, follows changed values, and leaves nothing when it is switched off: "
-        "metrics of all nodes by verified certificates, and a load that is scaled up and down by them; certificates of an "
-        "ACME server that live for minutes",
+        "metrics of all nodes by verified certificates, a load that is scaled up and down by them, and certificates of "
+        "an ACME server that live for minutes",
         seconds=340,
         paths=(
             *_LAB,
