@@ -204,6 +204,7 @@ def test_network_policies(applied: Callable[[str], Objects]) -> None:
     assert opened(webhook, "egress") == opened(cainjector, "egress") == {"6443"}
     assert opened(webhook, "ingress") == {"10250", "6080"} and opened(controller, "ingress") == {"9403"}
     assert cainjector["spec"]["ingress"] == [{}]
+    assert objects["NetworkPolicy default-deny"]["spec"]["podSelector"] == {}
     for name, policy in zip(PROGRAMS, (controller, webhook, cainjector), strict=True):
         labels = objects[f"Deployment {name}"]["spec"]["template"]["metadata"]["labels"]
         assert policy["spec"]["endpointSelector"]["matchLabels"].items() <= labels.items()

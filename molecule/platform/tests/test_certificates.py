@@ -431,6 +431,7 @@ def test_switched_off_it_leaves_what_holds_data(platform: Platform, cluster: Clu
             CLUSTER_ISSUERS,
             "/apis/cilium.io/v2/ciliumclusterwidenetworkpolicies",
             "/apis/cilium.io/v2/ciliumnetworkpolicies",
+            "/apis/networking.k8s.io/v1/networkpolicies",
             "/apis/policy/v1/poddisruptionbudgets",
             "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
             "/apis/rbac.authorization.k8s.io/v1/clusterroles",

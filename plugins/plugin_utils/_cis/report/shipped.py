@@ -18,6 +18,8 @@ _PROFILES = ["cis-1.12", "cis-2.0", "cis-2.1"]
 _OWNER = "baremetal.kubernetes"
 _AGENTS = ["DaemonSet/kube-system/cilium", "DaemonSet/kube-system/cilium-envoy"]
 _OPERATOR = ["Deployment/kube-system/cilium-operator"]
+_CERT_MANAGER = ["ServiceAccount/cert-manager/cert-manager"]
+_CAINJECTOR = ["ServiceAccount/cert-manager/cert-manager-cainjector"]
 _NODE_NETWORK = (
     "Cilium provides the Pod network: its agents run in the host's network, and need privileges to program"
     " the kernel,"
@@ -64,6 +66,22 @@ EXEMPTIONS: tuple[dict[str, t.Any], ...] = (
         "5.1.4",
         "The Cilium operator manages the agents in its own namespace.",
         ["ServiceAccount/kube-system/cilium-operator"],
+    ),
+    _exemption(
+        "5.1.2",
+        "cert-manager keeps certificates in Secrets of any namespace that asks for one, and its cainjector reads"
+        " the CAs of webhooks there.",
+        [*_CERT_MANAGER, *_CAINJECTOR],
+    ),
+    _exemption(
+        "5.1.4",
+        "cert-manager answers HTTP-01 challenges by a Pod in the namespace of the certificate.",
+        _CERT_MANAGER,
+    ),
+    _exemption(
+        "5.1.12",
+        "The cainjector of cert-manager writes the CA into admission webhooks whose annotations ask for it.",
+        _CAINJECTOR,
     ),
     _exemption(
         "5.1.7",
