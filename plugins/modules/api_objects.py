@@ -83,8 +83,8 @@ options:
   wait:
     description:
       - Seconds that the objects may take to be in effect, V(0) to not wait. Deployments, DaemonSets and StatefulSets
-        have rolled out then, CustomResourceDefinitions are established, APIServices available, and Services of the type
-        LoadBalancer have an address. Other kinds do not tell.
+        have rolled out then, CustomResourceDefinitions are established, APIServices available, Services of the type
+        LoadBalancer have an address, and ClusterIssuers of cert-manager are Ready. Other kinds do not tell.
       - Also waits for objects that did not change. It does not wait in check mode.
     type: int
     default: 0
