@@ -95,6 +95,7 @@ class ActionModule(ApiAction):
         "issuers": {"type": "raw", "required": True, "no_log": True},
         "default_issuer": {"type": "str", "default": ""},
         "resolvers": {"type": "list", "elements": "str", "default": []},
+        "proxies": {"type": "list", "elements": "str", "default": []},
         "namespace": {"type": "str", "required": True},
         "timeout": {"type": "int", "default": 120},
     }
@@ -126,7 +127,7 @@ class ActionModule(ApiAction):
             "default_issuer": params["default_issuer"] or next(iter(names), ""),
             "gateway": found.gateway,
             "gateway_issuers": list(declared.gateways(self._issuers)),
-            "egress": declared.egress(declared.reach(self._issuers, params["resolvers"])),
+            "egress": declared.egress(declared.reach(self._issuers, params["resolvers"], params["proxies"])),
         }
 
     def _observe(self, api: Client, namespace: str) -> _Cluster:

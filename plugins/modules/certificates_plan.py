@@ -17,7 +17,7 @@ description:
     names, a CA whose key is not its own, a Secret that does not exist, a ClusterIssuer of the same name that somebody
     else has made, and another cert-manager in the cluster.
   - Whether an ACME server answers is not tried, as only the cluster may reach it.
-    M(baremetal.kubernetes.certificates_issuers) waits for that.
+    M(baremetal.kubernetes.cluster_issuers) waits for that.
   - Runs on the controller, with its kubeconfig and its Python packages; it contacts no host, and changes nothing.
 extends_documentation_fragment:
   - baremetal.kubernetes._attributes
@@ -39,6 +39,11 @@ options:
     type: list
     elements: str
     default: []
+  proxies:
+    description: URLs, without users, of proxies that it reaches ACME servers through.
+    type: list
+    elements: str
+    default: []
   namespace:
     description: Namespace of the Secrets of ClusterIssuers.
     type: str
@@ -48,7 +53,7 @@ options:
     type: int
     default: 120
 seealso:
-  - module: baremetal.kubernetes.certificates_issuers
+  - module: baremetal.kubernetes.cluster_issuers
 """
 
 EXAMPLES = r"""

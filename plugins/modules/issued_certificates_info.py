@@ -30,7 +30,7 @@ options:
     type: int
     default: 120
 seealso:
-  - module: baremetal.kubernetes.certificates_issuers
+  - module: baremetal.kubernetes.cluster_issuers
   - module: baremetal.kubernetes.certificates_info
     description: Certificates of the cluster itself.
 """

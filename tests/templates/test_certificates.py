@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ def applied(rendered: Callable[[str], Path]) -> Callable[[str], Objects]:  # noq
 
 
 def pod(objects: Objects, name: str) -> dict[str, Any]:
-    return objects[f"Deployment {name}"]["spec"]["template"]["spec"]  # type: ignore[no-any-return]
+    return objects[f"Deployment {name}"]["spec"]["template"]["spec"]
 
 
 def arguments(objects: Objects, name: str) -> dict[str, str]:
@@ -101,6 +102,22 @@ def test_arguments_of_the_controller(applied: Callable[[str], Objects]) -> None:
     servers = "192.0.2.53:53,192.0.2.54:53"
     assert own["dns01-recursive-nameservers"] == own["acme-http01-solver-nameservers"] == servers
     assert own["dns01-recursive-nameservers-only"] == "true"
+
+
+def test_proxy_with_a_password_is_in_a_secret_alone(applied: Callable[[str], Objects]) -> None:
+    plain, own = applied(ONE), applied(OWN)
+    assert "Secret proxy" not in plain
+    (container,) = pod(plain, "cert-manager")["containers"]
+    assert container["envFrom"] == []
+    data = {key: base64.b64decode(value).decode() for key, value in own["Secret proxy"]["data"].items()}
+    assert data["HTTPS_PROXY"] == "http://user:p%40ss@192.0.2.3:3128"
+    assert data["HTTP_PROXY"] == "http://192.0.2.3:3128"
+    assert set(data["NO_PROXY"].split(",")) == {
+        "mirror.example.org", "192.0.2.5", ".svc", ".cluster.local", "198.51.100.0/24", "10.96.0.0/16",
+    }  # fmt: skip
+    (container,) = pod(own, "cert-manager")["containers"]
+    assert container["envFrom"] == [{"secretRef": {"name": "proxy"}}]
+    assert "p%40ss" not in str({name: one for name, one in own.items() if name != "Secret proxy"})
 
 
 def test_webhook_is_called_by_a_name_that_it_has(applied: Callable[[str], Objects]) -> None:
@@ -217,7 +234,8 @@ def test_all_kinds_are_deleted_when_it_is_switched_off(applied: Callable[[str], 
         (Path(__file__).parents[2] / "roles/certificates/vars/main.yml").read_text(encoding="utf-8")
     )
     pruned = [(one["api_version"], one["kind"]) for one in variables["__certificates_kinds"]]
-    assert {(one["apiVersion"], one["kind"]) for one in applied(TWO).values()} == set(pruned)
+    every = [*applied(TWO).values(), *applied(OWN).values()]
+    assert {(one["apiVersion"], one["kind"]) for one in every} == set(pruned)
     # A webhook that is still called when nobody answers would have every write refused.
     assert {kind for _version, kind in pruned[:2]} == {
         "ValidatingWebhookConfiguration",

@@ -23,7 +23,7 @@ import pytest
 
 import tests.unit.plugins.conftest  # noqa: F401 - makes the collection importable
 from tests.gates import repo
-from tests.unit.plugins.test_api_objects import Cluster
+from tests.unit.support.applying import Cluster
 from tests.unit.support.servers import Answer, Request, refused
 
 Json = dict[str, Any]

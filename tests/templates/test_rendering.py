@@ -129,6 +129,7 @@ SITES = {
             },
             "certificates_default_issuer": "internal",
             "certificates_gateway_api": False,
+            "certificates_proxy": True,
             "certificates_replicas": 3,
             "certificates_resolvers": ["192.0.2.53:53", "192.0.2.54:53"],
             "ingress_class": "web",

@@ -262,13 +262,13 @@ def _place(host: str, port: int, protocols: t.Sequence[str]) -> tuple[set[tuple[
     return {(port, protocol) for protocol in protocols}, set()
 
 
-def reach(issuers: t.Iterable[Issuer], resolvers: t.Iterable[str]) -> Reach:
+def reach(issuers: t.Iterable[Issuer], resolvers: t.Iterable[str], proxies: t.Iterable[str] = ()) -> Reach:
     """What the controller connects to beside the API server and the DNS of the cluster.
 
     It tries each challenge itself before the authority does: it reads the answer of HTTP-01 at the name (port 80, and
     443 where that is redirected), and asks the DNS servers of the zone for that of DNS-01.
 
-    :param resolvers: DNS servers that it asks for both instead.
+    :param resolvers: DNS servers that it asks for both instead. :param proxies: URLs, for HTTP.
     """
     ports: set[tuple[int, str]] = set()
     namespaces: set[str] = set()
@@ -291,6 +291,12 @@ def reach(issuers: t.Iterable[Issuer], resolvers: t.Iterable[str]) -> Reach:
             if isinstance(solver.method, Rfc2136):
                 host, port = forms.host_and_port(solver.method.server) or ("", None)
                 add(host, port or _DNS_PORT, "UDP", "TCP")
+    for proxy in map(urllib.parse.urlsplit, proxies):
+        add(
+            proxy.hostname or "",
+            proxy.port or (_HTTPS_PORT if proxy.scheme == "https" else _HTTP_PORT),
+            "TCP",
+        )
     for resolver in resolvers:
         host, port = forms.host_and_port(resolver) or ("", None)
         add(host, port or _DNS_PORT, "UDP", "TCP")

@@ -73,7 +73,7 @@ def apply(
 
     def run(*issuers: Json, check: bool = False, **options: t.Any) -> Json:
         args = {"kubeconfig": config, "namespace": SPACE, "issuers": list(issuers), "wait": 1, **options}
-        return run_action("certificates_issuers", args, check=check)
+        return run_action("cluster_issuers", args, check=check)
 
     return run
 

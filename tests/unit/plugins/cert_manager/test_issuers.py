@@ -405,6 +405,11 @@ def test_what_the_controller_has_to_reach(
         assert rules[-1]["toEndpoints"] == [{"matchLabels": {"k8s:io.kubernetes.pod.namespace": "pki"}}]
 
 
+def test_proxies_have_to_be_reached() -> None:
+    found = declared.reach(read(), [], ["http://192.0.2.3:3128", "https://proxy.example.org"])
+    assert list(found.ports) == [(443, "TCP"), (3128, "TCP")]
+
+
 def test_what_issuers_need_beside_secrets() -> None:
     found = read(
         solver(http01={"gateway": {"name": "web"}}),

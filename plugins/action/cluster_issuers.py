@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The controller's side of certificates_issuers; the module of the same name documents it."""
+"""The controller's side of cluster_issuers; the module of the same name documents it."""
 
 from __future__ import annotations
 

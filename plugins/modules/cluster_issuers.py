@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: certificates_issuers
+module: cluster_issuers
 short_description: Apply ClusterIssuers of cert-manager, and wait until they can issue
 version_added: 0.1.0
 author:
@@ -57,7 +57,7 @@ seealso:
 
 EXAMPLES = r"""
 - name: Issue certificates by Let's Encrypt, and by a CA of the cluster
-  baremetal.kubernetes.certificates_issuers:
+  baremetal.kubernetes.cluster_issuers:
     kubeconfig: ~/.kube/example
     namespace: cert-manager-issuers
     issuers:
