@@ -13,22 +13,17 @@ names that has no zone, or two solvers for the same names, are only found out wh
 
 from __future__ import annotations
 
-import re
 import typing as t
-import urllib.parse
 from dataclasses import dataclass, field
 
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import x509
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cert_manager import texts
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cert_manager.given import (
     Given,
     GivenError,
-    one_of,
 )
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._options import forms
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._options.convert import shown
 
-#: Let's Encrypt, whose certificates all browsers trust.
-LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 KINDS = ("acme", "ca", "self_signed")
 #: Algorithms of RFC 8945 that cert-manager knows, but for HMAC-MD5 and HMAC-SHA1, which are for old servers only.
 TSIG_ALGORITHMS = ("HMACSHA256", "HMACSHA512")
@@ -38,11 +33,6 @@ _NAME_LENGTH = 50
 _COMMON_NAME_LENGTH = 64
 _ACME = ("server", "email", "ca", "external_account", "profile", "preferred_chain", "solvers")
 _RFC2136 = ("server", "key_name", "algorithm", "protocol", "key", "secret")
-_EMAIL = re.compile(r"[^@\s\"'<>]+@[^@\s\"'<>]+")
-# RFC 8555, section 7.3.4: keys of external accounts are base64url.
-_BASE64URL = re.compile(r"[A-Za-z0-9_-]{16,}={0,2}")
-_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4}){4,}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
-_PRIVATE_KEY = re.compile(r"-----BEGIN (?P<label>(?:RSA |EC |ENCRYPTED )?PRIVATE KEY)-----")
 
 
 @dataclass(frozen=True)
@@ -132,7 +122,7 @@ class Acme:
     :param server: URL of its directory. :param ca: PEM of who signed the server's own certificate.
     """
 
-    server: str = LETS_ENCRYPT
+    server: str = texts.LETS_ENCRYPT
     email: str = ""
     ca: str = ""
     external_account: ExternalAccount | None = None
@@ -185,70 +175,6 @@ class Reading:
     problems: tuple[str, ...]
 
 
-def _zone(text: str) -> str:
-    return "" if forms.is_subdomain(text) else f"a DNS zone, such as example.org: {forms.NAME_FORM}"
-
-
-def _name(text: str) -> str:
-    right = forms.is_subdomain(text.removeprefix("*."))
-    return "" if right else f"a DNS name, such as www.example.org or *.example.org: {forms.NAME_FORM}"
-
-
-def _https(text: str) -> str:
-    if wrong := forms.url(text):
-        return wrong
-    parts = urllib.parse.urlsplit(text)
-    if parts.scheme != "https" or parts.username is not None or parts.password is not None:
-        return "a URL of https without a user, such as " + LETS_ENCRYPT
-    return ""
-
-
-def _email(text: str) -> str:
-    right = _EMAIL.fullmatch(text) and forms.is_subdomain(text.rpartition("@")[2].lower())
-    return "" if right else "an email address, such as admin@example.org"
-
-
-def _server(text: str) -> str:
-    form = "HOST[:PORT] of a DNS server, such as 192.0.2.53 or ns1.example.org:53"
-    return "" if forms.host_and_port(text) else form
-
-
-def _certificates(text: str) -> str:
-    """Certificates in PEM, and nothing secret beside them."""
-    if _PRIVATE_KEY.search(text):
-        return "certificates in PEM without a private key"
-    try:
-        x509.parse_bundle(text)
-    except x509.CertificateError as exc:
-        return f"certificates in PEM ({exc})"
-    return ""
-
-
-def _authority(text: str) -> str:
-    """A chain that begins with a CA."""
-    if wrong := _certificates(text):
-        return wrong
-    first = x509.parse_pem(text)
-    return (
-        "" if first.is_ca else f"the certificate of a CA first, found one that is none ({first.common_name})"
-    )
-
-
-def _private_key(text: str) -> str:
-    found = _PRIVATE_KEY.findall(text)
-    if len(found) != 1 or "ENCRYPTED" in text:
-        return "one private key in PEM that is not encrypted"
-    return ""
-
-
-def _is(pattern: re.Pattern[str], form: str) -> t.Callable[[str], str]:
-    return lambda text: "" if pattern.fullmatch(text) else form
-
-
-def _choice(words: t.Sequence[str]) -> t.Callable[[str], str]:
-    return lambda text: "" if text in words else one_of(words)
-
-
 def _credential(given: Given, form: t.Callable[[str], str]) -> Credential:
     if given.only(("key", "secret")) == "secret":
         return Credential(secret=given.text("secret", forms.subdomain))
@@ -258,7 +184,7 @@ def _credential(given: Given, form: t.Callable[[str], str]) -> Credential:
 def _external_account(value: t.Any) -> ExternalAccount:
     given = Given(value, "acme.external_account", ("key_id", "key", "secret"))
     form = "what the authority gave, in base64url: at least 16 letters, digits, '-' and '_'"
-    return ExternalAccount(given.text("key_id"), _credential(given, _is(_BASE64URL, form)))
+    return ExternalAccount(given.text("key_id"), _credential(given, texts.matching(texts.BASE64URL, form)))
 
 
 def _gateway(value: t.Any, where: str) -> Gateway:
@@ -290,17 +216,17 @@ def _dns01(value: t.Any, where: str) -> Rfc2136 | Webhook:
         return Webhook(inner.text("group", forms.subdomain), inner.text("solver"), config)
     inner = Given(given.raw(kind), place, _RFC2136)
     return Rfc2136(
-        inner.text("server", _server),
-        inner.text("key_name", _zone),
-        _credential(inner, _is(_BASE64, "the secret of a TSIG key in base64")),
-        inner.text("algorithm", _choice(TSIG_ALGORITHMS), TSIG_ALGORITHMS[0]),
-        inner.text("protocol", _choice(PROTOCOLS), PROTOCOLS[0]),
+        inner.text("server", texts.dns_server),
+        inner.text("key_name", texts.zone),
+        _credential(inner, texts.matching(texts.BASE64, "the secret of a TSIG key in base64")),
+        inner.text("algorithm", texts.choice(TSIG_ALGORITHMS), TSIG_ALGORITHMS[0]),
+        inner.text("protocol", texts.choice(PROTOCOLS), PROTOCOLS[0]),
     )
 
 
 def _solver(value: t.Any, where: str) -> Solver:
     given = Given(value, where, ("http01", "dns01", "zones", "names"))
-    zones, names = given.texts("zones", _zone), given.texts("names", _name)
+    zones, names = given.texts("zones", texts.zone), given.texts("names", texts.dns_name)
     if given.only(("http01", "dns01")) == "http01":
         method: Http01 | Rfc2136 | Webhook = _http01(given.raw("http01"), given.place("http01"))
         if wildcards := [name for name in names if name.startswith("*.")]:
@@ -339,9 +265,10 @@ def _solvers(value: t.Any) -> tuple[Solver, ...]:
 def _acme(value: t.Any) -> Acme:
     given = Given({} if value is None else value, "acme", _ACME)
     return Acme(
-        server=given.text("server", _https, LETS_ENCRYPT),
-        email=given.text("email", _email, ""),
-        ca=given.text("ca", _certificates, ""),
+        server=given.text("server", texts.https_url, texts.LETS_ENCRYPT),
+        email=given.text("email", texts.email, ""),
+        # Not quoted, as somebody may have put a key there.
+        ca=given.secret("ca", texts.certificates) if "ca" in given else "",
         external_account=_external_account(given.raw("external_account"))
         if "external_account" in given
         else None,
@@ -365,7 +292,7 @@ def _ca(value: t.Any) -> Authority:
                     "ca has secret and certificate or key, expected secret, or both of the others"
                 )
             return Authority(secret=given.text("secret", forms.subdomain))
-        return Authority(given.text("certificate", _authority), given.secret("key", _private_key))
+        return Authority(given.secret("certificate", texts.authority), given.secret("key", texts.private_key))
     name = given.text("common_name", None, "")
     if len(name) > _COMMON_NAME_LENGTH:
         raise GivenError(

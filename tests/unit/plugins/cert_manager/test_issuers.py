@@ -337,6 +337,8 @@ def test_all_problems_are_told_at_once() -> None:
         {"name": "a", "ca": {"certificate": CA.pem, "key": CA.key_pem * 2}},
         {"name": "a", "ca": {"certificate": CA.pair, "key": CA.key_pem}},
         acme(ca=CA.pair),
+        acme(ca=CA.key_pem),
+        {"name": "a", "ca": {"certificate": CA.key_pem, "key": CA.key_pem}},
     ],
 )
 def test_no_problem_quotes_a_secret(given: Json) -> None:
