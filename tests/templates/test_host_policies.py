@@ -51,6 +51,21 @@ def note(line):
 
 {body}
 """
+#: The controller's side of the guard: hosts are lost as soon as they enforce policies that are wrong.
+LOST = """
+import os
+from ansible.errors import AnsibleConnectionFailure
+from ansible.plugins.action import ActionBase
+
+
+class ActionModule(ActionBase):
+    def run(self, tmp=None, task_vars=None):
+        with open(os.path.join({directory!r}, "phase")) as stream:
+            lost = stream.read() == "lost"
+        if lost and self._task.args.get("confirm"):
+            raise AnsibleConnectionFailure("closed")
+        return self._execute_module(task_vars=task_vars)
+"""
 STUBS = {
     "node_info": (
         ["preflight"],
@@ -158,6 +173,8 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
         (copy / "plugins" / "action" / f"{name}.py").unlink(missing_ok=True)
         text = STUB.format(directory=str(directory), options=options, body=body)
         (copy / "plugins" / "modules" / f"{name}.py").write_text(text, encoding="utf-8")
+    lost = copy / "plugins" / "action" / "network_host_policy_guard.py"
+    lost.write_text(LOST.format(directory=str(directory)), encoding="utf-8")
     # What it removes from hosts is not to be removed from this machine.
     removal = copy / "roles" / "network" / "tasks" / "guard_removed.yml"
     text = removal.read_text(encoding="utf-8")
@@ -222,6 +239,15 @@ def test_unconfirmed_policies_are_removed_and_each_host_is_named(runner: Runner)
         assert f"- {host}: its guard has rolled back before it was confirmed. It can be reached now." in text
     assert "The policies were removed from the cluster" in text
     assert "Set network_host_policy_mode to report" in text
+
+
+def test_hosts_that_cannot_be_reached_any_more_are_reverted(runner: Runner) -> None:
+    code, text, calls = runner.run("enforce", "lost")
+    assert code == 2, text
+    assert not runner.api.names
+    assert calls[:8] == ["look"] * 3 + ["arm"] * 2 + ["look"] * 3, "nobody was confirmed"
+    assert set(calls[8:]) == {"stop"}, "nothing is left to guard"
+    assert "Policies of nodes were not confirmed on all hosts" in text
 
 
 def test_policies_that_are_refused_are_removed(runner: Runner) -> None:

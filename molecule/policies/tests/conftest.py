@@ -46,7 +46,7 @@ def prober(playbook: Playbook, cluster: Cluster) -> Prober:  # noqa: F811 - the 
     return Prober(replace(playbook, name=path), str(cluster.kubeconfig), image)
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="module")
 def namespaces(cluster: Cluster) -> Iterator[None]:  # noqa: F811 - the fixture
     """The namespaces of the probes, in a cluster that is healthy again after it was restored."""
     wait_for(

@@ -22,6 +22,8 @@ from tests.infra.waiting import wait_for
 
 Json = dict[str, Any]
 
+pytestmark = pytest.mark.usefixtures("namespaces")
+
 APPLIED = "baremetal.kubernetes.network : Baseline | Apply policies"
 POLICIES = "/apis/cilium.io/v2/ciliumclusterwidenetworkpolicies"
 DNS = "kube-dns.kube-system.svc.cluster.local:53"
