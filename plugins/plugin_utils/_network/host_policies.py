@@ -8,7 +8,12 @@
 
 A CiliumClusterwideNetworkPolicy with C(nodeSelector) is for what arrives at the addresses of nodes: programs on the
 host, and pods with C(hostNetwork). As with the baseline of pods, only one object denies by default
-(C(host-baseline)), so that C(report) and C(enforce) differ by one field. What nodes send stays open.
+(C(host-baseline)). What nodes send stays open.
+
+A report needs Cilium's verdicts, and for nodes it tells none of what its rule for everything allows
+(bpf/lib/policy_log.h). While it reports, C(host-baseline) allows TCP and UDP from everywhere instead: the least
+specific rule of which there are verdicts (C(Proto-Only)). Openings without ports name the protocols then, as rules
+without a protocol come after that one.
 
 What Cilium lets pass in any case, and no rule here is for: answers to what a node has asked, ICMP errors of open
 connections, what a node sends to itself, multicast, broadcast and ARP, as their target is no address of the node, and
@@ -36,6 +41,7 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._network.open
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._network.policies import (
     ENFORCE,
     OFF,
+    REPORT,
     peers,
     policy_object,
     with_ports,
@@ -46,6 +52,8 @@ Json = dict[str, t.Any]
 BASELINE, SSH, NODES, CONTROL_PLANES = "host-baseline", "host-ssh", "host-nodes", "host-control-planes"
 #: ICMP types of an echo request.
 _ECHO = {"IPv4": 8, "IPv6": 128}
+#: All ports of the protocols of which a report has verdicts.
+_EVERY_PORT = {"toPorts": [{"ports": [{"port": "0", "protocol": name} for name in ("TCP", "UDP")]}]}
 _CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
 SSH_PORT = 22
 VXLAN = Port(8472, 8472, "UDP")
@@ -212,6 +220,11 @@ def plan(mode: str, facts: Facts, openings: t.Sequence[HostOpening] = ()) -> lis
     if mode == OFF:
         return []
     control_planes = {"matchExpressions": [{"key": _CONTROL_PLANE_LABEL, "operator": "Exists"}]}
+
+    def rules(one: HostOpening) -> list[Json]:
+        found = with_ports(peers(one.source, "from"), one.ports)
+        return found if one.ports or mode != REPORT else [{**rule, **_EVERY_PORT} for rule in found]
+
     named = [
         policy_object(
             f"host-opening-{one.name}",
@@ -219,13 +232,14 @@ def plan(mode: str, facts: Facts, openings: t.Sequence[HostOpening] = ()) -> lis
                 _spec(
                     f"Opening {one.name} of nodes",
                     _labelled(one.nodes),
-                    with_ports(peers(one.source, "from"), one.ports),
+                    rules(one),
                 )
             ],
         )
         for one in openings
     ]
-    deny = _spec("Every node is denied what no policy allows", {}, [], deny=mode == ENFORCE)
+    rest = [] if mode == ENFORCE else [_EVERY_PORT]
+    deny = _spec("Every node is denied what no policy allows", {}, rest, deny=mode == ENFORCE)
     return [
         policy_object(SSH, [_spec("ssh of the controller and of operators", {}, _ssh(facts))]),
         policy_object(NODES, [_spec("What Kubernetes and Cilium need on every node", {}, _all_nodes(facts))]),

@@ -143,7 +143,8 @@ class Flow:
         more = len(self.pods) - _SHOWN
         pods = ", ".join(self.pods[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
         if not self.count:
-            return f"{self.direction} of {pods}: packets of connections that were open before"
+            others = "" if self.namespace else ", or of other protocols than TCP and UDP"
+            return f"{self.direction} of {pods}: packets of connections that were open before{others}"
         at = f" {self.port}/{self.protocol}" if self.port else f" {self.protocol}"
         plural = "connection" if self.count == 1 else "connections"
         if self.direction == EGRESS:
@@ -281,18 +282,22 @@ def realized_on_host(text: str, policy: str) -> bool:
     )
 
 
-def read_counters(text: str) -> dict[tuple[int, str], int]:
-    """Packets that the rule for everything has allowed; from C(cilium-dbg bpf policy get --all -n -o json)."""
+def read_counters(text: str, host: int = 0) -> dict[tuple[int, str], int]:
+    """Packets that the rule for everything has allowed; from C(cilium-dbg bpf policy get --all -n -o json).
+
+    :param host: number of the endpoint of the node itself, of which rules for all of a protocol count, too.
+    """
     found: dict[tuple[int, str], int] = {}
     for one in _json(text, "its policy maps") or ():
+        endpoint = int(one["EndpointID"])
+        limits = ["Identity", "DestPortNetwork", *([] if host and endpoint == host else ["Nexthdr"])]
         for entry in one.get("Content") or ():
             key = entry.get("Key") or {}
-            if any(key.get(name) for name in ("Identity", "Nexthdr", "DestPortNetwork")):
-                continue
             packets = int(entry.get("Packets") or 0)
             # The largest number says that it is not counted.
-            if packets < 1 << 63:
-                found[int(one["EndpointID"]), _DIRECTIONS[int(key.get("TrafficDirection") or 0)]] = packets
+            if not any(key.get(name) for name in limits) and packets < 1 << 63:
+                place = endpoint, _DIRECTIONS[int(key.get("TrafficDirection") or 0)]
+                found[place] = found.get(place, 0) + packets
     return found
 
 
@@ -344,11 +349,14 @@ class _Directory:
         return self.peer(identity, address)
 
 
-def flows(seen: t.Sequence[Seen], pods: t.Sequence[Pod], namespaces: t.Mapping[int, str]) -> list[Flow]:
+def flows(
+    seen: t.Sequence[Seen], pods: t.Sequence[Pod], namespaces: t.Mapping[int, str], match: str = "all"
+) -> list[Flow]:
     """What the baseline would deny, by namespace.
 
     :param seen: by all agents. :param pods: with C(node) as in C(Seen).
     :param namespaces: of identities whose pods may have ended.
+    :param match: how specific the rule is that allows what would be denied.
     """
     everyone = [*pods, *(pod for agent in seen for pod in agent.started)]
     directory = _Directory(everyone, namespaces)
@@ -361,7 +369,7 @@ def flows(seen: t.Sequence[Seen], pods: t.Sequence[Pod], namespaces: t.Mapping[i
             directions = agent.open_ended.get(verdict.endpoint, frozenset(_ALLOW_ANY))
             pod = local.get((agent.node, verdict.endpoint))
             if (
-                verdict.match != "all"
+                verdict.match != match
                 or verdict.action != "allow"
                 or verdict.direction not in directions
                 or not pod
@@ -409,7 +417,7 @@ def host_flows(
     ]
     # Endpoints of pods are left out: what theirs would deny is not the question.
     known = [replace(pod, endpoint=0) for pod in pods]
-    return flows([replace(agent, started=()) for agent in seen], [*known, *hosts], namespaces)
+    return flows([replace(agent, started=()) for agent in seen], [*known, *hosts], namespaces, "Proto-Only")
 
 
 def _older(

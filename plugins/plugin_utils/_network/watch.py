@@ -108,19 +108,18 @@ def watch(run: Run, agent: Agent, seconds: int, realized: t.Callable[[str], bool
             break
         time.sleep(_POLL)
     first = verdicts.read_open_ended(text)
-    before = verdicts.read_counters(_ask(run, agent, counters))
+    host = verdicts.read_host(text)
+    before = verdicts.read_counters(_ask(run, agent, counters), host)
     monitor = ("timeout", str(seconds), "cilium-dbg", "monitor", "-t", "policy-verdict", "-t", "agent", "-n")
     text = _ask(run, agent, monitor, seconds + _ANSWER)
     found, lost = verdicts.read_verdicts(text, agent.node)
     started = verdicts.read_started(text, agent.address)
-    after = verdicts.read_counters(_ask(run, agent, counters))
+    after = verdicts.read_counters(_ask(run, agent, counters), host)
     # Pods may have started since.
     listed = _ask(run, agent, listing)
     last = verdicts.read_open_ended(listed)
     open_ended = {one: first.get(one, frozenset()) | last.get(one, frozenset()) for one in {*first, *last}}
-    return verdicts.Seen(
-        agent.address, found, lost, open_ended, started, before, after, verdicts.read_host(listed)
-    )
+    return verdicts.Seen(agent.address, found, lost, open_ended, started, before, after, host)
 
 
 def watch_all(

@@ -144,7 +144,7 @@ def report(
     ) -> list[verdicts.Seen]:
         assert not realized("[]")
         found = verdicts.Verdict(
-            7, 16777220, "ingress", "allow", "all", "192.0.2.40", "192.0.2.21", 9100, "TCP"
+            7, 16777220, "ingress", "allow", "Proto-Only", "192.0.2.40", "192.0.2.21", 9100, "TCP"
         )
         return [verdicts.Seen(agents[0].address, (found,), open_ended={7: frozenset({"ingress"})}, host=7)]
 

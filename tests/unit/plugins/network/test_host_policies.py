@@ -134,15 +134,21 @@ def test_what_control_planes_accept() -> None:
     assert made["specs"][0]["nodeSelector"] == {"matchExpressions": [{"key": LABEL, "operator": "Exists"}]}
 
 
-def test_report_and_enforce_differ_by_one_field() -> None:
+EVERY_PORT = {
+    "toPorts": [{"ports": [{"port": "0", "protocol": "TCP"}, {"port": "0", "protocol": "UDP"}]}],
+}
+
+
+def test_report_and_enforce_differ_by_one_policy() -> None:
     report, enforce = (host_policies.plan(mode, FACTS) for mode in ("report", "enforce"))
     assert report[:-1] == enforce[:-1]
     assert enforce[-1]["metadata"]["name"] == "host-baseline"
     (spec,) = enforce[-1]["specs"]
     assert spec["enableDefaultDeny"] == {"ingress": True, "egress": False}, "what nodes send stays open"
     assert (spec["nodeSelector"], spec["ingress"]) == ({}, [{}])
-    spec["enableDefaultDeny"]["ingress"] = False
-    assert report == enforce
+    (spec,) = report[-1]["specs"]
+    assert spec["enableDefaultDeny"] == {"ingress": False, "egress": False}
+    assert spec["ingress"] == [EVERY_PORT], "Cilium tells no verdict on what its rule for everything allows"
     assert host_policies.plan("off", FACTS) == []
 
 
@@ -174,8 +180,15 @@ def test_openings() -> None:
         {**cidrs("192.0.2.0/24"), "toPorts": [{"ports": [{"port": "123", "protocol": "UDP"}]}]}
     ]
     assert made["host-opening-exporter"]["nodeSelector"] == {}
-    assert made["host-opening-gossip"]["ingress"] == [{"fromEntities": ["host", "remote-node"]}]
+    gossip = {"fromEntities": ["host", "remote-node"]}
+    assert made["host-opening-gossip"]["ingress"] == [{**gossip, **EVERY_PORT}], (
+        "before what the report allows"
+    )
     assert list(made)[-1] == "host-baseline"
+    enforced = {
+        one["metadata"]["name"]: one["specs"][0] for one in host_policies.plan("enforce", Facts(), found)
+    }
+    assert enforced["host-opening-gossip"]["ingress"] == [gossip], "other protocols, too"
 
 
 @pytest.mark.parametrize(

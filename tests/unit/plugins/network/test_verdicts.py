@@ -118,6 +118,18 @@ def test_packets_are_counted_of_the_rule_for_everything_alone() -> None:
     assert verdicts.read_counters(json.dumps(maps)) == {(198, "egress"): 7, (34, "ingress"): 3}
 
 
+def test_packets_to_a_node_are_counted_of_what_all_of_a_protocol_may() -> None:
+    maps = [
+        counter("7", 0, 5, Nexthdr=6),
+        counter("7", 0, 2, Nexthdr=17),
+        counter("7", 0, 1),
+        counter("7", 0, 9, Nexthdr=6, DestPortNetwork=22),
+        counter("7", 0, 9, Nexthdr=6, Identity=2),
+        counter("34", 0, 5, Nexthdr=6),
+    ]
+    assert verdicts.read_counters(json.dumps(maps), host=7) == {(7, "ingress"): 8}
+
+
 def test_output_that_is_no_json_is_named() -> None:
     with pytest.raises(OperatorError, match="says of its endpoints is no JSON: 'Error"):
         verdicts.read_open_ended("Error: connection refused")
@@ -296,7 +308,7 @@ def test_endpoint_of_the_node() -> None:
     assert not verdicts.realized_on_host(LISTED, "host-nodes")
 
 
-def arrived(identity: int, address: str, port: int = 9100, match: str = "all") -> Verdict:
+def arrived(identity: int, address: str, port: int = 9100, match: str = "Proto-Only") -> Verdict:
     return Verdict(7, identity, "ingress", "allow", match, address, NODE, port, "TCP")
 
 
@@ -309,6 +321,7 @@ def arrived(identity: int, address: str, port: int = 9100, match: str = "all") -
         (arrived(300, "10.244.1.7"), "pod shop/web"),
         (arrived(300, "10.244.9.9"), "a pod of namespace shop"),
         (arrived(300, "10.244.1.7", match="L3-L4"), None),
+        (arrived(300, "10.244.1.7", match="L3-Proto"), None),
     ],
 )
 def test_connections_to_nodes_that_would_be_denied(found: Verdict, peer: str | None) -> None:
@@ -318,6 +331,16 @@ def test_connections_to_nodes_that_would_be_denied(found: Verdict, peer: str | N
     expected = [] if peer is None else [Flow("", "ingress", ("w2",), peer, 9100, "TCP", 1)]
     assert verdicts.host_flows([agent], {NODE: "w2"}, pods, {}) == expected, (
         "those of pods are not the question"
+    )
+
+
+def test_other_packets_to_nodes_are_told() -> None:
+    agent = Seen(
+        NODE, (), open_ended={7: BOTH}, before={(7, "ingress"): 1}, after={(7, "ingress"): 2}, host=7
+    )
+    (flow,) = verdicts.host_flows([agent], {NODE: "w2"}, [], {})
+    assert flow.line() == (
+        "ingress of w2: packets of connections that were open before, or of other protocols than TCP and UDP"
     )
 
 
