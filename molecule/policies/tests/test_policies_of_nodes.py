@@ -206,7 +206,12 @@ def test_rolled_back_host_stays_open_when_agent_or_host_restart(
             lambda name=name: audits(cluster, name),  # type: ignore[misc]
             seconds=240,
         )
-        assert connects(address_of(cluster, name), 22)
+        # Cilium compiles the host's program for it.
+        wait_for(
+            f"{name} can be reached",
+            lambda name=name: connects(address_of(cluster, name), 22),  # type: ignore[misc]
+            seconds=120,
+        )
 
 
 def audits(cluster: Cluster, node: str) -> bool:
