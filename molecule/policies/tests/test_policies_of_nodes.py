@@ -91,15 +91,20 @@ def enabled(playbook: Playbook, platform: Platform, cluster: Cluster) -> None:
     platform.values.update({"network_policy_mode": "off", "network_host_policy_confirm_seconds": 90})
 
 
+def listen(host: Host) -> None:
+    """Start what answers at the port, also after a boot."""
+    host.check(f"nohup python3 -m http.server {PORT} >/dev/null 2>&1 &")
+
+
 @pytest.fixture(scope="module", autouse=True)
 def listeners(hosts: dict[str, Host], enabled: None) -> Iterator[None]:
     """A program on each node that answers at a port which no policy opens."""
-    program = f"nohup python3 -m http.server {PORT} >/dev/null 2>&1 & echo $!"
-    pids = {name: host.check(program).split()[-1] for name, host in hosts.items()}
+    for host in hosts.values():
+        listen(host)
     yield
-    for name, host in hosts.items():
+    for host in hosts.values():
         host.reconnect()
-        host.run(f"kill {pids[name]}")
+        host.run(f"pkill -f 'http.server {PORT}'")
 
 
 def test_wrong_opening_changes_nothing(platform: Platform, cluster: Cluster) -> None:
@@ -212,6 +217,7 @@ def test_rolled_back_host_stays_open_when_agent_or_host_restart(
             lambda name=name: connects(address_of(cluster, name), 22),  # type: ignore[misc]
             seconds=120,
         )
+    listen(hosts[booted])
 
 
 def audits(cluster: Cluster, node: str) -> bool:
@@ -287,8 +293,7 @@ def test_power_cut_of_a_control_plane_that_is_enforced(cluster: Cluster, hosts: 
 
 def test_opening_of_nodes(platform: Platform, cluster: Cluster, hosts: dict[str, Host]) -> None:
     wait_for("the cluster is healthy again", lambda: platform.run("--check").code == 0, seconds=240)
-    listener = f"nohup python3 -m http.server {PORT} >/dev/null 2>&1 &"
-    hosts["cp1"].check(listener)
+    listen(hosts["cp1"])
     opening = {"name": "exporter", "from": {"entities": ["outside"]}, "ports": [PORT]}
     platform.change(network_host_openings=[opening])
     assert all(connects(address_of(cluster, name), PORT) for name in hosts)
