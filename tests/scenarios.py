@@ -402,7 +402,7 @@ TABLE = (
         "what the playbook platform deploys works, follows changed values, and leaves nothing when it is switched off: "
         "metrics of all nodes by verified certificates, a load that is scaled up and down by them, and certificates of "
         "an ACME server that live for minutes",
-        seconds=340,
+        seconds=1000,
         paths=(
             *_LAB,
             "roles/metrics_server/*",

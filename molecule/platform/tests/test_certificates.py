@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -235,7 +237,7 @@ def test_replicas_are_on_different_nodes(cluster: Cluster) -> None:
 
 
 def test_account_is_registered_and_secrets_are_nowhere_else(
-    platform: Platform, acme: Acme, cluster: Cluster
+    platform: Platform, acme: Acme, cluster: Cluster, tmp_path: Path
 ) -> None:
     acme.create()
     update = {"rfc2136": {"server": "192.0.2.53", "key_name": "lab", "key": TSIG}}
@@ -244,7 +246,10 @@ def test_account_is_registered_and_secrets_are_nowhere_else(
     done = platform.change(certificates_issuers=[issuer(acme, solvers=solvers), internal])
     assert {task for _host, task in done.changed} == {DEPLOY, ISSUERS}, "the default issuer is another one"
     assert TSIG not in done.text and base64.b64encode(TSIG.encode()).decode() not in done.text
-    assert TSIG not in platform.run("-vvvv").expect().text
+    # In a file, as of an inventory: so verbose, Ansible repeats its own command line.
+    values = tmp_path / "values.json"
+    values.write_text(json.dumps(platform.values), encoding="utf-8")
+    assert TSIG not in platform.playbook.run("-e", f"@{values}", "-vvvv", log="verbose.log").expect().text
     status = f"{CLUSTER_ISSUERS}/pebble"
     assert cluster.query(status, "status.conditions[?type=='Ready'].status") == ["True"]
     assert cluster.query(status, "status.acme.uri").startswith("https://pebble.")
@@ -365,8 +370,10 @@ def test_failing_challenge_is_told_in_one_line(web: Web, acme: Acme, listed: Pla
         return match[1] if match and "challenge for" in match[1] else ""
 
     line = wait_for("the reason is listed", told, seconds=120, evidence=web.told)
-    assert "HTTP-01 challenge for lost.example.org is pending" in line
-    assert "self check" in line and "http://lost.example.org/.well-known/acme-challenge/" in line
+    assert (
+        "HTTP-01 challenge for lost.example.org is pending: Waiting for HTTP-01 challenge propagation: "
+        in line
+    )
 
 
 def test_expired_account_is_told_and_replaced(
@@ -444,8 +451,11 @@ def test_switched_off_it_leaves_what_holds_data(platform: Platform, cluster: Clu
                 seconds=60,
             )
     wait_for(
-        "the namespace of the programs is gone",
-        lambda: "cert-manager" not in cluster.query("/api/v1/namespaces", "items[].metadata.name"),
+        "the namespaces of the programs are gone",
+        lambda: (
+            not {"cert-manager", "ingress"}
+            & set(cluster.query("/api/v1/namespaces", "items[].metadata.name"))
+        ),
         seconds=90,
     )
     kept = cluster.query(f"/api/v1/namespaces/{SPACE}/secrets", "items[].metadata.name")
