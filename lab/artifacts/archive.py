@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from lab.run import write_atomic
+
 #: Time of every entry: the start of the epoch, as reproducible image builds use it.
 EPOCH = 0
 #: Capability "bind ports below 1024" in permitted and effective set, as the kernel keeps it in the extended
@@ -122,8 +124,5 @@ def write_documents(target: Path, sources: Sequence[Path]) -> None:
 
     :param sources: each may begin with a separator of its own.
     """
-    partial = target.with_name(f".{target.name}.part")
-    with partial.open("wb") as sink:
-        for source in sources:
-            sink.write(b"---\n" + source.read_bytes().removeprefix(b"---\n").rstrip(b"\n") + b"\n")
-    os.replace(partial, target)
+    documents = (source.read_bytes().removeprefix(b"---\n").rstrip(b"\n") for source in sources)
+    write_atomic(target, b"".join(b"---\n" + document + b"\n" for document in documents))
