@@ -262,24 +262,24 @@ def realized(text: str, policy: str) -> bool:
     return True
 
 
-def read_host(text: str) -> int:
-    """Number of the endpoint that stands for the node itself, 0 without one; from the same."""
+def _host(text: str) -> Json:
+    """The endpoint that stands for the node itself, empty without one; from the same."""
     for one in _json(text, "its endpoints") or ():
         if ((one.get("status") or {}).get("identity") or {}).get("id") == _HOST:
-            return int(one["id"])
-    return 0
+            return t.cast("Json", one)
+    return {}
+
+
+def read_host(text: str) -> int:
+    """Number of the endpoint that stands for the node itself, 0 without one; from the same."""
+    return int(_host(text).get("id") or 0)
 
 
 def realized_on_host(text: str, policy: str) -> bool:
     """Whether a policy of nodes is in force on a node; from the same. :param policy: its name."""
-    found = [
-        one
-        for one in _json(text, "its endpoints") or ()
-        if ((one.get("status") or {}).get("identity") or {}).get("id") == _HOST
-    ]
-    return bool(found) and f'{_POLICY_NAME}{policy}"' in json.dumps(
-        ((found[0]["status"].get("policy") or {}).get("realized") or {}).get("l4") or {}
-    )
+    status = _host(text).get("status") or {}
+    rules = ((status.get("policy") or {}).get("realized") or {}).get("l4") or {}
+    return f'{_POLICY_NAME}{policy}"' in json.dumps(rules)
 
 
 def read_counters(text: str, host: int = 0) -> dict[tuple[int, str], int]:
