@@ -86,6 +86,14 @@ class Cluster:
         found = self.query(path, f"items[].[metadata.name, {expression}]")
         return dict(found)
 
+    def wait_system_pods(self, seconds: float = 240) -> None:
+        """Wait until all pods of kube-system are ready, as after a restore or a power cut."""
+        wait_for(
+            "all system pods are ready",
+            lambda: all(running_and_ready(pod) for pod in self.pods("kube-system").values()),
+            seconds=seconds,
+        )
+
     def execute(self, namespace: str, pod: str, argv: Sequence[str]) -> tuple[int, str]:
         """Run a command in a pod.
 

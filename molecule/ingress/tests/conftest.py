@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from lab.config import Settings
-from tests.infra.cluster import Cluster, image_of_lab, running_and_ready
+from tests.infra.cluster import Cluster, image_of_lab
 from tests.infra.fixtures import (  # noqa: F401 - pytest finds them here
     AGNHOST,
     cluster,
@@ -27,7 +27,6 @@ from tests.infra.network import Platform
 from tests.infra.playbook import Playbook
 from tests.infra.service import Service
 from tests.infra.tls import certificate
-from tests.infra.waiting import wait_for
 
 
 @pytest.fixture(scope="module")
@@ -55,11 +54,7 @@ def platform(playbook: Playbook, address: str, lab: Settings) -> Platform:  # no
 @pytest.fixture(scope="module", autouse=True)
 def healthy(cluster: Cluster) -> None:  # noqa: F811 - the fixture
     """The cluster, after it was restored."""
-    wait_for(
-        "all system pods are ready",
-        lambda: all(running_and_ready(pod) for pod in cluster.pods("kube-system").values()),
-        seconds=240,
-    )
+    cluster.wait_system_pods()
 
 
 @pytest.fixture(scope="module")

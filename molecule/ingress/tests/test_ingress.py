@@ -17,7 +17,7 @@ import pytest
 
 from lab.config import Settings
 from tests.infra import guide, proxy
-from tests.infra.cluster import Cluster, running_and_ready
+from tests.infra.cluster import Cluster
 from tests.infra.hosts import Host, run_lab
 from tests.infra.ingress import GROUP, NAMES, NAMESPACE, Application, Traefik
 from tests.infra.network import Platform
@@ -188,11 +188,7 @@ def test_power_cut_of_the_host_with_the_address(
     traefik.wait_settled()
     wait_for("both replicas are ready", application.ready, seconds=120)
     # The playbook refuses a cluster that is not healthy.
-    wait_for(
-        "all system pods are ready",
-        lambda: all(running_and_ready(pod) for pod in cluster.pods("kube-system").values()),
-        seconds=180,
-    )
+    cluster.wait_system_pods(180)
 
 
 @pytest.fixture(scope="module")

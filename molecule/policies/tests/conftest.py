@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.infra.cluster import Cluster, image_of_lab, running_and_ready
+from tests.infra.cluster import Cluster, image_of_lab
 from tests.infra.fixtures import (  # noqa: F401 - pytest finds them here
     AGNHOST,
     cluster,
@@ -23,7 +23,6 @@ from tests.infra.fixtures import (  # noqa: F401 - pytest finds them here
 from tests.infra.hosts import REPO
 from tests.infra.network import NAMESPACES, Platform, Prober
 from tests.infra.playbook import Playbook
-from tests.infra.waiting import wait_for
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +48,7 @@ def prober(playbook: Playbook, cluster: Cluster) -> Prober:  # noqa: F811 - the 
 @pytest.fixture(scope="module")
 def namespaces(cluster: Cluster) -> Iterator[None]:  # noqa: F811 - the fixture
     """The namespaces of the probes, in a cluster that is healthy again after it was restored."""
-    wait_for(
-        "all system pods are ready",
-        lambda: all(running_and_ready(pod) for pod in cluster.pods("kube-system").values()),
-        seconds=240,
-    )
+    cluster.wait_system_pods()
     for name in NAMESPACES:
         labels = {"example.org/kind": "team"} if name.startswith("team") else {}
         cluster.core.create_namespace({"metadata": {"name": name, "labels": labels}})
