@@ -94,8 +94,9 @@ def wait_healthy(run: Start) -> None:
 
     def healthy() -> bool:
         report = run("health")
-        last[:] = findings(report) or [f"ended with code {report.code}: {report.text[-300:]}"]
-        return report.code == 0 and not findings(report)
+        found = findings(report)
+        last[:] = found or [f"ended with code {report.code}: {report.text[-300:]}"]
+        return report.code == 0 and not found
 
     wait_for("nothing is found", healthy, seconds=600, evidence=lambda: "\n".join(last))
 
