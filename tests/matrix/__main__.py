@@ -24,7 +24,7 @@ from xml.etree import ElementTree
 
 from lab.config import LabError, settings
 from lab.run import run
-from tests.matrix.environment import ENVIRONMENTS, REPO, Place, prepare
+from tests.matrix.environment import ENVIRONMENTS, REPO, Place, dependencies, prepare
 
 OUTPUT = REPO / "tests" / "output"
 #: Where the built collection is inside, and what ansible-test wants the last directories to be.
@@ -73,9 +73,11 @@ def _checkout(place: Place) -> Iterator[Path]:
                 (target / file).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(REPO / file, target / file)
         # Where the checkout's ansible.cfg looks for collections.
-        tree = target / ".venv" / "collections" / "ansible_collections" / "baremetal"
-        tree.mkdir(parents=True)
-        (tree / "kubernetes").symlink_to("/src")
+        tree = target / ".venv" / "collections" / "ansible_collections"
+        installed = {name: f"/root/collections/ansible_collections/{name}" for name in dependencies()}
+        for collection, directory in {**installed, "baremetal/kubernetes": "/src"}.items():
+            (tree / collection).parent.mkdir(parents=True, exist_ok=True)
+            (tree / collection).symlink_to(directory)
         # The tests ask git what belongs to the project.
         run(["git", "init", "--quiet"], cwd=target)
         run(["git", "add", "--all"], cwd=target)
@@ -154,7 +156,7 @@ def _site(place: Place) -> tuple[int, str]:
         code = place.run(
             [
                 "env",
-                "ANSIBLE_COLLECTIONS_PATH=/src/.venv/collections:/root/collections",
+                "ANSIBLE_COLLECTIONS_PATH=/src/.venv/collections",
                 "ANSIBLE_CONFIG=/src/ansible.cfg",
                 "ANSIBLE_DEPRECATION_WARNINGS=true",
                 "ANSIBLE_INJECT_FACT_VARS=false",
