@@ -56,7 +56,10 @@ options:
     type: int
     default: 600
   delete_emptydir_data:
-    description: Whether to evict Pods with C(emptyDir) volumes as well, whose content is lost with them.
+    description:
+      - Whether to evict Pods with C(emptyDir) volumes as well, whose content is lost with them.
+      - Volumes that a Pod names in its annotation C(cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes),
+        separated by commas, hold up no drain.
     type: bool
     default: false
   force:

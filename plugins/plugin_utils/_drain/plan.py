@@ -18,6 +18,9 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._drain import
 
 #: Which operation has cordoned the node, so that only this one undoes it. An operator's own cordon has none.
 CORDONED_BY = "baremetal.kubernetes/cordoned-by"
+#: The annotation in which a Pod names the emptyDir volumes whose content nobody needs, separated by commas. It is
+#: that of cluster-autoscaler (kubernetes/autoscaler, cluster-autoscaler/FAQ.md), so that charts have it already.
+DISPENSABLE = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
 UNSCHEDULABLE = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 _MIRROR = "kubernetes.io/config.mirror"
 _FINISHED = ("Succeeded", "Failed")
@@ -190,7 +193,10 @@ def _budget_holds(pod: Json, budgets: t.Sequence[Json]) -> t.Iterator[Hold]:
 
 def _volume_holds(pod: Json, local: t.Mapping[str, str], policy: Policy) -> t.Iterator[Hold]:
     volumes = (pod.get("spec") or {}).get("volumes") or ()
+    named = (metadata(pod).get("annotations") or {}).get(DISPENSABLE) or ""
+    dispensable = {name.strip() for name in named.split(",")}
     empty = [str(volume.get("name")) for volume in volumes if volume.get("emptyDir") is not None]
+    empty = [name for name in empty if name not in dispensable]
     if empty:
         yield Hold(
             pod_name(pod),

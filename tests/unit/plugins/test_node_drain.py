@@ -14,6 +14,7 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._drain import
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._drain import selectors
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._drain.plan import (
     CORDONED_BY,
+    DISPENSABLE,
     Policy,
     plan,
     pod_name,
@@ -85,6 +86,20 @@ CLAIM = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
             "evicted",
             [("emptydir", False)],
             id="emptyDir allowed",
+        ),
+        pytest.param(
+            pod("a", volumes=EMPTY, annotations={DISPENSABLE: "socket, cache"}),
+            Policy(),
+            "evicted",
+            [],
+            id="emptyDir that nobody needs",
+        ),
+        pytest.param(
+            pod("a", volumes=[*EMPTY, {"name": "work", "emptyDir": {}}], annotations={DISPENSABLE: "cache"}),
+            Policy(),
+            "evicted",
+            [("emptydir", True)],
+            id="one emptyDir of two that nobody needs",
         ),
         pytest.param(
             pod("a", volumes=CLAIM), Policy(), "evicted", [("local_volume", False)], id="local volume"
