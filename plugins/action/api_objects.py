@@ -47,6 +47,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "kind": {"type": "str", "required": True},
         },
     },
+    "replace": {"type": "list", "elements": "str", "default": []},
     "timeout": {"type": "int", "default": 120},
     "wait": {"type": "int", "default": 0},
 }
@@ -72,7 +73,7 @@ class ActionModule(ApiAction):
             declared = [part_of(one, name) for one in declared]
         # Listed before anything changes, so that what cannot be read fails first.
         superfluous = pruned(found, declared, name, kinds) if kinds else []
-        changes = applied(found, declared, check_mode, say)
+        changes = applied(found, declared, check_mode, say, params["replace"])
         if not check_mode:
             for change in superfluous:
                 found.delete(change.ref)

@@ -76,6 +76,14 @@ options:
         description: The kind, as in C(NetworkPolicy).
         type: str
         required: true
+  replace:
+    description:
+      - Kinds of which an object is deleted and created again when the API server refuses to change it, as it does with
+        C(parameters) of a C(StorageClass). Only for kinds whose objects are referred to by name alone.
+      - Whether the API server would take the next one is tried before, as a dry run under another name.
+    type: list
+    elements: str
+    default: []
   timeout:
     description: Seconds for which the API server may be without an answer.
     type: int

@@ -67,6 +67,18 @@ SITES = {
             "ingress_interfaces": ["^eth0$"],
             "ingress_address": "192.0.2.241",
             "network_address_announcements": True,
+            "storage_nfs_enabled": True,
+            "storage_nfs_classes": [
+                {"name": "nfs", "server": "nfs.example.org", "path": "/srv/kubernetes", "default": True},
+                {
+                    "name": "archive",
+                    "server": "nfs.example.org",
+                    "path": "/srv/kubernetes",
+                    "mount_options": [],
+                },
+                {"name": "old", "server": "192.0.2.9", "path": "/srv/old", "mount_options": ["nfsvers=3"]},
+            ],
+            "storage_nfs_snapshot_classes": [{"name": "nfs-snapshots", "default": True}],
         },
         workers=("w1", "cp1"),
     ),
@@ -217,6 +229,9 @@ DOCUMENTS: dict[str, tuple[str, str]] = {
     "metrics-server-objects": ("__metrics_server_objects | to_nice_yaml", "yaml"),
     "ingress": ("__ingress_objects | to_nice_yaml", "yaml"),
     "certificates": ("__certificates_objects | to_nice_yaml", "yaml"),
+    "storage": ("__storage_nfs_objects | to_nice_yaml", "yaml"),
+    "exports": ("__storage_nfs_exports | to_nice_yaml", "yaml"),
+    "volumes": ("__storage_nfs_left | to_nice_yaml", "yaml"),
     "taints": ("__node_control_plane_taints | to_nice_yaml", "yaml"),
     "declared": ("__node_declared | to_nice_yaml", "yaml"),
     "worker": ("__worker_join_documents | to_nice_yaml", "yaml"),
@@ -280,7 +295,15 @@ def _extra(site: Site) -> dict[str, Any]:
         "gateway": True,
         "egress": [{"toEntities": ["all"], "toPorts": [{"ports": [{"port": "443", "protocol": "TCP"}]}]}],
     }
-    plans = {"__ingress_plan": plan, "__certificates_plan": certificates}
+    storage_class = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "nfs"}}
+    volume = {
+        "name": "pvc-1",
+        "claim": "shop/data",
+        "place": "nfs.example.org:/srv/pvc-1",
+        "reclaim_policy": "Retain",
+    }
+    storage = {"objects": [storage_class], "volumes": [volume, {**volume, "name": "pvc-2", "claim": ""}]}
+    plans = {"__ingress_plan": plan, "__certificates_plan": certificates, "__storage_nfs_plan": storage}
     return {"__node_observed": {"results": observed}, **plans, **site.variables}
 
 

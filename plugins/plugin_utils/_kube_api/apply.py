@@ -26,11 +26,15 @@ DEFINED_SECONDS = 30
 
 
 def applied(
-    found: Objects, declared: t.Sequence[Json], check_mode: bool, say: t.Callable[[str], object]
+    found: Objects,
+    declared: t.Sequence[Json],
+    check_mode: bool,
+    say: t.Callable[[str], object],
+    replace: t.Collection[str] = (),
 ) -> list[Change]:
     """Apply objects in their order: first as a dry run of all, then what that would change.
 
-    :param say: shows a line of progress.
+    :param say: shows a line of progress. :param replace: kinds of which an object may be deleted and created again.
     :raises OperatorError: when the API server refuses one of them.
     """
     # A namespace, or the definition of a kind, may be one of the objects; in check mode, one of an earlier task.
@@ -38,13 +42,16 @@ def applied(
         one.get("kind") in ("Namespace", "CustomResourceDefinition") for one in declared
     )
     changes = [
-        found.predict(ref, one, may_lack) for ref, one in zip(references(declared), declared, strict=True)
+        found.predict(ref, one, may_lack, ref.kind in replace)
+        for ref, one in zip(references(declared), declared, strict=True)
     ]
     if check_mode:
         return changes
     done = []
     for change, one in zip(changes, declared, strict=True):
         if change.changed:
+            if change.replaced:
+                found.delete(change.ref)
             done.append(Change(change.ref, change.before, found.apply(change.ref, one)))
             if change.ref.kind == "CustomResourceDefinition":
                 # Objects of this kind may follow.

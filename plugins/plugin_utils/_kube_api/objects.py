@@ -38,6 +38,8 @@ _KEPT_BY_SERVER = ("managedFields", "resourceVersion", "generation", "uid", "cre
 #: Label of objects that are declared together, with the name of their set.
 PART_OF = "baremetal.kubernetes/part-of"
 _SET_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
+#: So that a name with a suffix is one, too.
+_NAME_LENGTH = 200
 HIDDEN = "(hidden)"
 HIDDEN_CHANGED = "(hidden, another one)"
 
@@ -69,12 +71,14 @@ class Change:
     """What happens to one object.
 
     :param before: as it is, C(None) when it does not exist. :param after: likewise; as declared when the API server
-        cannot predict it, because its namespace or its kind is made by the same run.
+        cannot predict it, because its namespace or its kind is made by the same run, or because it is replaced.
+    :param replaced: whether it has to be deleted and created again.
     """
 
     ref: Ref
     before: Json | None
     after: Json | None
+    replaced: bool = False
 
     @property
     def changed(self) -> bool:
@@ -242,10 +246,11 @@ class Objects:
         """Ask again which kinds there are."""
         self._served.clear()
 
-    def predict(self, ref: Ref, declared: Json, may_lack: bool) -> Change:
+    def predict(self, ref: Ref, declared: Json, may_lack: bool, may_replace: bool = False) -> Change:
         """What applying an object would change; nothing is.
 
         :param may_lack: whether its kind or its namespace may not exist yet.
+        :param may_replace: whether it may be deleted and created again when the API server does not change it.
         :raises OperatorError: when the API server would refuse it.
         """
         path = self.path(ref)
@@ -262,7 +267,20 @@ class Objects:
         except StatusError as error:
             if error.status == 404 and ref.namespace and may_lack:
                 return Change(ref, None, declared)
+            if error.status == 422 and may_replace and before is not None:
+                return self._replacement(ref, path, declared, before)
             raise _refused(ref, error, " Nothing was changed.") from error
+
+    def _replacement(self, ref: Ref, path: str, declared: Json, before: Json) -> Change:
+        """What replacing an object would change. One of another name shows whether the API server would take it."""
+        name = f"{ref.name[:_NAME_LENGTH]}-replacement"
+        other = {**declared, "metadata": {**declared["metadata"], "name": name}}
+        try:
+            after = self._patch(f"{path.rpartition('/')[0]}/{name}", other, dry_run=True)
+        except StatusError as error:
+            raise _refused(ref, error, " Nothing was changed.") from error
+        after = {**after, "metadata": {**after["metadata"], "name": ref.name}}
+        return Change(ref, before, after, replaced=True)
 
     def apply(self, ref: Ref, declared: Json) -> Json:
         """Apply an object, and return it as it is stored.

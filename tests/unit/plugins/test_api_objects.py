@@ -215,6 +215,34 @@ def test_one_that_is_refused_prunes_nothing(api: Cluster, run: Run) -> None:
     assert not api.written
 
 
+def test_what_the_api_server_does_not_change_is_replaced(api: Cluster, run: Run) -> None:
+    run(NAMESPACE, policy(), part_of="own")
+    changed = policy(fixed="b")
+    api.fixed.add(f"{POLICIES}/deny")
+    refusal = run(changed, part_of="own")
+    assert refusal["failed"] and "field is immutable. Nothing was changed." in refusal["msg"]
+    api.requests.clear()
+    options: dict[str, t.Any] = {"part_of": "own", "replace": ["NetworkPolicy"]}
+    predicted = run(changed, check=True, **options)
+    assert predicted["objects"] == ["NetworkPolicy team/deny"] and not api.written
+    assert predicted["diff"]["before"]["NetworkPolicy team/deny"]["spec"] == {"podSelector": {}}
+    after = predicted["diff"]["after"]["NetworkPolicy team/deny"]
+    assert after["spec"] == changed["spec"] and after["metadata"]["name"] == "deny"
+    result = run(changed, **options)
+    assert api.written == ["DELETE deny", "PATCH deny"]
+    assert result["diff"] == predicted["diff"]
+    assert not run(changed, **options)["changed"]
+
+
+def test_one_that_could_not_be_made_again_is_not_deleted(api: Cluster, run: Run) -> None:
+    run(NAMESPACE, policy())
+    api.fixed.add(f"{POLICIES}/deny")
+    api.requests.clear()
+    result = run(policy(wrong=True), replace=["NetworkPolicy"])
+    assert result["failed"] and "spec.wrong: Forbidden. Nothing was changed." in result["msg"]
+    assert not api.written
+
+
 def test_kinds_that_are_not_served_have_nothing_to_prune(run: Run) -> None:
     kinds = [{"api_version": "cilium.io/v2", "kind": "CiliumNetworkPolicy"}]
     assert run(NAMESPACE, part_of="policies", prune=kinds)["objects"] == ["Namespace team"]

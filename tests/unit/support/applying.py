@@ -22,6 +22,8 @@ class Cluster(ApiServer):
         self.version = 0
         #: What controllers write into an object some looks after it was applied: by its name, one status a look.
         self.statuses: dict[str, list[Object]] = {}
+        #: Paths of objects whose spec it does not change.
+        self.fixed: set[str] = set()
         self.kinds("/api/v1", Namespace=False, Secret=True)
         self.kinds("/apis/networking.k8s.io/v1", NetworkPolicy=True)
         self.kinds("/apis/rbac.authorization.k8s.io/v1", ClusterRole=False)
@@ -52,6 +54,8 @@ class Cluster(ApiServer):
             return refused(404, f'namespaces "{namespace}" not found')
         if declared.get("spec", {}).get("wrong"):
             return refused(422, "spec.wrong: Forbidden")
+        if live and request.path in self.fixed and live.get("spec") != declared.get("spec"):
+            return refused(422, "spec: Invalid value: field is immutable")
         manager = request.query["fieldManager"]
         owners = [one["manager"] for one in (live or {}).get("metadata", {}).get("managedFields", [])]
         others = [owner for owner in owners if owner != manager]

@@ -25,6 +25,13 @@ _NODE_NETWORK = (
     " the kernel,"
     " before there is a Pod network."
 )
+_NFS_NODE = "DaemonSet/storage-nfs/csi-nfs-node"
+_NFS_DRIVER = [_NFS_NODE, "Deployment/storage-nfs/csi-nfs-controller"]
+_NFS_NAMESPACE = ["Namespace/storage-nfs"]
+_MOUNTS = (
+    "csi-driver-nfs mounts exports: that needs a privileged container, and connections of the host's network, which"
+    " outlive the Pod. They are in a namespace of their own, in which nobody but administrators makes Pods."
+)
 
 _INGRESS = "Namespace/ingress"
 _HOST_PORTS = (
@@ -117,6 +124,24 @@ EXEMPTIONS: tuple[dict[str, t.Any], ...] = (
         "The namespace has Secrets for Cilium; no Pod runs in it.",
         ["Namespace/cilium-secrets"],
     ),
+    _exemption(
+        "5.1.9",
+        "The controller of csi-driver-nfs makes a PersistentVolume for each claim of its StorageClasses.",
+        ["ServiceAccount/storage-nfs/csi-nfs-controller"],
+    ),
+    _exemption("5.2.1", _MOUNTS, _NFS_NAMESPACE),
+    *(
+        _exemption(check, _MOUNTS, [*_NFS_DRIVER, *_NFS_NAMESPACE])
+        for check in ("5.2.2", "5.2.5", "5.2.6", "5.2.7", "5.2.8", "5.2.9")
+    ),
+    *(_exemption(check, _MOUNTS, _NFS_NAMESPACE) for check in ("5.2.3", "5.2.4", "5.2.12")),
+    _exemption(
+        "5.2.11",
+        "The node plugin of csi-driver-nfs has the kubelet's directories of plugins and of Pods, where it is"
+        " registered and where it mounts volumes for Pods.",
+        [_NFS_NODE, *_NFS_NAMESPACE],
+    ),
     _exemption("5.6.2", _NODE_NETWORK, _AGENTS),
+    _exemption("5.6.2", _MOUNTS, _NFS_DRIVER),
     _exemption("5.6.3", _NODE_NETWORK, _AGENTS),
 )
