@@ -38,6 +38,8 @@ options:
         description:
           - Options that it is mounted with, as C(mount.nfs) takes them. Read are C(nfsvers), C(vers), C(minorversion),
             C(port), C(mountport), C(sec) and C(ro).
+          - Without a version, the newest one of NFSv4 is used. Version 3 has to be named (C(nfsvers=3)), as its locks
+            need services on the host.
         type: list
         elements: str
         default: []

@@ -155,3 +155,17 @@ def test_volumes_that_stay_are_named(rendered: Callable[[str], Path]) -> None:  
         "- pvc-1 (claim shop/data, Retain): nfs.example.org:/srv/pvc-1",
         "- pvc-2 (claim none, Retain): nfs.example.org:/srv/pvc-1",
     ]
+
+
+def test_nodes_get_an_nfs_client_where_it_is_used(rendered: Callable[[str], Path]) -> None:  # noqa: F811 - the fixture
+    clients = {
+        site: yaml.safe_load((rendered(site) / "nfs-client.document").read_text(encoding="utf-8"))
+        for site in (ONE_NODE, SNAPSHOTS)
+    }
+    assert clients[ONE_NODE]["wanted"] is False and clients[ONE_NODE]["rpcbind"] is False
+    assert clients[SNAPSHOTS] == {
+        "wanted": True,
+        "packages": ["net-fs/nfs-utils"],
+        "missing": True,
+        "rpcbind": True,
+    }

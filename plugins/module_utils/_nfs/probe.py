@@ -21,8 +21,9 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._nfs.rpc impo
 )
 
 PORT = 2049
-#: As mount.nfs(8) tries them.
 VERSIONS = ("4.2", "4.1", "4.0", "3")
+#: Without options: version 3 needs more of a node than a mount, so that it has to be named.
+DEFAULT_VERSIONS = VERSIONS[:3]
 #: For the list of exports, which only makes an error clearer.
 _LIST_SECONDS = 3.0
 _SHOWN = 5
@@ -40,7 +41,7 @@ class Export:
 
     server: str
     path: str
-    versions: tuple[str, ...] = VERSIONS
+    versions: tuple[str, ...] = DEFAULT_VERSIONS
     port: int = PORT
     mount_port: int = 0
     kerberos: bool = False
@@ -68,12 +69,10 @@ def versions(text: str, minor: str = "") -> tuple[str, ...]:
     :param text: of C(nfsvers) or C(vers). :param minor: of C(minorversion).
     :raises ValueError: there is no such version.
     """
-    if not text:
-        return VERSIONS
     if text == "4" and minor:
         text = f"4.{minor}"
-    if text == "4":
-        return VERSIONS[:3]
+    if text in ("", "4"):
+        return DEFAULT_VERSIONS
     if text not in VERSIONS:
         raise ValueError(f"NFS version {text}, expected one of 3, 4, 4.0, 4.1, 4.2")
     return (text,)

@@ -43,6 +43,8 @@ _EVIDENCE: dict[str, tuple[tuple[str, str], ...]] = {
     "CONFIG_PROC_FS": (("path", "/proc/version"),),
     "CONFIG_OVERLAY_FS": (("filesystem", "overlay"), ("module", "overlay")),
     "CONFIG_EXT4_FS": (("filesystem", "ext4"), ("module", "ext4")),
+    "CONFIG_NFS_FS": (("filesystem", "nfs"), ("module", "nfs")),
+    "CONFIG_NFS_V4": (("filesystem", "nfs4"), ("module", "nfsv4")),
     "CONFIG_BPF_SYSCALL": (("path", "/proc/sys/kernel/unprivileged_bpf_disabled"), ("filesystem", "bpf")),
     "CONFIG_BPF": (("path", "/proc/sys/kernel/unprivileged_bpf_disabled"), ("filesystem", "bpf")),
     "CONFIG_BPF_JIT": (("path", "/proc/sys/net/core/bpf_jit_enable"),),
