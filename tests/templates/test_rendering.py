@@ -78,6 +78,11 @@ SITES = {
                 },
                 {"name": "old", "server": "192.0.2.9", "path": "/srv/old", "mount_options": ["nfsvers=3"]},
             ],
+            "nfs_server_clients": ["198.51.100.0/24"],
+            "nfs_server_exports": [
+                {"path": "/srv/kubernetes"},
+                {"path": "/srv/media", "read_only": True, "clients": ["203.0.113.7"]},
+            ],
             "storage_nfs_snapshot_classes": [{"name": "nfs-snapshots", "default": True}],
         },
         workers=("w1", "cp1"),
@@ -200,6 +205,10 @@ TEMPLATES: dict[str, tuple[str, str]] = {
     "network/guard.initd.j2": ("shell", ""),
     "network/guard.service.j2": ("unit", ""),
     "kubelet_csr_approver/approver.service.j2": ("unit", ""),
+    "nfs_server/ganesha.conf.j2": ("ganesha", ""),
+    "nfs_server/ganesha.initd.j2": ("shell", ""),
+    "nfs_server/ganesha.service.j2": ("unit", ""),
+    "nfs_server/kubernetes.exports.j2": ("exports", ""),
     "kubelet/check-etcd-data.j2": ("script", ""),
     "kubelet/kubelet.initd.j2": ("shell", ""),
     "kubelet/kubelet.service.j2": ("unit", ""),
@@ -268,7 +277,9 @@ def _node(site: Site, number: int, name: str = "") -> dict[str, Any]:
                 "curl": "/usr/bin/curl",
                 "gpg": None,
                 "keepalived": None,
+                "ganesha.nfsd": None,
                 "mount.nfs": None,
+                "rpc.nfsd": None,
             },
             "package_manager": "portage",
             "python": "/usr/bin/python3.13",
@@ -456,7 +467,39 @@ def _parse_keepalived(path: Path) -> Any:
     return blocks[0]
 
 
+def _parse_ganesha(path: Path) -> Any:
+    """ganesha-config(8): the blocks of the file, each with its values and inner blocks."""
+    blocks: list[dict[str, Any]] = [{}]
+    for line in path.read_text(encoding="utf-8").splitlines():
+        text = line.split("#")[0].strip()
+        if text.endswith("{"):
+            inner: dict[str, Any] = {}
+            blocks[-1].setdefault(text[:-1].strip(), []).append(inner)
+            blocks.append(inner)
+        elif text == "}":
+            blocks.pop()
+        elif text:
+            name, equals, value = text.partition(" = ")
+            assert equals and value.endswith(";") and name not in blocks[-1], line
+            blocks[-1][name] = value[:-1]
+    assert len(blocks) == 1, "braces do not match"
+    return blocks[0]
+
+
+def _parse_exports(path: Path) -> Any:
+    """exports(5): path -> client -> options."""
+    found: dict[str, Any] = {"": path.read_text(encoding="utf-8").splitlines()[0]}
+    for line in path.read_text(encoding="utf-8").splitlines()[1:]:
+        directory, *clients = line.split()
+        pairs = [re.fullmatch(r"([^()]+)\(([a-z_,]+)\)", client) for client in clients]
+        found[directory] = {pair[1]: pair[2].split(",") for pair in pairs if pair}
+        assert len(found[directory]) == len(clients), line
+    return found
+
+
 PARSERS: dict[str, Callable[[Path], Any]] = {
+    "exports": _parse_exports,
+    "ganesha": _parse_ganesha,
     "keepalived": _parse_keepalived,
     "script": _parse_script,
     "shell": _parse_shell,
