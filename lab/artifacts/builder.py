@@ -18,6 +18,8 @@ from pathlib import Path
 from lab import images
 from lab.artifacts import archive, debian, golang
 from lab.artifacts.catalogue import (
+    IMPORTED,
+    LAB,
     Artifact,
     Catalogue,
     CProgram,
@@ -32,6 +34,9 @@ from lab.artifacts.progress import Steps
 from lab.artifacts.store import Item, Record, sha256, verified
 from lab.config import LabError, Paths
 from lab.run import run
+
+#: Debian's name of the machine's processor in paths.
+_MULTIARCH = "x86_64-linux-gnu"
 
 
 class Builder:
@@ -77,11 +82,13 @@ class Builder:
 
     def built(self, build: GoBuild) -> bool:
         """Whether all programs of a build are present and undamaged."""
-        recipe = digest(_fields(build))
-        return all(
-            verified(self.program_path(build, name), self.record.get(f"go:{build.name}/{name}"), recipe)
-            for name in build.programs
-        )
+        return all(self._has(build, name) for name in build.programs)
+
+    def _has(self, build: GoBuild, name: str) -> bool:
+        item = self.record.get(f"go:{build.name}/{name}")
+        imported = item is not None and item.source == IMPORTED
+        recipe = imported_recipe(build, name) if imported else digest(_fields(build))
+        return verified(self.program_path(build, name), item, recipe)
 
     def build(self, build: GoBuild) -> None:
         """Compile all programs of a build.
@@ -137,6 +144,8 @@ class Builder:
             if not path.exists():
                 raise LabError(f"{material}: no such file in the module", "correct lab/catalogue.yml")
             return path
+        if material.kind == "lab":
+            return LAB / material.owner
         return self._c_program(self.catalogue.programs[material.owner])
 
     def _c_program(self, program: CProgram) -> Path:
@@ -144,9 +153,15 @@ class Builder:
         target.parent.mkdir(parents=True, exist_ok=True)
         source = self.material(program.source)
         partial = target.with_name(f".{target.name}.part")
-        # -s and a fixed name of the source: the same compiler makes the same bytes anywhere.
-        command = ["gcc", "-static", "-s", *program.flags, "-o", str(partial), source.name]
-        run(command, cwd=source.parent, log=self.log(f"c-{program.name}"))
+        for name in program.packages:
+            if not self.package_path(name).exists():
+                self.make_package(name)
+        roots = [self.package_path(name) for name in program.packages]
+        run(
+            c_command(program, source.name, partial, roots),
+            cwd=source.parent,
+            log=self.log(f"c-{program.name}"),
+        )
         os.replace(partial, target)
         return target
 
@@ -184,6 +199,26 @@ class Builder:
             if tree.name not in self._layers:
                 self._layers[tree.name] = images.add_tree(self.registry, self.tree_path(tree))
             return self._layers[tree.name]
+
+
+def imported_recipe(build: GoBuild, program: str) -> str:
+    """The recipe of a program that a person had: how it would be built does not concern it."""
+    return digest([IMPORTED, build.name, program, dict(build.modules)])
+
+
+def c_command(program: CProgram, source: str, target: Path, roots: Sequence[Path]) -> list[str]:
+    """The command line that compiles a C program.
+
+    :param roots: where its packages are unpacked.
+    """
+    # -s and a fixed name of the source: the same compiler makes the same bytes anywhere.
+    command = ["gcc", *([] if program.shared else ["-static"]), "-s", *program.flags]
+    command += [f"-I{root}/usr/include" for root in roots] + ["-o", str(target), source]
+    if program.libraries:
+        command += [f"-L{root}/usr/lib/{_MULTIARCH}" for root in roots]
+        names = [f"-l{name}" for name in program.libraries]
+        command += ["-Wl,-Bstatic", *names, "-Wl,-Bdynamic"] if program.shared else names
+    return command
 
 
 def _fields(entry: GoBuild | Tree) -> dict[str, object]:

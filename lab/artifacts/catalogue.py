@@ -7,7 +7,8 @@ What goes into a file, an archive or an image is a *material*, written ``kind:pl
 
 - ``go:BUILD/PROGRAM``: a program that the Go build of that name makes;
 - ``module:BUILD/PATH``: a file or directory of the source of that build's first module;
-- ``c:NAME``: a program that a C compiler makes of one file of a module.
+- ``c:NAME``: a program that a C compiler makes of one file of a module, or of the lab's own;
+- ``lab:PATH``: a file of the lab's own, below this package.
 """
 
 from __future__ import annotations
@@ -24,15 +25,21 @@ import yaml
 
 from lab.config import LabError
 
-KINDS = ("go", "module", "c")
+KINDS = ("go", "module", "c", "lab")
 #: Source of what a person had; see lab/artifacts/importing.py.
 IMPORTED = "imported"
-CATALOGUE = Path(__file__).resolve().parent.parent / "catalogue.yml"
+LAB = Path(__file__).resolve().parent.parent
+CATALOGUE = LAB / "catalogue.yml"
 #: Sources of programs of the lab's own, one directory for each build that has some.
-PROGRAMS = CATALOGUE.parent / "programs"
+PROGRAMS = LAB / "programs"
 _UNESSENTIAL = frozenset({"seconds", "disk", "optional", "entry", "group"})
 #: Fields that came later: unset, they do not count, so that what was made before they existed stays valid.
-_LATER = frozenset({"run", "setuid", "documents", "own", "module", "sources"})
+_LATER = frozenset(
+    {
+        *("run", "setuid", "documents", "own", "module", "sources"),
+        *("source", "content", "packages", "libraries", "shared"),
+    }
+)
 #: Repository names as the OCI distribution specification allows them, with a registry's name in front.
 _REPOSITORY = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)+")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
@@ -43,8 +50,8 @@ class Material:
     """One input of an artifact.
 
     :param kind: one of KINDS.
-    :param owner: the build or program.
-    :param path: what of it; empty for ``c``.
+    :param owner: the build or program; for ``lab`` the file.
+    :param path: what of it; empty for ``c`` and ``lab``.
     """
 
     kind: str
@@ -57,7 +64,7 @@ class Material:
         kind, colon, place = text.partition(":")
         if not colon or kind not in KINDS or not place:
             raise ValueError(f"{text!r} must be KIND:PLACE with KIND one of {', '.join(KINDS)}")
-        if kind == "c":
+        if kind in ("c", "lab"):
             return cls(kind, place, "")
         owner, slash, path = place.partition("/")
         if not slash or not path:
@@ -87,6 +94,9 @@ class GoBuild:
     :param sources: file of `own` -> hash of its content.
     :param staging: version that replaces each ``v0.0.0`` in the first module's go.mod: Kubernetes develops
         those modules in its own tree.
+    :param source: directory of the lab's own programs, one in each directory of it, which are part of the wrapper: their
+        import paths begin with ``lab.invalid/`` and the build's name. The first module lends its go.mod.
+    :param content: hash of that directory.
     :param seconds: what the build took on two cores when it was measured; an estimate until this machine has
         its own.
     :param disk: bytes of module and build cache that it takes, roughly.
@@ -104,6 +114,8 @@ class GoBuild:
     own: str = ""
     module: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
+    source: str = ""
+    content: str = ""
     seconds: float = 60.0
     disk: int = 1_000_000_000
 
@@ -120,15 +132,23 @@ class GoBuild:
 
 @dataclass(frozen=True)
 class CProgram:
-    """A static program made of one C file.
+    """A program made of one C file.
 
-    :param source: material (``module:...``) of the file.
-    :param flags: compiler flags on top of ``-static``.
+    :param source: material (``module:...`` or ``lab:...``) of the file.
+    :param flags: compiler flags.
+    :param packages: Debian packages with headers and libraries, which are unpacked and not installed.
+    :param libraries: of these packages, linked statically.
+    :param shared: whether the C library is shared, which a program needs that resolves names; static otherwise.
+    :param content: hash of a file of the lab's own.
     """
 
     name: str
     source: Material
     flags: tuple[str, ...]
+    packages: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
+    shared: bool = False
+    content: str = ""
 
 
 @dataclass(frozen=True)
@@ -306,7 +326,9 @@ class Catalogue:
                 parts.append(asdict(self.builds[material.owner]))
             if material.kind == "c":
                 program = self.programs[material.owner]
-                parts += [asdict(program), dict(self.builds[program.source.owner].modules)]
+                parts.append(asdict(program))
+                if program.source.kind == "module":
+                    parts.append(dict(self.builds[program.source.owner].modules))
         if isinstance(artifact, ImageArtifact) and artifact.base in self.trees:
             parts.append(asdict(self.trees[artifact.base]))
         return digest(parts)
@@ -316,6 +338,16 @@ def digest(data: Any) -> str:
     """Short hash of plain data. What changes nothing in a result does not count: measured times and sizes, and whether
     it is made without being asked for."""
     return hashlib.sha256(json.dumps(_essential(data), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def content(path: Path) -> str:
+    """Short hash of a file, or of all files of a directory with their names; empty without."""
+    files = sorted(one for one in (path.rglob("*") if path.is_dir() else [path]) if one.is_file())
+    if not files:
+        return ""
+    return digest(
+        {str(one.relative_to(path.parent)): hashlib.sha256(one.read_bytes()).hexdigest() for one in files}
+    )
 
 
 def _essential(data: Any) -> Any:
@@ -394,6 +426,8 @@ class _Reader:
             if not files:
                 raise ValueError(f"there is no Go program in {PROGRAMS / own}")
             entry["sources"] = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+        if "source" in entry:
+            entry["content"] = content(LAB / entry["source"])
         build = GoBuild(name=name, **entry)
         if not build.modules:
             raise ValueError("modules must not be empty")
@@ -401,7 +435,12 @@ class _Reader:
 
     @staticmethod
     def _program(name: str, entry: dict[str, Any]) -> CProgram:
-        return CProgram(name, Material.parse(entry.pop("source")), tuple(entry.pop("flags", ())), **entry)
+        source = Material.parse(entry.pop("source"))
+        for key in ("packages", "libraries"):
+            entry[key] = tuple(entry.get(key, ()))
+        if source.kind == "lab":
+            entry["content"] = content(LAB / source.owner)
+        return CProgram(name, source, tuple(entry.pop("flags", ())), **entry)
 
     @staticmethod
     def _tree(name: str, entry: dict[str, Any]) -> Tree:
@@ -463,6 +502,8 @@ def _lost(catalogue: Catalogue, material: Material) -> str:
         return f"{material}: the build {material.owner} has no program {material.path}"
     if material.kind == "c" and material.owner not in catalogue.programs:
         return f"{material}: there is no program {material.owner}"
+    if material.kind == "lab" and not (LAB / material.owner).is_file():
+        return f"{material}: the lab has no such file"
     return ""
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from lab import images
 from lab.artifacts.builder import Builder, needed_builds, needed_trees
-from lab.artifacts.catalogue import Artifact, Catalogue, FileArtifact, label
+from lab.artifacts.catalogue import IMPORTED, Artifact, Catalogue, FileArtifact, label
 from lab.artifacts.progress import Steps
 from lab.artifacts.sources import (
     Attempt,
@@ -176,10 +176,15 @@ class Run:
         except LabError as exc:
             attempts.append(Attempt("packing", exc.message))
             raise missing(label(artifact), artifact.version, attempts, exc.hint or TODO) from exc
-        self._note(artifact, origin(artifact))
+        self._note(artifact, IMPORTED if self._has_imported(artifact) else origin(artifact))
+
+    def _has_imported(self, artifact: Artifact) -> bool:
+        """Whether a program of it was imported, and so the artifact is what a person had."""
+        items = [self.record.get(str(material)) for material in artifact.materials]
+        return any(item is not None and item.source == IMPORTED for item in items)
 
     def _note(self, artifact: Artifact, source: str) -> None:
-        recipe = self.catalogue.recipe(artifact)
+        recipe = self.catalogue.recipe(artifact, source)
         if isinstance(artifact, FileArtifact):
             path = self.builder.file_path(artifact)
             item = Item(source, sha256(path), path.stat().st_size, recipe)

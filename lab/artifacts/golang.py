@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from lab import packages
-from lab.artifacts.catalogue import PROGRAMS, GoBuild
+from lab.artifacts.catalogue import LAB, PROGRAMS, GoBuild
 from lab.config import LabError, Paths
 from lab.run import run, write_atomic
 
@@ -240,6 +240,8 @@ def compile_programs(go: Go, build: GoBuild, work: Path, log: Path) -> dict[str,
     write_atomic(work / "go.mod", wrapper(build, json.loads(shown)))
     write_atomic(work / "go.sum", merged_sums(module.directory / "go.sum" for module in modules))
     place_own(build, work)
+    if build.source:
+        copy_source(LAB / build.source, work)
     output = work / "bin"
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir()
@@ -271,6 +273,13 @@ def place_own(build: GoBuild, work: Path) -> None:
         file.unlink()
     for name in build.sources:
         shutil.copyfile(PROGRAMS / build.own / name, work / name)
+
+
+def copy_source(source: Path, work: Path) -> None:
+    """Put the lab's own programs into the wrapper, each in its directory."""
+    for directory in sorted(path for path in source.iterdir() if path.is_dir()):
+        shutil.rmtree(work / directory.name, ignore_errors=True)
+        shutil.copytree(directory, work / directory.name)
 
 
 def name_groups(packages: Iterable[str]) -> list[list[str]]:

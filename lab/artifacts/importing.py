@@ -20,7 +20,16 @@ from typing import Any
 from lab import images
 from lab.artifacts import catalogue as _catalogue
 from lab.artifacts import store
-from lab.artifacts.catalogue import IMPORTED, Artifact, Catalogue, FileArtifact, ImageArtifact, label
+from lab.artifacts.builder import imported_recipe
+from lab.artifacts.catalogue import (
+    IMPORTED,
+    Artifact,
+    Catalogue,
+    FileArtifact,
+    ImageArtifact,
+    Material,
+    label,
+)
 from lab.artifacts.sources import UnavailableError, checksum, copy_image, published_checksums
 from lab.artifacts.store import Item, Record, sha256
 from lab.config import LabError, Paths
@@ -46,7 +55,7 @@ def import_artifact(
 ) -> Item:
     """Verify a file and put it into the cache under an artifact's name.
 
-    :param name: component, or image without its tag.
+    :param name: component, or image without its tag, or ``go:BUILD/PROGRAM`` for a program of an image.
     :param file: a release file as upstream publishes it, or an archive of `docker save`, `podman save` or
         skopeo.
     :param trusted: ``sha256:...`` of the file; the published one when empty.
@@ -54,6 +63,8 @@ def import_artifact(
         are being made.
     """
     listed = catalogue or _catalogue.load()
+    if name.startswith("go:"):
+        return _import_program(paths, name, file, trusted, listed)
     artifact = next((one for one in listed.artifacts if label(one) == name), None)
     if artifact is None:
         raise LabError(f"no artifact called {name}", "`lab artifacts` lists the names there are")
@@ -65,6 +76,37 @@ def import_artifact(
             digest, size = _publish(Registry(paths.artifacts_cache / "registry"), artifact, file)
         item = Item(IMPORTED, digest, size, listed.recipe(artifact, IMPORTED))
         Record(paths.artifacts_cache).put(name, item)
+    return item
+
+
+def _import_program(paths: Paths, name: str, file: Path, trusted: str, listed: Catalogue) -> Item:
+    """Take a program instead of the one that its build would make. Images with it are made again."""
+    try:
+        material = Material.parse(name)
+    except ValueError as exc:
+        raise LabError(f"{name}: {exc}", "for instance: lab import go:nfsplugin/nfsplugin=./nfsplugin") from exc
+    build = listed.builds.get(material.owner)
+    if build is None or list(build.programs) != [material.path]:
+        alone = [f"go:{one.name}/{next(iter(one.programs))}" for one in listed.builds.values() if len(one.programs) == 1]
+        raise LabError(
+            f"{name} is no program with a build of its own", f"these are: {', '.join(sorted(alone))}"
+        )
+    found = sha256(file)
+    if trusted.removeprefix("sha256:").lower() != found:
+        raise LabError(
+            f"{file} has SHA-256 {found}, expected {trusted or 'the one that you trust, as nobody publishes it'}",
+            f"if you trust this file, run the command again with --checksum sha256:{found}",
+        )
+    with store.lock(paths.artifacts_cache):
+        target = paths.artifacts_cache / "builds" / build.name / "bin" / material.path
+        digest, size = _place(target, file)
+        target.chmod(0o755)
+        record = Record(paths.artifacts_cache)
+        item = Item(IMPORTED, digest, size, imported_recipe(build, material.path))
+        record.put(name, item)
+        for artifact in listed.artifacts:
+            if material in artifact.materials:
+                record.forget(label(artifact))
     return item
 
 
