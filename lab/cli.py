@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lab import artifacts as artifacts_
-from lab import config, host, inventory, lifecycle, packages, snapshot
+from lab import config, host, install, inventory, lifecycle, packages, snapshot
 from lab.artifacts import importing
 from lab.config import KINDS, ROLES, LabError, Settings
 from lab.preconditions import gib
@@ -146,6 +146,18 @@ def stop(name: Annotated[str, typer.Argument(help="Host.")]) -> None:
 def start(name: Annotated[str, typer.Argument(help="Host.")]) -> None:
     """Power a host on and wait until ssh answers."""
     lifecycle.start(config.settings(), name, Reporter(out))
+
+
+@app.command("install")
+@_reported
+def install_(
+    name: Annotated[str, typer.Argument(help="Host.")],
+    names: Annotated[list[str], typer.Argument(metavar="PACKAGE...", help="Debian packages.")],
+) -> None:
+    """Install Debian packages on a running host, which has no route to an archive itself."""
+    settings = config.settings()
+    done = install.install(settings, lifecycle.find_host(settings, name), names)
+    out.print(f"{name}: {', '.join(done) or 'nothing to install'}", markup=False)
 
 
 @app.command()

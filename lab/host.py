@@ -40,6 +40,8 @@ DATA = {
     "kubelet": "/var/lib/kubelet",
     "etcd": "/var/lib/etcd",
     "log": "/var/log",
+    # What a host exports by NFS: an overlay has no file handles.
+    "srv": "/srv",
 }
 
 #: Kernel settings of the machine that a host may change for itself alone. The kubelet sets the first six
@@ -209,6 +211,7 @@ def prepare(settings: Settings, record: HostRecord) -> None:
     upper.chmod(0o755)
     ensure_key(base / "ssh_host_ed25519_key", f"root@{record.name}.{net.domain}")
     write_atomic(upper / INIT_PATH.lstrip("/"), init_script(settings, record), mode=0o755)
+    _give_mount_nfs(settings, upper)
     done = base / "prepared"
     if done.exists():
         return
@@ -242,6 +245,20 @@ def prepare(settings: Settings, record: HostRecord) -> None:
     for name in ("wtmp", "lastlog", "btmp"):
         (log / name).touch(mode=0o660)
     done.touch()
+
+
+def _give_mount_nfs(settings: Settings, upper: Path) -> None:
+    """The lab's own mount.nfs, as the kernel has no NFS client; as soon as `lab artifacts platform` has made it."""
+    program = settings.paths.artifacts_cache / "builds" / "c" / "mount.nfs"
+    if not program.is_file():
+        return
+    directory = upper / "usr/sbin"
+    directory.mkdir(parents=True, exist_ok=True, mode=0o755)
+    write_atomic(directory / "mount.nfs", program.read_bytes(), mode=0o755)
+    link = directory / "mount.nfs4"
+    if not link.is_symlink():
+        link.unlink(missing_ok=True)
+        link.symlink_to("mount.nfs")
 
 
 def wipe(settings: Settings, name: str) -> None:

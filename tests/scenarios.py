@@ -400,15 +400,24 @@ TABLE = (
     Scenario(
         "platform",
         "what the playbook platform deploys works, follows changed values, and leaves nothing when it is switched off: "
-        "metrics of all nodes by verified certificates, a load that is scaled up and down by them, and certificates of "
-        "an ACME server that live for minutes",
+        "metrics of all nodes by verified certificates, a load that is scaled up and down by them, certificates of an "
+        "ACME server that live for minutes, and volumes on an NFS server that restarts and goes away, whose exports "
+        "follow the inventory",
         seconds=1000,
         paths=(
             *_LAB,
             "roles/metrics_server/*",
             "roles/certificates/*",
             "playbooks/issued_certificates.yml",
+            "roles/nfs_server/*",
+            "roles/storage_nfs/*",
+            "playbooks/nfs_server.yml",
             "playbooks/platform.yml",
+            "plugins/action/storage_nfs_plan.py",
+            "plugins/module_utils/_nfs/*",
+            "plugins/modules/nfs_export_info.py",
+            "plugins/plugin_utils/_nfs/*",
+            "tests/infra/storage.py",
             "plugins/action/api_objects.py",
             "plugins/action/certificates_plan.py",
             "plugins/action/cluster_issuers.py",
