@@ -91,7 +91,8 @@ def install(settings: Settings, record: HostRecord, names: Sequence[str]) -> lis
         done = subprocess.run(command, stdin=source.stdout, capture_output=True, text=True, check=False)
     if done.returncode:
         raise LabError(
-            f"{record.name}: dpkg ended with {done.returncode} for {shlex.join(names)}:\n{(done.stdout + done.stderr)[-2000:]}",
+            f"{record.name}: dpkg ended with {done.returncode} for {shlex.join(names)}:\n"
+            + (done.stdout + done.stderr)[-2000:],
             "correct the names of the packages, or the host's state",
         )
     print(done.stderr, end="", file=sys.stderr)

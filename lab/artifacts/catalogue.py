@@ -94,8 +94,8 @@ class GoBuild:
     :param sources: file of `own` -> hash of its content.
     :param staging: version that replaces each ``v0.0.0`` in the first module's go.mod: Kubernetes develops
         those modules in its own tree.
-    :param source: directory of the lab's own programs, one in each directory of it, which are part of the wrapper: their
-        import paths begin with ``lab.invalid/`` and the build's name. The first module lends its go.mod.
+    :param source: directory of the lab's own programs, one in each directory of it, which are part of the wrapper:
+        their import paths begin with ``lab.invalid/`` and the build's name. The first module lends its go.mod.
     :param content: hash of that directory.
     :param seconds: what the build took on two cores when it was measured; an estimate until this machine has
         its own.

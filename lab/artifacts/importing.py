@@ -84,10 +84,16 @@ def _import_program(paths: Paths, name: str, file: Path, trusted: str, listed: C
     try:
         material = Material.parse(name)
     except ValueError as exc:
-        raise LabError(f"{name}: {exc}", "for instance: lab import go:nfsplugin/nfsplugin=./nfsplugin") from exc
+        raise LabError(
+            f"{name}: {exc}", "for instance: lab import go:nfsplugin/nfsplugin=./nfsplugin"
+        ) from exc
     build = listed.builds.get(material.owner)
     if build is None or list(build.programs) != [material.path]:
-        alone = [f"go:{one.name}/{next(iter(one.programs))}" for one in listed.builds.values() if len(one.programs) == 1]
+        alone = [
+            f"go:{one.name}/{next(iter(one.programs))}"
+            for one in listed.builds.values()
+            if len(one.programs) == 1
+        ]
         raise LabError(
             f"{name} is no program with a build of its own", f"these are: {', '.join(sorted(alone))}"
         )

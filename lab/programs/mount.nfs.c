@@ -23,16 +23,19 @@
 #include <fuse3/fuse.h>
 #include <fuse3/fuse_lowlevel.h>
 #include <limits.h>
+#include <netdb.h>
 #include <nfsc/libnfs.h>
 #include <nfsc/libnfs-raw.h>
 #include <nfsc/libnfs-raw-nfs4.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/time.h>
@@ -62,6 +65,8 @@ static struct {
 } wanted = {.version = 4, .timeo = 600, .retrans = 2};
 
 static struct nfs_context *nfs;
+/* One operation at a time: libnfs is not for several threads. Those that wait for a server do not hold it. */
+static pthread_mutex_t connection = PTHREAD_MUTEX_INITIALIZER;
 static struct fuse_session *session;
 
 static void complain(const char *format, ...)
@@ -75,6 +80,42 @@ static void complain(const char *format, ...)
 	fprintf(stderr, "\n");
 }
 
+/* Leave a context whose connection is broken. It is not freed: an operation of libnfs that gave up has left its callback
+ * in it, which would be called with a place on the stack that is another function's by now. */
+static void abandon(void)
+{
+	if (nfs && nfs_get_fd(nfs) >= 0)
+		close(nfs_get_fd(nfs));
+	nfs = NULL;
+}
+
+/* Whether somebody listens at the server's port. Contexts are for servers that are there. */
+static bool reachable(void)
+{
+	struct addrinfo *found, *one, hints = {.ai_socktype = SOCK_STREAM};
+	char port[16];
+	bool there = false;
+
+	snprintf(port, sizeof(port), "%d", wanted.port ? wanted.port : 2049);
+	if (getaddrinfo(wanted.server, port, &hints, &found))
+		return false;
+	for (one = found; one && !there; one = one->ai_next) {
+		int socket_ = socket(one->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), error = 0;
+		struct pollfd wait = {.fd = socket_, .events = POLLOUT};
+		socklen_t size = sizeof(error);
+
+		if (socket_ < 0)
+			continue;
+		if (!connect(socket_, one->ai_addr, one->ai_addrlen))
+			there = true;
+		else if (errno == EINPROGRESS && poll(&wait, 1, REQUEST) == 1)
+			there = !getsockopt(socket_, SOL_SOCKET, SO_ERROR, &error, &size) && !error;
+		close(socket_);
+	}
+	freeaddrinfo(found);
+	return there;
+}
+
 /* Connect, and look up the export. Returns 0, or an error as -errno. */
 static int connect_server(void)
 {
@@ -82,8 +123,8 @@ static int connect_server(void)
 	struct nfs_url *parsed;
 	int result;
 
-	if (nfs)
-		nfs_destroy_context(nfs);
+	if (!reachable())
+		return -ETIMEDOUT;
 	nfs = nfs_init_context();
 	if (!nfs)
 		return -ENOMEM;
@@ -101,14 +142,10 @@ static int connect_server(void)
 	nfs_umask(nfs, 0);
 	result = nfs_mount(nfs, wanted.server, wanted.path);
 	if (result) {
-		int saved = result;
-
-		/* Kept for the message of the first mount. */
 		if (!session)
 			complain("%s", nfs_get_error(nfs));
-		nfs_destroy_context(nfs);
-		nfs = NULL;
-		return saved < 0 ? saved : -EIO;
+		abandon();
+		return result < 0 ? result : -EIO;
 	}
 	return 0;
 }
@@ -144,19 +181,23 @@ static int served(operation run, void *arguments)
 
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	for (;;) {
-		int result = nfs ? 0 : connect_server();
+		int result;
 
+		pthread_mutex_lock(&connection);
+		result = nfs ? 0 : connect_server();
 		if (!result)
 			result = run(arguments);
+		if (result < 0 && !is_answer(result))
+			abandon();
+		pthread_mutex_unlock(&connection);
 		if (result >= 0 || is_answer(result))
 			return result;
+		/* Who is killed does not wait, as with NFS of the kernel. */
+		if (fuse_interrupted())
+			return -EINTR;
 		/* What a server that was restarted says of what it has forgotten, and what is simply wrong, may be the same. */
 		if ((result == -EINVAL || result == -ESTALE) && again++ > 1)
 			return result;
-		if (nfs) {
-			nfs_destroy_context(nfs);
-			nfs = NULL;
-		}
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		if (wanted.soft && (now.tv_sec - begin.tv_sec) * 10 > (long)wanted.timeo * (wanted.retrans + 1))
 			return -EIO;
@@ -259,9 +300,7 @@ static int do_compound(const char *path, nfs_argop4 *operation, char *buffer, si
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		if ((now.tv_sec - begin.tv_sec) * 1000 > REQUEST || poll(&socket, 1, PAUSE) < 0 ||
 		    nfs_service(nfs, socket.revents) < 0) {
-			/* Its callback has no place to write to any more once the connection is gone. */
-			nfs_destroy_context(nfs);
-			nfs = NULL;
+			abandon();
 			return -EAGAIN;
 		}
 	}
@@ -761,9 +800,9 @@ static int op_statfs(const char *path, struct statvfs *space)
 	return served(do_statfs, &call);
 }
 
-static void *op_init(struct fuse_conn_info *connection, struct fuse_config *config)
+static void *op_init(struct fuse_conn_info *kernel, struct fuse_config *config)
 {
-	(void)connection;
+	(void)kernel;
 	/* Others write, too: a reader on another node sees what was written when it opens a file. */
 	config->use_ino = 1;
 	config->entry_timeout = 0;
@@ -921,6 +960,7 @@ int main(int argc, char **argv)
 	{
 		char *arguments[] = {name, "-o", limited, NULL};
 		struct fuse_args args = FUSE_ARGS_INIT(3, arguments);
+		struct fuse_loop_config threads = {.clone_fd = 0, .max_idle_threads = 4};
 		struct fuse *fuse = fuse_new(&args, &operations, sizeof(operations), NULL);
 
 		if (!fuse)
@@ -933,9 +973,8 @@ int main(int argc, char **argv)
 		/* The caller goes on; what it has waits for this process no more. */
 		if (fuse_daemonize(0))
 			return MOUNT_FAILED;
-		result = fuse_loop(fuse);
-		if (nfs)
-			nfs_destroy_context(nfs);
+		/* Threads, so that an interrupt arrives while others wait. */
+		result = fuse_loop_mt(fuse, &threads);
 		return result ? 1 : 0;
 	}
 }

@@ -62,7 +62,7 @@ class Storage:
         """Delete it with everything in it, without waiting."""
         self.cluster.core.delete_namespace(self.namespace)
 
-    def claim(self, name: str, storage_class: str, **source: Any) -> None:
+    def claim(self, name: str, storage_class: str, source: dict[str, str] | None = None) -> None:
         """Make a claim.
 
         :param source: its dataSource.

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Volumes on an NFS server that one of the nodes is. Each test needs those before it.
 
-w2 exports by nfs-ganesha, as the lab's kernel has no NFS server. Which programs of csi-driver-nfs run, the lab's stand-ins
-or real ones that were imported, is a property of the report.
+w2 exports by nfs-ganesha, as the lab's kernel has no NFS server. Which programs of csi-driver-nfs run, the lab's
+stand-ins or real ones that were imported, is a property of the report.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ OWN = "storage-nfs"
 DEPLOY = "baremetal.kubernetes.storage_nfs : Deploy csi-driver-nfs and its classes"
 EXPORT = "/srv/kubernetes"
 SERVICE = "kubernetes-nfs-server"
+PROGRAM = "/usr/bin/ganesha.nfsd"
 CLASSES = "/apis/storage.k8s.io/v1/storageclasses"
 VOLUMES = "/api/v1/persistentvolumes"
 SNAPSHOTS = "/apis/snapshot.storage.k8s.io/v1"
@@ -48,7 +49,7 @@ class Server:
         self.host = host
         self.address = address
         extra = directory / "nfs_server.yml"
-        groups = {"all": {"children": {"nfs_server": {"hosts": {host.name: {}}}}}}
+        groups: dict[str, Any] = {"all": {"children": {"nfs_server": {"hosts": {host.name: {}}}}}}
         extra.write_text(yaml.safe_dump(groups), encoding="utf-8")
         self._inventory = ("-i", str(extra))
         self._playbook = replace(playbook, name="baremetal.kubernetes.nfs_server")
@@ -62,12 +63,13 @@ class Server:
         return self._playbook.run(*self._inventory, "--diff", *arguments, "-e", values, log="nfs_server.log")
 
     def pid(self) -> int:
-        (pid,) = self.host.pids("ganesha.nfsd")
+        (pid,) = self.host.pids(PROGRAM)
         return pid
 
     def stop(self) -> None:
-        """As a crash: its clients are not told."""
-        self.host.check(f"rc-service {SERVICE} stop || true; pkill -9 ganesha.nfsd || true")
+        """End it; nothing starts it again."""
+        self.host.check(f"rc-service {SERVICE} stop")
+        wait_for("the server is gone", lambda: not self.host.pids(PROGRAM), seconds=30)
 
     def start(self) -> None:
         self.host.check(f"rc-service {SERVICE} start")
@@ -102,7 +104,12 @@ def platform(playbook: Playbook, server: Server) -> Platform:
             {**place, "name": "nfs", "default": True},
             {**place, "name": "kept", "reclaim_policy": "Retain"},
             {**place, "name": "archived", "on_delete": "archive"},
-            {**place, "name": "named", "on_delete": "retain", "subdirectory": "${pvc.metadata.namespace}/${pvc.metadata.name}"},
+            {
+                **place,
+                "name": "named",
+                "on_delete": "retain",
+                "subdirectory": "${pvc.metadata.namespace}/${pvc.metadata.name}",
+            },
         ],
         "storage_nfs_snapshot_classes": [{"name": "nfs-snapshots", "mount_options": ["nfsvers=4.2"], "default": True}],
     }  # fmt: skip
@@ -156,7 +163,15 @@ def test_host_outside_the_cluster_cannot_mount(lab: Settings, server: Server, tm
     options = {"exports": [{"server": server.address, "path": EXPORT}], "timeout": 5}
     argv = network.inside(
         lab.paths,
-        *("ansible", "localhost", "-o", "-m", "baremetal.kubernetes.nfs_export_info", "-a", json.dumps(options)),
+        *(
+            "ansible",
+            "localhost",
+            "-o",
+            "-m",
+            "baremetal.kubernetes.nfs_export_info",
+            "-a",
+            json.dumps(options),
+        ),
     )
     done = subprocess.run(argv, cwd=REPO, capture_output=True, text=True, timeout=60, check=False)
     assert "does not export /srv/kubernetes to" in done.stdout, done.stdout + done.stderr
@@ -210,7 +225,9 @@ def test_directories_end_as_their_class_says(storage: Storage, server: Server, c
         storage.release(name)
     wait_for(
         "volumes of the reclaim policy Delete are gone",
-        lambda: not {volumes["archived"], volumes["named"]} & set(cluster.query(VOLUMES, "items[].metadata.name")),
+        lambda: (
+            not {volumes["archived"], volumes["named"]} & set(cluster.query(VOLUMES, "items[].metadata.name"))
+        ),
         seconds=90,
     )
     assert server.exists(f"archived-{volumes['archived']}") and not server.exists(volumes["archived"])
@@ -231,12 +248,16 @@ def test_snapshot_becomes_a_volume(storage: Storage, cluster: Cluster) -> None:
     custom.create_namespaced_custom_object(*arguments, body)
     wait_for(
         "the snapshot is ready",
-        lambda: cluster.query(f"{SNAPSHOTS}/namespaces/shop/volumesnapshots/one", "status.readyToUse") is True,
+        lambda: (
+            cluster.query(f"{SNAPSHOTS}/namespaces/shop/volumesnapshots/one", "status.readyToUse") is True
+        ),
         seconds=90,
         evidence=lambda: cluster.events("shop"),
     )
     storage.check("writer", "echo later > /data/note")
-    storage.claim("copy", "nfs", kind="VolumeSnapshot", name="one", apiGroup="snapshot.storage.k8s.io")
+    storage.claim(
+        "copy", "nfs", {"kind": "VolumeSnapshot", "name": "one", "apiGroup": "snapshot.storage.k8s.io"}
+    )
     storage.wait_bound("copy")
     storage.pod("restored", "w2", "copy")
     storage.wait_running("restored")
@@ -305,7 +326,9 @@ def test_server_that_is_gone_holds_up_no_kubelet(
     server.stop()
     try:
         # Who writes now waits.
-        thread = threading.Thread(target=lambda: storage.run("writer", "timeout 20 sh -c 'echo x > /data/late'"))
+        thread = threading.Thread(
+            target=lambda: storage.run("writer", "timeout 20 sh -c 'echo x > /data/late'")
+        )
         thread.start()
         storage.pod("late", "w1", "data")
         wait_for(

@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from lab.artifacts import catalogue
-from lab.artifacts.catalogue import Material
+from lab.artifacts.builder import c_command
+from lab.artifacts.catalogue import CProgram, Material
 from lab.config import LabError
 
 SMALL: dict[str, Any] = {
@@ -295,3 +296,55 @@ def test_a_file_that_is_no_yaml_is_told(tmp_path: Any) -> None:
 
     with pytest.raises(LabError, match="catalogue"):
         catalogue.load(file)
+
+
+def test_own_sources_decide_what_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "LAB", tmp_path)
+    (tmp_path / "own/tool").mkdir(parents=True)
+    (tmp_path / "own/tool/main.go").write_text("package main", encoding="utf-8")
+    (tmp_path / "own.c").write_text("int main;", encoding="utf-8")
+
+    def recipe() -> str:
+        listed = catalogue.parse(
+            {
+                "builds": {
+                    "tool": {
+                        "modules": {"example.com/lends": "v1"},
+                        "source": "own",
+                        "programs": {"tool": "lab.invalid/tool/tool"},
+                    }
+                },
+                "programs": {"own": {"source": "lab:own.c", "libraries": ["z"], "shared": True}},
+                "images": {
+                    "example.com/tool": {
+                        "version": "v1",
+                        "base": "static",
+                        "files": {"/tool": "go:tool/tool", "/own": "c:own"},
+                    }
+                },
+            }
+        )
+        return listed.recipe(listed.images["example.com/tool"])
+
+    first = recipe()
+    assert recipe() == first
+    (tmp_path / "own.c").write_text("int main();", encoding="utf-8")
+    second = recipe()
+    assert second != first
+    (tmp_path / "own/tool/more.go").write_text("package main", encoding="utf-8")
+    assert recipe() != second
+
+
+def test_own_source_must_exist() -> None:
+    with pytest.raises(LabError, match="lab:programs/none.c: the lab has no such file"):
+        catalogue.parse({"programs": {"own": {"source": "lab:programs/none.c"}}})
+
+
+def test_commands_of_c_programs(tmp_path: Path) -> None:
+    shared = CProgram("own", Material.parse("lab:own.c"), ("-O2",), ("libz-dev",), ("z",), True)
+    assert c_command(shared, "own.c", tmp_path / "own", [tmp_path]) == [
+        *("gcc", "-s", "-O2", f"-I{tmp_path}/usr/include", "-o", str(tmp_path / "own"), "own.c"),
+        *(f"-L{tmp_path}/usr/lib/x86_64-linux-gnu", "-Wl,-Bstatic", "-lz", "-Wl,-Bdynamic"),
+    ]
+    static = CProgram("pause", Material.parse("module:k/pause.c"), ("-Os",))
+    assert c_command(static, "pause.c", Path("/p"), []) == ["gcc", "-static", "-s", "-Os", "-o", "/p", "pause.c"]

@@ -17,8 +17,9 @@ import yaml
 from rich.console import Console
 
 from lab import artifacts
-from lab.artifacts import catalogue, importing, sources
+from lab.artifacts import builder, catalogue, importing, sources
 from lab.artifacts.catalogue import Catalogue
+from lab.artifacts.progress import Steps
 from lab.config import LabError, Paths
 from lab.images import CONFIG_TYPE, LAYER_TYPE, MANIFEST_TYPE
 
@@ -175,3 +176,40 @@ def test_what_is_given_is_a_name_and_a_file(text: str, says: str) -> None:
 
 def test_a_name_may_have_slashes(file: Path) -> None:
     assert importing.parse(f"registry.example/a/b={file}") == ("registry.example/a/b", file)
+
+
+def test_program_goes_into_the_images_that_have_it(paths: Paths, file: Path) -> None:
+    """Its build does not run for it, and what was made of another one is made again."""
+    known = listed()
+    record = importing.Record(paths.artifacts_cache)
+    record.put(IMAGE, importing.Item("go", "0" * 64, 1, "recipe"))
+    item = importing.import_artifact(paths, "go:tool/tool", file, f"sha256:{DIGEST}", known)
+    assert (item.source, item.sha256) == (catalogue.IMPORTED, DIGEST)
+    program = paths.artifacts_cache / "builds" / "tool" / "bin" / "tool"
+    assert program.read_bytes() == CONTENT and program.stat().st_mode & 0o777 == 0o755
+    record = importing.Record(paths.artifacts_cache)
+    assert record.get(IMAGE) is None
+    built = builder.Builder(paths, known, record, Steps(Console(quiet=True), record)).built
+    assert built(known.builds["tool"])
+    # How it would be built does not concern it, but its version does.
+    assert built(listed(build={"tags": ["other"]}).builds["tool"])
+    assert not built(listed(build={"modules": {"example.com/tool": "v2.0.0"}}).builds["tool"])
+
+
+@pytest.mark.parametrize(
+    ("name", "checksum", "words"),
+    [
+        ("go:tool/other", f"sha256:{DIGEST}", "no program with a build of its own"),
+        ("go:none/tool", f"sha256:{DIGEST}", "these are: go:tool/tool"),
+        ("go:tool", f"sha256:{DIGEST}", "must be go:BUILD/PROGRAM"),
+        ("go:tool/tool", "", "as nobody publishes it"),
+        ("go:tool/tool", "sha256:" + "0" * 64, f"has SHA-256 {DIGEST}, expected sha256:000"),
+    ],
+)
+def test_wrong_programs_are_refused(
+    name: str, checksum: str, words: str, paths: Paths, file: Path
+) -> None:
+    with pytest.raises(LabError) as caught:
+        importing.import_artifact(paths, name, file, checksum, listed())
+    assert words in f"{caught.value.message} {caught.value.hint}"
+    assert not (paths.artifacts_cache / "builds").exists()

@@ -214,8 +214,9 @@ func (d *driver) ValidateVolumeCapabilities(_ context.Context, request *csi.Vali
 	return &csi.ValidateVolumeCapabilitiesResponse{Confirmed: confirmed}, nil
 }
 
-// Parameters of a StorageClass, without regard to case as the driver reads them. Unknown ones are refused.
-func read(name string, parameters map[string]string) (volume, os.FileMode, error) {
+// Parameters of a StorageClass, without regard to case as the driver reads them. Unknown ones are refused, but in what the
+// kubelet gives, which has more.
+func read(name string, parameters map[string]string, strict bool) (volume, os.FileMode, error) {
 	v := volume{directory: name, name: name, onDelete: "delete"}
 	var mode os.FileMode
 	places := map[string]string{}
@@ -243,7 +244,9 @@ func read(name string, parameters map[string]string) (volume, os.FileMode, error
 		case "csi.storage.k8s.io/pv/name":
 			places["${pv.metadata.name}"] = value
 		default:
-			return v, 0, status.Errorf(codes.InvalidArgument, "unknown parameter %q", key)
+			if strict {
+				return v, 0, status.Errorf(codes.InvalidArgument, "unknown parameter %q", key)
+			}
 		}
 	}
 	if template != "" {
@@ -259,7 +262,7 @@ func read(name string, parameters map[string]string) (volume, os.FileMode, error
 }
 
 func (d *driver) CreateVolume(_ context.Context, request *csi.CreateVolumeRequest) (*csi.CreateVolumeResponse, error) {
-	v, mode, err := read(request.GetName(), request.GetParameters())
+	v, mode, err := read(request.GetName(), request.GetParameters(), true)
 	if err != nil {
 		return nil, err
 	}
@@ -523,7 +526,7 @@ func (d *driver) NodePublishVolume(_ context.Context, request *csi.NodePublishVo
 		return nil, err
 	}
 	defer free()
-	v, mode, err := read(request.GetVolumeId(), request.GetVolumeContext())
+	v, mode, err := read(request.GetVolumeId(), request.GetVolumeContext(), false)
 	if err != nil {
 		return nil, err
 	}
