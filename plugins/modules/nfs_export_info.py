@@ -65,6 +65,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+client:
+  description: Path of the host's C(mount.nfs), V(null) without.
+  returned: success
+  type: str
+  sample: /usr/sbin/mount.nfs
 exports:
   description: What was found, in the order of the option.
   returned: success
@@ -126,6 +131,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._module import run_module
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._nfs.probe import parse, probe
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._node.facts import find_program
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
@@ -142,7 +148,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
                 f"mount_options of {one['server']}:{one['path']} have {exc}.", "Correct mount_options."
             ) from exc
         found.append(asdict(probe(export, timeout)))
-    return {"changed": False, "exports": found}
+    return {"changed": False, "client": find_program("/", "mount.nfs"), "exports": found}
 
 
 def main() -> None:

@@ -205,6 +205,8 @@ TEMPLATES: dict[str, tuple[str, str]] = {
     "network/guard.initd.j2": ("shell", ""),
     "network/guard.service.j2": ("unit", ""),
     "kubelet_csr_approver/approver.service.j2": ("unit", ""),
+    "network/guard.initd.j2": ("shell", ""),
+    "network/guard.service.j2": ("unit", ""),
     "nfs_server/ganesha.conf.j2": ("ganesha", ""),
     "nfs_server/ganesha.initd.j2": ("shell", ""),
     "nfs_server/ganesha.service.j2": ("unit", ""),

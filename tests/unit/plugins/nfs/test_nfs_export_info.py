@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import threading
 import time
@@ -213,6 +214,7 @@ def test_module_returns_all(opened: Opened, run_module: RunModule) -> None:
     for check in (False, True):
         result = run_module("nfs_export_info", {"exports": exports, "timeout": 5}, check=check)
         good, bad = result["exports"]
+        assert result["client"] == shutil.which("mount.nfs")
         assert result["changed"] is False and (good["problem"], good["version"]) == ("", "4.2")
         assert "does not export /other" in bad["problem"] and bad["version"] == ""
     assert run_module("nfs_export_info", {"exports": [], "timeout": 0})["failed"]
