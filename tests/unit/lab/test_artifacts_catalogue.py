@@ -347,4 +347,12 @@ def test_commands_of_c_programs(tmp_path: Path) -> None:
         *(f"-L{tmp_path}/usr/lib/x86_64-linux-gnu", "-Wl,-Bstatic", "-lz", "-Wl,-Bdynamic"),
     ]
     static = CProgram("pause", Material.parse("module:k/pause.c"), ("-Os",))
-    assert c_command(static, "pause.c", Path("/p"), []) == ["gcc", "-static", "-s", "-Os", "-o", "/p", "pause.c"]
+    assert c_command(static, "pause.c", Path("/p"), []) == [
+        "gcc",
+        "-static",
+        "-s",
+        "-Os",
+        "-o",
+        "/p",
+        "pause.c",
+    ]

@@ -206,9 +206,7 @@ def test_program_goes_into_the_images_that_have_it(paths: Paths, file: Path) -> 
         ("go:tool/tool", "sha256:" + "0" * 64, f"has SHA-256 {DIGEST}, expected sha256:000"),
     ],
 )
-def test_wrong_programs_are_refused(
-    name: str, checksum: str, words: str, paths: Paths, file: Path
-) -> None:
+def test_wrong_programs_are_refused(name: str, checksum: str, words: str, paths: Paths, file: Path) -> None:
     with pytest.raises(LabError) as caught:
         importing.import_artifact(paths, name, file, checksum, listed())
     assert words in f"{caught.value.message} {caught.value.hint}"
