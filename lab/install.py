@@ -24,8 +24,10 @@ _POLICY = "/usr/sbin/policy-rc.d"
 _DOWNLOAD = """
 set -eu
 mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/root"
+mount --rbind /dev "$2/root/dev"
+mount -t proc proc "$2/root/proc"
 cp /etc/resolv.conf "$2/root/etc/resolv.conf"
-echo "deb $3 $4 main" >"$2/root/etc/apt/sources.list"
+echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $3 $4 main" >"$2/root/etc/apt/sources.list"
 shift 4
 chroot "$WORK/root" apt-get --quiet update
 chroot "$WORK/root" apt-get --quiet --yes --no-install-recommends --download-only install "$@"

@@ -336,7 +336,7 @@ def test_own_sources_decide_what_is_made(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_own_source_must_exist() -> None:
-    with pytest.raises(LabError, match="lab:programs/none.c: the lab has no such file"):
+    with pytest.raises(LabError, match=r"lab:programs/none\.c: the lab has no such file"):
         catalogue.parse({"programs": {"own": {"source": "lab:programs/none.c"}}})
 
 
