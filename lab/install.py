@@ -56,7 +56,11 @@ def download(paths: Paths, base: str, names: Sequence[str]) -> list[Path]:
     """
     target = cache(paths, base, names)
     if not target.is_dir():
-        mirror = bases.debian_mirror() or "http://deb.debian.org/debian"
+        mirror = bases.debian_mirror()
+        if mirror is None:
+            raise LabError(
+                "this machine's apt has no Debian archive", "add one to its configuration (sources.list(5))"
+            )
         target.parent.mkdir(parents=True, exist_ok=True)
         log = target.with_suffix(".log")
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".debs.") as directory:
