@@ -30,15 +30,10 @@ KINDS = ("go", "module", "c", "lab")
 IMPORTED = "imported"
 LAB = Path(__file__).resolve().parent.parent
 CATALOGUE = LAB / "catalogue.yml"
-#: Sources of programs of the lab's own, one directory for each build that has some.
-PROGRAMS = LAB / "programs"
 _UNESSENTIAL = frozenset({"seconds", "disk", "optional", "entry", "group"})
 #: Fields that came later: unset, they do not count, so that what was made before they existed stays valid.
 _LATER = frozenset(
-    {
-        *("run", "setuid", "documents", "own", "module", "sources"),
-        *("source", "content", "packages", "libraries", "shared"),
-    }
+    {"run", "setuid", "documents", "module", "source", "content", "packages", "libraries", "shared"}
 )
 #: Repository names as the OCI distribution specification allows them, with a registry's name in front.
 _REPOSITORY = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)+")
@@ -87,15 +82,13 @@ class GoBuild:
     :param tags: build tags.
     :param stamps: variables set at link time; ``{version}`` and ``{time}`` are the first module's.
     :param link: further linker flags.
-    :param own: directory of `PROGRAMS` with a package main of the lab's own, which stands in for programs of a project
-        that publishes no module of them. It is the package of the wrapper's own path.
-    :param module: path of the wrapper, by default one that is nobody's. Packages named ``internal`` are open to a path
-        below that of their parent only.
-    :param sources: file of `own` -> hash of its content.
+    :param module: path of the wrapper, by default ``lab.invalid/`` and the build's name. Packages named ``internal``
+        are open to a path below that of their parent only.
     :param staging: version that replaces each ``v0.0.0`` in the first module's go.mod: Kubernetes develops
         those modules in its own tree.
-    :param source: directory of the lab's own programs, one in each directory of it, which are part of the wrapper:
-        their import paths begin with ``lab.invalid/`` and the build's name. The first module lends its go.mod.
+    :param source: directory with programs of the lab's own, which stand in for those of projects that publish no module
+        of them: its files are the package of the wrapper's own path, its directories are packages below it. The first
+        module lends its go.mod.
     :param content: hash of that directory.
     :param seconds: what the build took on two cores when it was measured; an estimate until this machine has
         its own.
@@ -111,9 +104,7 @@ class GoBuild:
     stamps: Mapping[str, str] = field(default_factory=dict)
     link: str = ""
     staging: str = ""
-    own: str = ""
     module: str = ""
-    sources: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
     content: str = ""
     seconds: float = 60.0
@@ -421,11 +412,6 @@ class _Reader:
     def _build(name: str, entry: dict[str, Any]) -> GoBuild:
         entry["go"] = tuple(int(part) for part in str(entry.get("go", "1.21")).split("."))
         entry["tags"] = tuple(entry.get("tags", ()))
-        if own := entry.get("own"):
-            files = sorted((PROGRAMS / own).glob("*.go"))
-            if not files:
-                raise ValueError(f"there is no Go program in {PROGRAMS / own}")
-            entry["sources"] = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
         if "source" in entry:
             entry["content"] = content(LAB / entry["source"])
         build = GoBuild(name=name, **entry)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from lab import packages
-from lab.artifacts.catalogue import LAB, PROGRAMS, GoBuild
+from lab.artifacts.catalogue import LAB, GoBuild
 from lab.config import LabError, Paths
 from lab.run import run, write_atomic
 
@@ -239,9 +239,7 @@ def compile_programs(go: Go, build: GoBuild, work: Path, log: Path) -> dict[str,
     shown = run([go.binary, "mod", "edit", "-json", modules[0].gomod], env=go.environment()).stdout
     write_atomic(work / "go.mod", wrapper(build, json.loads(shown)))
     write_atomic(work / "go.sum", merged_sums(module.directory / "go.sum" for module in modules))
-    place_own(build, work)
-    if build.source:
-        copy_source(LAB / build.source, work)
+    place_source(LAB / build.source if build.source else None, work)
     output = work / "bin"
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir()
@@ -267,19 +265,15 @@ def compile_programs(go: Go, build: GoBuild, work: Path, log: Path) -> dict[str,
     return {name: output / name for name in build.programs}
 
 
-def place_own(build: GoBuild, work: Path) -> None:
-    """Put the lab's own package beside the wrapper's go.mod, and nothing that an earlier version of it had."""
+def place_source(source: Path | None, work: Path) -> None:
+    """Put programs of the lab's own beside the wrapper's go.mod, and nothing that an earlier version of them had."""
     for file in work.glob("*.go"):
         file.unlink()
-    for name in build.sources:
-        shutil.copyfile(PROGRAMS / build.own / name, work / name)
-
-
-def copy_source(source: Path, work: Path) -> None:
-    """Put the lab's own programs into the wrapper, each in its directory."""
-    for directory in sorted(path for path in source.iterdir() if path.is_dir()):
+    if source is None:
+        return
+    for directory in (path for path in source.iterdir() if path.is_dir()):
         shutil.rmtree(work / directory.name, ignore_errors=True)
-        shutil.copytree(directory, work / directory.name)
+    shutil.copytree(source, work, dirs_exist_ok=True)
 
 
 def name_groups(packages: Iterable[str]) -> list[list[str]]:

@@ -50,6 +50,11 @@ class Site:
 
 MIRROR = {
     "cluster_files_url": "https://mirror.example.org",
+    "certificates_default_issuer": "internal",
+    "certificates_gateway_api": False,
+    "certificates_proxy": True,
+    "certificates_replicas": 3,
+    "certificates_resolvers": ["192.0.2.53:53", "192.0.2.54:53"],
     "cluster_registry": "192.0.2.5:5443",
     "cluster_ca_file": "/etc/ssl/example.pem",
 }
@@ -144,11 +149,6 @@ SITES = {
                 "entryPoints.websecure.transport.respondingTimeouts.readTimeout": "600s",
                 "accesslog": False,
             },
-            "certificates_default_issuer": "internal",
-            "certificates_gateway_api": False,
-            "certificates_proxy": True,
-            "certificates_replicas": 3,
-            "certificates_resolvers": ["192.0.2.53:53", "192.0.2.54:53"],
             "ingress_class": "web",
             "ingress_class_default": False,
             "ingress_drain_seconds": 45,
@@ -205,8 +205,6 @@ TEMPLATES: dict[str, tuple[str, str]] = {
     "network/guard.initd.j2": ("shell", ""),
     "network/guard.service.j2": ("unit", ""),
     "kubelet_csr_approver/approver.service.j2": ("unit", ""),
-    "network/guard.initd.j2": ("shell", ""),
-    "network/guard.service.j2": ("unit", ""),
     "nfs_server/ganesha.conf.j2": ("ganesha", ""),
     "nfs_server/ganesha.initd.j2": ("shell", ""),
     "nfs_server/ganesha.service.j2": ("unit", ""),

@@ -77,27 +77,6 @@ def test_its_addresses_are_those_of_the_collection_s_lock_file() -> None:
         assert file.group or file.version in release["checksums"]
 
 
-def test_a_changed_program_of_the_lab_s_own_is_built_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(catalogue, "PROGRAMS", tmp_path)
-    data = changed("builds", "demo", "own", value="demo")
-    with pytest.raises(LabError, match="there is no Go program in"):
-        catalogue.parse(data)
-
-    (tmp_path / "demo").mkdir()
-    source = tmp_path / "demo" / "main.go"
-    recipes = set()
-    for text in ("package main", "package main // changed"):
-        source.write_text(text, encoding="utf-8")
-        listed = catalogue.parse(data)
-        assert list(listed.builds["demo"].sources) == ["main.go"]
-        recipes.add(listed.recipe(listed.files["demo"]))
-    assert len(recipes) == 2
-    without = catalogue.parse(SMALL)
-    assert without.recipe(without.files["demo"]) not in recipes
-
-
 def test_programs_of_cert_manager_are_one_file() -> None:
     """So a node has one layer for four images."""
     listed = catalogue.load()
@@ -108,7 +87,7 @@ def test_programs_of_cert_manager_are_one_file() -> None:
     assert set(images) == {"acmesolver", "cainjector", "controller", "webhook"}
     assert all(image.entrypoint == ("/cert-manager", name) for name, image in images.items())
     assert len({str(image.files) for image in images.values()}) == 1
-    main = (catalogue.PROGRAMS / "cert_manager" / "main.go").read_text(encoding="utf-8")
+    main = (catalogue.LAB / "programs" / "cert_manager" / "main.go").read_text(encoding="utf-8")
     assert all(f'"{name}":' in main for name in images)
 
 

@@ -66,24 +66,24 @@ def test_only_exact_v0_0_0_is_replaced_by_the_staging_version() -> None:
     assert not [line for line in lines if "replace example.com/early" in line or "./staging" in line]
 
 
-def test_a_program_of_the_lab_s_own_is_in_the_wrapper(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(golang, "PROGRAMS", tmp_path / "programs")
-    own, work = tmp_path / "programs" / "demo", tmp_path / "work"
-    own.mkdir(parents=True)
-    work.mkdir()
-    (own / "main.go").write_text("package main\n", encoding="utf-8")
-    for name in ("former.go", "go.mod"):
-        (work / name).touch()
-    ours = build(own="demo", module="example.com/demo/lab", sources={"main.go": "0123"})
+def test_programs_of_the_lab_s_own_are_in_the_wrapper(tmp_path: Path) -> None:
+    source, work = tmp_path / "programs", tmp_path / "work"
+    for place in (source / "tool", work / "tool", work / "bin"):
+        place.mkdir(parents=True)
+    for file in ("main.go", "tool/main.go"):
+        (source / file).write_text("package main\n", encoding="utf-8")
+    for file in ("former.go", "tool/former.go", "go.mod", "bin/tool"):
+        (work / file).touch()
 
-    golang.place_own(ours, work)
+    golang.place_source(source, work)
 
-    assert sorted(path.name for path in work.iterdir()) == ["go.mod", "main.go"]
-    assert golang.wrapper(ours, GOMOD).startswith("module example.com/demo/lab\n")
-    golang.place_own(build(), work)
-    assert [path.name for path in work.iterdir()] == ["go.mod"]
+    placed = {str(path.relative_to(work)) for path in work.rglob("*") if path.is_file()}
+    assert placed == {"go.mod", "main.go", "tool/main.go", "bin/tool"}
+    assert golang.wrapper(build(module="example.com/demo/lab"), GOMOD).startswith(
+        "module example.com/demo/lab\n"
+    )
+    golang.place_source(None, work)
+    assert not (work / "main.go").exists() and (work / "go.mod").exists()
 
 
 def test_versions_are_stamped() -> None:

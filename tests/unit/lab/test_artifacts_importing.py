@@ -17,7 +17,7 @@ import yaml
 from rich.console import Console
 
 from lab import artifacts
-from lab.artifacts import builder, catalogue, importing, sources
+from lab.artifacts import builder, catalogue, importing, sources, store
 from lab.artifacts.catalogue import Catalogue
 from lab.artifacts.progress import Steps
 from lab.config import LabError, Paths
@@ -181,13 +181,13 @@ def test_a_name_may_have_slashes(file: Path) -> None:
 def test_program_goes_into_the_images_that_have_it(paths: Paths, file: Path) -> None:
     """Its build does not run for it, and what was made of another one is made again."""
     known = listed()
-    record = importing.Record(paths.artifacts_cache)
-    record.put(IMAGE, importing.Item("go", "0" * 64, 1, "recipe"))
+    record = store.Record(paths.artifacts_cache)
+    record.put(IMAGE, store.Item("go", "0" * 64, 1, "recipe"))
     item = importing.import_artifact(paths, "go:tool/tool", file, f"sha256:{DIGEST}", known)
     assert (item.source, item.sha256) == (catalogue.IMPORTED, DIGEST)
     program = paths.artifacts_cache / "builds" / "tool" / "bin" / "tool"
     assert program.read_bytes() == CONTENT and program.stat().st_mode & 0o777 == 0o755
-    record = importing.Record(paths.artifacts_cache)
+    record = store.Record(paths.artifacts_cache)
     assert record.get(IMAGE) is None
     built = builder.Builder(paths, known, record, Steps(Console(quiet=True), record)).built
     assert built(known.builds["tool"])
