@@ -110,14 +110,7 @@ node:
     optional_commands:
       description: Paths of programs that some roles need; V(null) for what the host lacks.
       type: dict
-      sample:
-        age: null
-        curl: /usr/bin/curl
-        ganesha.nfsd: null
-        gpg: /usr/bin/gpg
-        keepalived: null
-        mount.nfs: /usr/sbin/mount.nfs
-        rpc.nfsd: null
+      sample: {age: null, curl: /usr/bin/curl, gpg: /usr/bin/gpg, mount.nfs: /usr/sbin/mount.nfs}
     python_version:
       description: Version of the Python that runs modules.
       type: str

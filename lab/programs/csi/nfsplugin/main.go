@@ -474,7 +474,7 @@ func unpack(file, directory string) error {
 			return err
 		}
 		if !filepath.IsLocal(header.Name) {
-			return fmt.Errorf("%s leads out of the archive", header.Name)
+			return fmt.Errorf("%s is outside the archive", header.Name)
 		}
 		path := filepath.Join(directory, header.Name)
 		switch header.Typeflag {
