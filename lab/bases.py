@@ -184,7 +184,8 @@ RECIPES: dict[Kind, Recipe] = {
             "usr/local/sbin/reboot": "#!/bin/sh\nexec openrc-shutdown --reboot now\n",
             "usr/local/sbin/poweroff": "#!/bin/sh\nexec openrc-shutdown --poweroff now\n",
         },
-        links={},
+        # As on an OpenRC host, where the service mtab makes it. nfs-ganesha looks for file systems there.
+        links={"etc/mtab": "../proc/self/mounts"},
         remove=(
             *_COMMON_REMOVE,
             "etc/runlevels/*/cgroups",
