@@ -61,7 +61,7 @@ class Boot:
 def nspawn_command(boot: Boot) -> list[str]:
     """How the host is started.
 
-    All capabilities and the few system calls beyond nspawn's list that container runtimes and Cilium make.
+    All capabilities and the few system calls beyond nspawn's list that container runtimes, Cilium and NFS servers make.
     The console goes to the log through a terminal of its own, as an init expects one.
     """
     binds = [f"--bind={source}:{target}" for source, target in boot.binds]
@@ -75,7 +75,7 @@ def nspawn_command(boot: Boot) -> list[str]:
         "--private-network",
         f"--network-veth-extra={boot.interface}:eth0",
         "--capability=all",
-        "--system-call-filter=bpf keyctl add_key request_key perf_event_open",
+        "--system-call-filter=bpf keyctl add_key request_key perf_event_open open_by_handle_at",
         "--resolv-conf=off",
         "--timezone=off",
         "--link-journal=no",
