@@ -58,7 +58,7 @@ def blocked(objects: list[Json]) -> list[str]:
     return [f"{hold.pod}: {hold.found}" for hold in plan(running, [], {}, Policy()).blocking]
 
 
-@pytest.mark.parametrize("document", ["metrics-server-objects", "ingress", "certificates"])
+@pytest.mark.parametrize("document", ["metrics-server-objects", "ingress", "certificates", "storage"])
 def test_platform_can_be_drained(document: str, rendered: Callable[[str], Path]) -> None:  # noqa: F811 - the fixture
     text = (rendered("runs pods") / f"{document}.document").read_text(encoding="utf-8")
     assert not blocked(yaml.safe_load(text))
