@@ -16,6 +16,7 @@ description:
     as declared already are not written.
   - An API server that does not answer, or answers that it cannot serve now, is asked again until O(timeout). So a
     virtual IP address may move to another control plane, and etcd may elect a leader, while this runs.
+  - One that is being deleted is waited for, for 120 seconds at most, and then created again.
   - Deletes what it has applied before and what is not declared any more, when O(prune) says so.
   - Fields that an earlier call of the same field manager has declared and this one does not are removed. Fields of
     other managers stay.

@@ -42,7 +42,7 @@ def applied(
         one.get("kind") in ("Namespace", "CustomResourceDefinition") for one in declared
     )
     changes = [
-        found.predict(ref, one, may_lack, ref.kind in replace)
+        found.predict(ref, one, may_lack, ref.kind in replace, wait=not check_mode)
         for ref, one in zip(references(declared), declared, strict=True)
     ]
     if check_mode:

@@ -23,6 +23,10 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.cli
     StatusError,
     UnreachableError,
 )
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.ending import (
+    being_deleted,
+    wait_gone,
+)
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._waiting import Waiting
 
 Json = dict[str, t.Any]
@@ -211,6 +215,8 @@ class Objects:
         self._seconds = seconds
         self._say = say
         self._served: dict[str, dict[str, Json]] = {}
+        #: Namespaces that are being deleted, whose objects are as good as gone.
+        self._ending: set[str] = set()
 
     def _ask(self, call: t.Callable[[], T]) -> T:
         return patiently(call, self._seconds, self._say)
@@ -246,12 +252,15 @@ class Objects:
         """Ask again which kinds there are."""
         self._served.clear()
 
-    def predict(self, ref: Ref, declared: Json, may_lack: bool, may_replace: bool = False) -> Change:
+    def predict(
+        self, ref: Ref, declared: Json, may_lack: bool, may_replace: bool = False, wait: bool = True
+    ) -> Change:
         """What applying an object would change; nothing is.
 
         :param may_lack: whether its kind or its namespace may not exist yet.
         :param may_replace: whether it may be deleted and created again when the API server does not change it.
-        :raises OperatorError: when the API server would refuse it.
+        :param wait: whether to wait until one that is being deleted is gone, instead of passing over it.
+        :raises OperatorError: when the API server would refuse it, or when its predecessor does not go away.
         """
         path = self.path(ref)
         if path is None:
@@ -261,7 +270,14 @@ class Objects:
                 f"The API server does not serve the kind {ref.kind} of {ref.api_version} ({ref}). Nothing was changed.",
                 "Correct apiVersion and kind, or install what defines them (a CustomResourceDefinition).",
             )
+        if ref.namespace in self._ending:
+            return Change(ref, None, declared)
         before = self._ask(lambda: self._api.get(path))
+        if being_deleted(before):
+            if not wait:
+                self._ending |= {ref.name} if ref.kind == "Namespace" else set()
+                return Change(ref, None, declared)
+            before = wait_gone(str(ref), before, lambda: self._ask(lambda: self._api.get(path)), self._say)
         try:
             return Change(ref, before, self._patch(path, declared, dry_run=True))
         except StatusError as error:
@@ -336,8 +352,7 @@ class Objects:
             path = f"{base}/{resource['name']}"
             for item in self._ask(lambda path=path: list(self._api.items(path, query))):  # type: ignore[misc]
                 metadata = item.get("metadata") or {}
-                # One that is being deleted may take its time, as a namespace with pods does.
-                if self._manages(metadata) and not metadata.get("deletionTimestamp"):
+                if self._manages(metadata) and not being_deleted(item):
                     ref = Ref(*kind, str(metadata.get("namespace") or ""), str(metadata.get("name")))
                     found[ref] = {"apiVersion": kind.api_version, "kind": kind.name, **item}
         return found

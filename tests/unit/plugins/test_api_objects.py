@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api import (
+    ending,
     in_effect,
     objects,
     readiness,
@@ -19,7 +20,7 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api imp
 
 from tests.unit.support.applying import NAMESPACES, Cluster
 from tests.unit.support.modules import RunAction
-from tests.unit.support.servers import Request, refused
+from tests.unit.support.servers import Answer, Request, refused
 
 Object = dict[str, t.Any]
 
@@ -312,6 +313,56 @@ def test_what_is_being_deleted_is_no_change(api: Cluster, run: Run) -> None:
     run(NAMESPACE, policy(), **options)
     api.objects[f"{POLICIES}/deny"]["metadata"]["deletionTimestamp"] = "2026-11-30T03:00:00Z"
     assert not run(NAMESPACE, **options)["changed"]
+
+
+ENDING: Object = {
+    **NAMESPACE,
+    "metadata": {"name": "team", "deletionTimestamp": "2026-11-30T03:00:00Z"},
+    "status": {
+        "phase": "Terminating",
+        "conditions": [
+            {
+                "type": "NamespaceContentRemaining",
+                "status": "True",
+                "message": "pods. has 2 resource instances",
+            },
+            {"type": "NamespaceDeletionDiscoveryFailure", "status": "False", "message": "All discovered"},
+        ],
+    },
+}
+
+
+def test_applied_when_its_predecessor_is_gone(
+    api: Cluster, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part of the platform that is switched off and on again."""
+    monkeypatch.setattr(ending, "POLL_SECONDS", 0.01)
+    api.answers["GET", f"{NAMESPACES}/team"] = [Answer(200, ENDING), Answer(200, ENDING), Answer(404, {})]
+    result = run(NAMESPACE, policy())
+    assert result["objects"] == ["Namespace team", "NetworkPolicy team/deny"]
+    assert result["diff"]["before"] == {}
+    assert api.written == ["PATCH team", "PATCH deny"]
+
+
+def test_check_mode_predicts_what_follows_on_what_is_being_deleted(api: Cluster, run: Run) -> None:
+    api.objects[f"{NAMESPACES}/team"] = ENDING
+    api.objects[f"{POLICIES}/deny"] = policy()
+    result = run(NAMESPACE, policy(), check=True)
+    assert (result["changed"], result["diff"]["before"]) == (True, {})
+    assert result["objects"] == ["Namespace team", "NetworkPolicy team/deny"]
+
+
+def test_predecessor_that_does_not_end_is_named(
+    api: Cluster, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ending, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(ending, "GONE_SECONDS", 0.05)
+    api.objects[f"{NAMESPACES}/team"] = ENDING
+    result = run(NAMESPACE, policy())
+    assert result["failed"]
+    for words in ("Namespace team is being deleted", "pods. has 2 resource instances", "Nothing was changed"):
+        assert words in result["msg"]
+    assert not api.written
 
 
 DEPLOYMENT: Object = {
