@@ -18,77 +18,32 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from kubernetes import client
 
 from lab import network
 from lab.config import Settings
 from tests.infra.cluster import Cluster, image_of_lab
 from tests.infra.fixtures import AGNHOST
-from tests.infra.hosts import REPO, Host, run_lab
+from tests.infra.hosts import REPO, Host
 from tests.infra.network import Platform
-from tests.infra.playbook import Playbook, Run
+from tests.infra.nfs_server import EXPORT, Server
+from tests.infra.playbook import Playbook
 from tests.infra.storage import Storage, programs
 from tests.infra.waiting import wait_for
 
 OWN = "storage-nfs"
 DEPLOY = "baremetal.kubernetes.storage_nfs : Deploy csi-driver-nfs and its classes"
-EXPORT = "/srv/kubernetes"
-SERVICE = "kubernetes-nfs-server"
-PROGRAM = "/usr/bin/ganesha.nfsd"
 CLASSES = "/apis/storage.k8s.io/v1/storageclasses"
 VOLUMES = "/api/v1/persistentvolumes"
 SNAPSHOTS = "/apis/snapshot.storage.k8s.io/v1"
 LABEL = "labelSelector=baremetal.kubernetes/part-of=storage-nfs"
 
 
-class Server:
-    """The NFS server on a host of the lab, by the playbook `nfs_server`."""
-
-    def __init__(self, host: Host, address: str, playbook: Playbook, directory: Path) -> None:
-        self.host = host
-        self.address = address
-        extra = directory / "nfs_server.yml"
-        groups: dict[str, Any] = {"all": {"children": {"nfs_server": {"hosts": {host.name: {}}}}}}
-        extra.write_text(yaml.safe_dump(groups), encoding="utf-8")
-        self._inventory = ("-i", str(extra))
-        self._playbook = replace(playbook, name="baremetal.kubernetes.nfs_server")
-        self.values: dict[str, Any] = {
-            "nfs_server_provider": "ganesha",
-            "nfs_server_exports": [{"path": EXPORT}],
-        }
-
-    def apply(self, *arguments: str, **more: Any) -> Run:
-        values = json.dumps({**self.values, **more})
-        return self._playbook.run(*self._inventory, "--diff", *arguments, "-e", values, log="nfs_server.log")
-
-    def pid(self) -> int:
-        (pid,) = self.host.pids(PROGRAM)
-        return pid
-
-    def stop(self) -> None:
-        """End it; nothing starts it again."""
-        self.host.check(f"rc-service {SERVICE} stop")
-        wait_for("the server is gone", lambda: not self.host.pids(PROGRAM), seconds=30)
-
-    def start(self) -> None:
-        self.host.check(f"rc-service {SERVICE} start")
-
-    def content(self, path: str) -> str:
-        return self.host.check(f"cat {EXPORT}/{path}")
-
-    def exists(self, path: str) -> bool:
-        return self.host.run(f"test -e {EXPORT}/{path}")[0] == 0
-
-
 @pytest.fixture(scope="module")
 def server(
     hosts: dict[str, Host], cluster: Cluster, playbook: Playbook, tmp_path_factory: pytest.TempPathFactory
 ) -> Server:
-    """A host with nfs-ganesha, which nothing has configured yet."""
-    run_lab("install", "w2", "nfs-ganesha", "nfs-ganesha-vfs")
-    address = cluster.nodes("status.addresses[?type=='InternalIP'] | [0].address")["w2"]
-    return Server(hosts["w2"], address, playbook, tmp_path_factory.mktemp("nfs"))
+    return Server.on(hosts["w2"], cluster, playbook, tmp_path_factory.mktemp("nfs"))
 
 
 @pytest.fixture(scope="module")
