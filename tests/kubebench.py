@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-import tarfile
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from rich.console import Console
 
 from lab import artifacts
 from lab.artifacts import catalogue
+from lab.artifacts.archive import unpack
 from lab.config import LabError, Paths, settings
 
 NAME = "kube_bench"
@@ -51,8 +51,8 @@ def ensure(paths: Paths, console: Console) -> KubeBench:
 
 def _unpack(archive: Path, directory: Path) -> None:
     directory.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=directory.parent) as scratch, tarfile.open(archive) as source:
-        source.extractall(scratch, filter="data")
+    with tempfile.TemporaryDirectory(dir=directory.parent) as scratch:
+        unpack(archive, Path(scratch))
         whole = Path(scratch) / "whole"
         whole.mkdir()
         for name in ("kube-bench", "cfg"):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from lab.run import write_atomic
+from lab.run import run, write_atomic
 
 #: Time of every entry: the start of the epoch, as reproducible image builds use it.
 EPOCH = 0
@@ -68,6 +68,28 @@ def _executable(file: Path) -> bool:
         return True
     with file.open("rb") as handle:
         return handle.read(2) == b"#!"
+
+
+def unpack(archive: Path, directory: Path, *members: str) -> None:
+    """Unpack an archive that others have made into a directory, which is created; without members, all of it.
+
+    By tar(1), which refuses names that lead out of the directory: Python does so since 3.11.4 only (PEP 706), and
+    Debian 12 has an older one.
+
+    :raises LabError: it is no archive, or lacks a member.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    run(
+        [
+            "tar",
+            "--extract",
+            "--no-same-owner",
+            f"--file={archive}",
+            f"--directory={directory}",
+            "--",
+            *members,
+        ]
+    )
 
 
 def write_tar(sink: IO[bytes] | gzip.GzipFile, entries: Iterable[Entry]) -> None:

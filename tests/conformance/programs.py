@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import re
-import tarfile
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+from lab.artifacts import archive as archives
 
 #: Ginkgo's labels (https://onsi.github.io/ginkgo/#spec-labels), which the specs have beside the tags in their text.
 CONFORMANCE = "Conformance && !Serial && !Disruptive"
@@ -38,15 +40,15 @@ class Programs:
 def unpack(archive: Path, directory: Path, version: str, kubectl: Path) -> Programs:
     """Take the programs out of an archive.
 
-    :raises KeyError: the archive lacks one.
+    :raises LabError: the archive lacks one.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    made = {}
-    with tarfile.open(archive) as source:
+    with tempfile.TemporaryDirectory(dir=directory.parent) as scratch:
+        archives.unpack(archive, Path(scratch), *_MEMBERS.values())
+        made = {}
         for name, member in _MEMBERS.items():
-            entry = source.getmember(member).replace(name=name, mode=0o755, deep=False)
-            source.extract(entry, directory, filter="data")
-            made[name] = directory / name
+            made[name] = (Path(scratch) / member).rename(directory / name)
+            made[name].chmod(0o755)
     return Programs(version, made["e2e.test"], made["ginkgo"], kubectl)
 
 

@@ -16,12 +16,12 @@ import contextlib
 import re
 import shutil
 import sys
-import tarfile
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
+from lab.artifacts.archive import unpack
 from lab.config import LabError, settings
 from lab.run import run
 from tests.matrix.environment import ENVIRONMENTS, REPO, Place, dependencies, prepare
@@ -112,9 +112,7 @@ def sanity(place: Place) -> int:
         stage = Path(name)
         run([galaxy, "collection", "build", "--output-path", stage], cwd=REPO)
         content = stage / COLLECTION
-        content.mkdir(parents=True)
-        with tarfile.open(next(stage.glob("*.tar.gz"))) as archive:
-            archive.extractall(content, filter="data")
+        unpack(next(stage.glob("*.tar.gz")), content)
         code = place.run(argv, directory=f"/stage/{COLLECTION}", binds={stage: "/stage"})
         OUTPUT.mkdir(parents=True, exist_ok=True)
         merge(

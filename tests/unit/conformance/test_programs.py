@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.config import LabError
 from tests.conformance import programs
 from tests.conformance.programs import Programs
 
@@ -80,5 +81,5 @@ def test_two_programs_are_taken_out_of_upstream_s_archive(tmp_path: Path) -> Non
 def test_an_archive_without_a_program_is_refused(tmp_path: Path) -> None:
     archive = pack(tmp_path / "tests.tar.gz", {"kubernetes/test/bin/e2e.test": b"x"})
 
-    with pytest.raises(KeyError, match="ginkgo"):
+    with pytest.raises(LabError, match="ginkgo"):
         programs.unpack(archive, tmp_path / "made", "1.36.4", Path("/f/kubectl"))

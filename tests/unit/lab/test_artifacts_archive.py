@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import io
 import os
 import tarfile
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from lab.artifacts import archive
+from lab.config import LabError
 
 
 def _source(directory: Path, names: list[str], time: int) -> Path:
@@ -87,3 +89,30 @@ def test_documents_become_one_stream(tmp_path: Path) -> None:
     text = (tmp_path / "all.yaml").read_text(encoding="utf-8")
     assert list(yaml.safe_load_all(text)) == [{"name": "b"}, {"name": "a"}]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.yaml", "all.yaml", "b.yaml"]
+
+
+def packed(target: Path, *names: str) -> Path:
+    with tarfile.open(target, "w:gz") as sink:
+        for name in names:
+            entry = tarfile.TarInfo(name)
+            entry.size = len(name)
+            sink.addfile(entry, io.BytesIO(name.encode()))
+    return target
+
+
+def test_archives_of_others_are_unpacked_below_their_directory(tmp_path: Path) -> None:
+    place = tmp_path / "made" / "here"
+    archive.unpack(packed(tmp_path / "good.tar.gz", "a", "b/c"), place)
+    assert (place / "a").read_text() == "a" and (place / "b" / "c").read_text() == "b/c"
+    archive.unpack(packed(tmp_path / "more.tar.gz", "d", "e"), place, "e")
+    assert sorted(path.name for path in place.iterdir()) == ["a", "b", "e"]
+
+
+@pytest.mark.parametrize(
+    ("names", "members"), [(["../out"], []), (["a"], ["b"])], ids=["out of it", "not there"]
+)
+def test_archives_that_are_refused(names: list[str], members: list[str], tmp_path: Path) -> None:
+    bad = packed(tmp_path / "bad.tar.gz", *names)
+    with pytest.raises(LabError):
+        archive.unpack(bad, tmp_path / "made", *members)
+    assert not (tmp_path / "out").exists()
