@@ -10,7 +10,6 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.baremetal.kubernetes.plugins.action import network_policy_report
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api import connect, execute
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._network import policies, verdicts, watch
 
@@ -104,12 +103,14 @@ def report(
         {"metadata": {"name": "401"}, "security-labels": {"reserved:health": ""}},
     ]
 
-    def watch_all(_run: t.Any, agents: list[watch.Agent], _seconds: int) -> list[verdicts.Seen]:
+    def watch_all(
+        _run: t.Any, agents: list[watch.Agent], _seconds: int, _realized: t.Any
+    ) -> list[verdicts.Seen]:
         assert [agent.node for agent in agents] == ["w1"], "those that run"
         found = verdicts.Verdict(7, 400, "egress", "allow", "all", "10.244.1.7", "10.244.2.9", 80, "TCP")
         return [verdicts.Seen("192.0.2.11", (found,), open_ended={7: frozenset({"egress"})})]
 
-    monkeypatch.setattr(network_policy_report.watch, "watch_all", watch_all)
+    monkeypatch.setattr(watch, "watch_all", watch_all)
     return lambda **more: run_action("network_policy_report", {"kubeconfig": config, **more})
 
 
@@ -137,7 +138,7 @@ def test_report_needs_the_mode(mode: str, report: t.Callable[..., Json], api: Ap
     del api.objects[BASELINE]
     if mode == "enforce":
         api.objects[BASELINE] = policies.plan(mode, ())[-1]
-    assert f"is in the mode {mode}, in which nothing tells apart what it denies" in report()["msg"]
+    assert f"are in the mode {mode}, in which nothing tells apart what they deny" in report()["msg"]
 
 
 def test_report_without_an_agent(report: t.Callable[..., Json], api: ApiServer) -> None:

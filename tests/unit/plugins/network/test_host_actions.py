@@ -10,7 +10,6 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.baremetal.kubernetes.plugins.action import network_host_policy_report
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._network import (
     host_policies,
     verdicts,
@@ -148,7 +147,7 @@ def report(
         )
         return [verdicts.Seen(agents[0].address, (found,), open_ended={7: frozenset({"ingress"})}, host=7)]
 
-    monkeypatch.setattr(network_host_policy_report.watch, "watch_all", watch_all)
+    monkeypatch.setattr(watch, "watch_all", watch_all)
     return lambda **more: run_action("network_host_policy_report", {"kubeconfig": config, **more})
 
 
