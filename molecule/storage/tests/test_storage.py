@@ -375,14 +375,13 @@ def test_switched_on_again_volumes_work(platform: Platform, storage: Storage) ->
 
 
 def test_reset_does_not_wait_for_a_server_that_is_gone(
-    server: Server, playbook: Playbook, variables: dict[str, Any], hosts: dict[str, Host]
+    server: Server, playbook: Playbook, hosts: dict[str, Host]
 ) -> None:
     """The last test: w1 is no node any more."""
     mounts = "grep -c 'kubernetes.io~csi.*nfs' /proc/mounts || true"
     assert int(hosts["w1"].check(mounts)) > 0
     server.stop()
     reset = replace(playbook, name="baremetal.kubernetes.reset")
-    confirm = f"reset_confirm={variables['cluster_name']}"
-    reset.run("--limit", "w1", "-e", confirm, log="reset.log").expect()
+    reset.run("--limit", "w1", "-e", "reset_confirm=w1", log="reset.log").expect()
     assert int(hosts["w1"].check(mounts)) == 0
     assert hosts["w1"].run("test -e /var/lib/kubelet")[0] != 0
