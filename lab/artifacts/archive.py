@@ -73,7 +73,7 @@ def _executable(file: Path) -> bool:
 def unpack(archive: Path, directory: Path, *members: str) -> None:
     """Unpack an archive that others have made into a directory, which is created; without members, all of it.
 
-    By tar(1), which refuses names that lead out of the directory: Python does so since 3.11.4 only (PEP 706), and
+    By tar(1), which writes nothing outside of the directory: Python does so since 3.11.4 only (PEP 706), and
     Debian 12 has an older one.
 
     :raises LabError: it is no archive, or lacks a member.
