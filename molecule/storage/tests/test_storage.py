@@ -57,6 +57,11 @@ def platform(playbook: Playbook, server: Server) -> Platform:
         "storage_nfs_enabled": True,
         "storage_nfs_classes": [
             {**place, "name": "nfs", "default": True},
+            {
+                **place,
+                "name": "soft",
+                "mount_options": ["nfsvers=4.2", "soft", "timeo=50", "retrans=1"],
+            },
             {**place, "name": "kept", "reclaim_policy": "Retain"},
             {**place, "name": "archived", "on_delete": "archive"},
             {
@@ -151,7 +156,9 @@ def test_driver_runs_on_all_nodes(platform: Platform, cluster: Cluster, hosts: d
     assert {name for name, names in drivers if "nfs.csi.k8s.io" in (names or [])} == set(hosts)
     controllers = cluster.pods(OWN, "k8s-app=csi-nfs-controller", "spec.nodeName")
     assert len(controllers) == 2 and len(set(controllers.values())) == 2
-    assert set(cluster.query(CLASSES, "items[].metadata.name")) >= {"nfs", "kept", "archived", "named"}
+    assert set(cluster.query(CLASSES, "items[].metadata.name")) >= {
+        *("nfs", "soft", "kept", "archived", "named")
+    }
 
 
 def test_pods_on_two_nodes_share_a_volume(storage: Storage, server: Server) -> None:
@@ -275,9 +282,13 @@ def test_changed_class_is_made_again(platform: Platform, cluster: Cluster, stora
     platform.run().expect()
 
 
-def test_server_that_is_gone_holds_up_no_kubelet(
+def test_server_that_is_gone_holds_up_no_kubelet_and_no_other_pod(
     storage: Storage, server: Server, cluster: Cluster, playbook: Playbook
 ) -> None:
+    storage.claim("cache", "soft")
+    storage.wait_bound("cache")
+    storage.pod("gives-up", "w1", "cache")
+    storage.wait_running("gives-up")
     server.stop()
     try:
         # Who writes now waits.
@@ -319,17 +330,23 @@ def test_server_that_is_gone_holds_up_no_kubelet(
             },
         )
         storage.wait_running("other")
-        # Pods with the volume end, as it is unmounted by force.
         storage.remove("late", seconds=180)
-        storage.remove("writer", seconds=180)
-        thread.join(60)
+        # A pod with a soft mount ends, one with a hard mount waits for the server: the drain says so.
         drain = replace(playbook, name="baremetal.kubernetes.drain_node")
-        storage.remove("other")
-        drain.run("--limit", "w1", "-e", "node_drain_timeout=60", log="drain.log").expect()
-        uncordon = replace(playbook, name="baremetal.kubernetes.uncordon_node")
-        uncordon.run("--limit", "w1", log="uncordon.log").expect()
+        arguments = ("--limit", "w1", "-e", "node_drain_force=true", "-e")
+        left = drain.run(*arguments, "node_drain_timeout=90", log="drain.log").expect(code=2)
+        assert "shop/writer" in left.text
+        running = cluster.pods("shop")
+        assert "writer" in running and not {"other", "gives-up"} & set(running), running
+        assert cluster.ready("w1")
     finally:
         server.start()
+    thread.join(60)
+    drain.run(*arguments, "node_drain_timeout=180", log="drain.log").expect()
+    assert "writer" not in cluster.pods("shop")
+    uncordon = replace(playbook, name="baremetal.kubernetes.uncordon_node")
+    uncordon.run("--limit", "w1", log="uncordon.log").expect()
+    storage.release("cache")
 
 
 def test_it_is_not_removed_while_a_pod_uses_it(platform: Platform, cluster: Cluster) -> None:
@@ -384,4 +401,5 @@ def test_reset_does_not_wait_for_a_server_that_is_gone(
     reset = replace(playbook, name="baremetal.kubernetes.reset")
     reset.run("--limit", "w1", "-e", "reset_confirm=w1", log="reset.log").expect()
     assert int(hosts["w1"].check(mounts)) == 0
-    assert hosts["w1"].run("test -e /var/lib/kubelet")[0] != 0
+    # The directory itself is a mount of the lab.
+    assert hosts["w1"].run("test -e /var/lib/kubelet/config.yaml")[0] != 0

@@ -107,8 +107,20 @@ func mount(source, target string, options []string) error {
 }
 
 func unmount(target string) error {
+	// Upstream's driver looks at the directory before it unmounts (CleanupMountWithForce of k8s.io/mount-utils): with a
+	// hard mount, that waits until a server that is gone is back. A soft mount answers EIO, and is unmounted by force.
+	_, err := os.Stat(target)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil && !errors.Is(err, syscall.EIO) {
+		return fmt.Errorf("look at %s: %w", target, err)
+	}
+	broken := err != nil
 	if mounted(target) {
-		err := within(unmountTime, "unmount "+target, func() error { return syscall.Unmount(target, 0) })
+		if !broken {
+			err = within(unmountTime, "unmount "+target, func() error { return syscall.Unmount(target, 0) })
+		}
 		if err != nil {
 			log.Printf("%v; forced", err)
 			err = within(unmountTime, "forced unmount "+target, func() error {
