@@ -44,6 +44,12 @@ class ReleaseError(Exception):
     """A release cannot be added; the message says why and what to do."""
 
 
+def of_platform() -> set[str]:
+    """Components that nothing but the playbook platform needs, and a mirror has with mirror_platform only."""
+    values = yaml.safe_load((LOCK.parents[3] / "mirror" / "vars" / "main.yml").read_text(encoding="utf-8"))
+    return set(values["__mirror_platform_components"])
+
+
 def download(url: str) -> str:
     """The text at a URL.
 

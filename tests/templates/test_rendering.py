@@ -240,7 +240,7 @@ DOCUMENTS: dict[str, tuple[str, str]] = {
     "certificates": ("__certificates_objects | to_nice_yaml", "yaml"),
     "nfs-client": ("__host_nfs_client | to_nice_yaml", "yaml"),
     "storage": ("__storage_nfs_objects | to_nice_yaml", "yaml"),
-    "exports": ("__storage_nfs_exports | to_nice_yaml", "yaml"),
+    "exports": ("{'exports': __storage_nfs_exports} | to_nice_yaml", "yaml"),
     "volumes": ("__storage_nfs_left | to_nice_yaml", "yaml"),
     "taints": ("__node_control_plane_taints | to_nice_yaml", "yaml"),
     "declared": ("__node_declared | to_nice_yaml", "yaml"),

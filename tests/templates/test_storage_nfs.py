@@ -142,7 +142,9 @@ def test_everything_that_is_applied_can_be_pruned(applied: Callable[[str], Objec
 
 
 def test_each_export_is_asked_for_once(rendered: Callable[[str], Path]) -> None:  # noqa: F811 - the fixture
-    exports = yaml.safe_load((rendered(SNAPSHOTS) / "exports.document").read_text(encoding="utf-8"))
+    exports = yaml.safe_load((rendered(SNAPSHOTS) / "exports.document").read_text(encoding="utf-8"))[
+        "exports"
+    ]
     assert exports == [
         {"server": "nfs.example.org", "path": "/srv/kubernetes", "mount_options": []},
         {"server": "192.0.2.9", "path": "/srv/old", "mount_options": ["nfsvers=3"]},

@@ -22,6 +22,7 @@ import yaml
 
 from lab.config import Settings
 from lab.mirror import REGISTRY_PROGRAM
+from tests import releases
 from tests.infra.cluster import Cluster
 from tests.infra.hosts import REPO, Host
 from tests.infra.waiting import wait_for
@@ -88,7 +89,7 @@ def test_list_has_the_images_of_all_running_pods(listing: dict[str, Any], cluste
 def test_directory_has_every_file_with_its_checksum(listing: dict[str, Any], directory: Path) -> None:
     lock = yaml.safe_load((REPO / "roles/cluster/vars/main/releases.yml").read_text(encoding="utf-8"))
     # Without mirror_platform, what the platform alone needs is not part of it.
-    wanted = set(lock["cluster_releases"]) - {"cert_manager_crds", "gateway_api_crds"}
+    wanted = set(lock["cluster_releases"]) - releases.of_platform()
     assert {file["component"] for file in listing["files"]} == wanted
     for file in listing["files"]:
         with (directory / "files" / file["path"]).open("rb") as stream:

@@ -16,6 +16,7 @@ import yaml
 
 from lab.config import settings
 from lab.state import HostRecord
+from tests import releases
 from tests.bench import plan
 
 SCRIPTS = sorted((plan.REPO / "tests" / "bench" / "bare").glob("*.sh"))
@@ -49,7 +50,7 @@ def test_every_release_file_of_the_lock_file_has_an_url() -> None:
     )["cluster_releases"]
     urls = SITE.urls("amd64")
     # Only the platform's bare path needs them, which takes them from the cluster.
-    assert set(urls) == set(lock) - {"cert_manager_crds", "gateway_api_crds"}
+    assert set(urls) == set(lock) - releases.of_platform()
     assert urls["helm"] == "https://mirror.test/get.helm.sh/helm-v9.9.9-linux-amd64.tar.gz"
 
 
