@@ -20,6 +20,7 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.act
     ApiAction,
     say,
 )
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.ending import being_deleted
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._waiting import Waiting
 
 # The taint of "Non-graceful node shutdown" (kubernetes.io, "Node Shutdowns").
@@ -53,8 +54,8 @@ def held(pods: t.Iterable[Json], attachments: t.Iterable[Json], name: str) -> li
     """What is not freed yet: Pods that are being deleted, and volumes that are attached."""
     found = []
     for pod in pods:
-        metadata = pod.get("metadata") or {}
-        if metadata.get("deletionTimestamp"):
+        if being_deleted(pod):
+            metadata = pod["metadata"]
             found.append(f"Pod {metadata.get('namespace')}/{metadata.get('name')}")
     for one in attachments:
         spec = one.get("spec") or {}

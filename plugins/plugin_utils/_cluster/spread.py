@@ -18,6 +18,7 @@ import typing as t
 from datetime import datetime, timedelta
 
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.health import Json, condition
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.ending import being_deleted
 
 # From when a node is Ready until its taints for that are gone, and the scheduler has seen it.
 _SETTLES = timedelta(seconds=10)
@@ -76,9 +77,7 @@ def crowded(pods: t.Sequence[Json], nodes: t.Sequence[Json]) -> str:
 
     :param pods: all Pods of one Deployment.
     """
-    if len(pods) < 2 or any(
-        (pod.get("metadata") or {}).get("deletionTimestamp") or not condition(pod, "Ready")[0] for pod in pods
-    ):
+    if len(pods) < 2 or any(being_deleted(pod) or not condition(pod, "Ready")[0] for pod in pods):
         return ""
     hosts = {(pod.get("spec") or {}).get("nodeName") for pod in pods}
     if len(hosts) != 1:

@@ -15,6 +15,10 @@ from dataclasses import dataclass, field
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.health import Json, condition
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.spread import tolerates
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._drain import selectors
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.ending import (
+    being_deleted,
+    finished,
+)
 
 #: Which operation has cordoned the node, so that only this one undoes it. An operator's own cordon has none.
 CORDONED_BY = "baremetal.kubernetes/cordoned-by"
@@ -23,7 +27,6 @@ CORDONED_BY = "baremetal.kubernetes/cordoned-by"
 DISPENSABLE = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
 UNSCHEDULABLE = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 _MIRROR = "kubernetes.io/config.mirror"
-_FINISHED = ("Succeeded", "Failed")
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ def _stays(pod: Json, late: bool) -> str:
         return "static Pod"
     if _controller(pod) == "DaemonSet":
         return "Pod of a DaemonSet"
-    if (pod.get("status") or {}).get("phase") in _FINISHED:
+    if finished(pod):
         return "has finished"
     if late and tolerates(pod, UNSCHEDULABLE):
         return "tolerates cordoned nodes, and would be created here again"
@@ -136,7 +139,7 @@ def _stays(pod: Json, late: bool) -> str:
 
 def exempt(pod: Json) -> bool:
     """Whether the API server evicts a Pod without asking its budgets."""
-    return bool(metadata(pod).get("deletionTimestamp")) or (pod.get("status") or {}).get("phase") == "Pending"
+    return being_deleted(pod) or (pod.get("status") or {}).get("phase") == "Pending"
 
 
 def budgets_of(pod: Json, budgets: t.Iterable[Json]) -> list[Json]:
@@ -259,7 +262,7 @@ def plan(
         why = _stays(pod, known is not None and str(metadata(pod).get("uid")) not in known)
         if why:
             staying[pod_name(pod)] = why
-        elif metadata(pod).get("deletionTimestamp"):
+        elif being_deleted(pod):
             terminating.append(pod)
         else:
             evicted.append(pod)

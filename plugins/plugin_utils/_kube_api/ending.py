@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""Objects that are being deleted: what is applied to one ends with it."""
+"""Objects that are on their way out: what is applied to one that is being deleted ends with it."""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ POLL_SECONDS = 1.0
 def being_deleted(found: Json | None) -> bool:
     """Whether an object is on its way out, for instance a namespace whose pods still end."""
     return bool(((found or {}).get("metadata") or {}).get("deletionTimestamp"))
+
+
+def finished(pod: Json) -> bool:
+    """Whether the containers of a pod have ended for good."""
+    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
 
 
 def wait_gone(

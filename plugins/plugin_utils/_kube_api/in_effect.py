@@ -13,6 +13,7 @@ import time
 import typing as t
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.ending import being_deleted
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.objects import Objects, Ref
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.readiness import (
     is_workload,
@@ -31,7 +32,7 @@ def _late(found: Objects, ref: Ref) -> str:
     now = found.find(ref)
     if (reason := unready(now)) or now is None or not surges(now):
         return reason
-    stay = [pod for pod in found.pods(ref) if not pod["metadata"].get("deletionTimestamp")]
+    stay = [pod for pod in found.pods(ref) if not being_deleted(pod)]
     return "; ".join(reasons(stay)[:_SHOWN])
 
 

@@ -275,7 +275,8 @@ class Objects:
         before = self._ask(lambda: self._api.get(path))
         if being_deleted(before):
             if not wait:
-                self._ending |= {ref.name} if ref.kind == "Namespace" else set()
+                if ref.kind == "Namespace":
+                    self._ending.add(ref.name)
                 return Change(ref, None, declared)
             before = wait_gone(str(ref), before, lambda: self._ask(lambda: self._api.get(path)), self._say)
         try:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.ending import finished
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._nfs.classes import DRIVER
 
 Json = dict[str, t.Any]
@@ -18,7 +19,6 @@ Json = dict[str, t.Any]
 #: Where csi-provisioner and csi-snapshotter note the Secret that a deletion needs.
 _VOLUME_ANNOTATION = "volume.kubernetes.io/provisioner-deletion-secret"
 _SNAPSHOT_ANNOTATION = "snapshot.storage.kubernetes.io/deletion-secret"
-_ENDED = ("Succeeded", "Failed")
 
 
 def of_driver(volumes: t.Iterable[Json]) -> list[Json]:
@@ -57,7 +57,7 @@ def users(volumes: t.Iterable[Json], pods: t.Iterable[Json]) -> list[str]:
     }
     found = []
     for pod in pods:
-        if (pod.get("status") or {}).get("phase") in _ENDED:
+        if finished(pod):
             continue
         namespace = str(pod["metadata"].get("namespace"))
         for volume in (pod.get("spec") or {}).get("volumes") or ():

@@ -26,8 +26,10 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cluster.heal
     condition,
 )
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._drain.plan import metadata, pod_name
-
-_FINISHED = ("Succeeded", "Failed")
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.ending import (
+    being_deleted,
+    finished,
+)
 
 
 def boot_id(node: Json) -> str:
@@ -51,12 +53,7 @@ def pod_view(pod: Json) -> dict[str, t.Any]:
 
 def staying(pods: t.Iterable[Json]) -> list[Json]:
     """Pods that the kubelet starts again: those that have not finished and are not deleted."""
-    return [
-        pod
-        for pod in pods
-        if (pod.get("status") or {}).get("phase") not in _FINISHED
-        and not metadata(pod).get("deletionTimestamp")
-    ]
+    return [pod for pod in pods if not finished(pod) and not being_deleted(pod)]
 
 
 def missing(

@@ -20,6 +20,7 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.cluster.
     name_of,
     namespace_of,
 )
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.ending import finished
 
 _MIRROR = "kubernetes.io/config.mirror"
 # Owners of Pods that may have an owner themselves, by resource.
@@ -85,10 +86,6 @@ def subject_of(pod: Object, owners: t.Mapping[tuple[str, str, str], tuple[str, s
     return f"{kind}/{namespace}/{owner}"
 
 
-def _finished(pod: Object) -> bool:
-    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
-
-
 @functools.lru_cache(maxsize=1)
 def workloads(snapshot: Snapshot) -> tuple[Workload, ...]:
     """All running workloads, sorted by name.
@@ -98,7 +95,7 @@ def workloads(snapshot: Snapshot) -> tuple[Workload, ...]:
     owners = _owners(snapshot)
     groups: dict[str, list[Object]] = {}
     for pod in snapshot.all("pods"):
-        if not _finished(pod):
+        if not finished(pod):
             groups.setdefault(subject_of(pod, owners), []).append(pod)
     return tuple(
         Workload(subject, namespace_of(pods[0]), tuple(pods)) for subject, pods in sorted(groups.items())
