@@ -440,7 +440,6 @@ TABLE = (
             "plugins/modules/nfs_export_info.py",
             "plugins/plugin_utils/_kube_api/*",
             "plugins/plugin_utils/_nfs/*",
-            "tests/infra/storage.py",
             "molecule/storage/*",
         ),
         steps=(_verify("storage"),),

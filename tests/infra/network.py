@@ -13,6 +13,8 @@ from typing import Any
 from tests.infra.playbook import Playbook, Run
 
 Json = dict[str, Any]
+#: Path of all policies of the cluster, those of nodes among them.
+POLICIES = "/apis/cilium.io/v2/ciliumclusterwidenetworkpolicies"
 NAMESPACES = ("ingress", "monitoring", "team-a", "team-b")
 #: Name of each probe -> its options.
 PROBES: dict[str, Json] = {

@@ -93,8 +93,13 @@ class Storage:
         """Delete a claim."""
         self.cluster.core.delete_namespaced_persistent_volume_claim(name, self.namespace)
 
-    def pod(self, name: str, node: str, claim: str) -> None:
-        """Start a pod with a volume at /data, by the Pod Security Standard `restricted`."""
+    def pod(self, name: str, node: str, claim: str = "") -> None:
+        """Start a pod, by the Pod Security Standard `restricted`.
+
+        :param claim: of a volume at /data; none without.
+        """
+        mounts = [{"name": "data", "mountPath": "/data"}] if claim else []
+        volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}] if claim else []
         self.cluster.core.create_namespaced_pod(
             self.namespace,
             {
@@ -118,10 +123,10 @@ class Storage:
                                 "allowPrivilegeEscalation": False,
                                 "capabilities": {"drop": ["ALL"]},
                             },
-                            "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+                            "volumeMounts": mounts,
                         }
                     ],
-                    "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}],
+                    "volumes": volumes,
                 },
             },
         )

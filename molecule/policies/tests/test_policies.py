@@ -16,7 +16,7 @@ from kubernetes.client.exceptions import ApiException
 
 from tests.infra.cluster import Cluster
 from tests.infra.hosts import Host, run_lab
-from tests.infra.network import Pair, Platform, Prober
+from tests.infra.network import POLICIES, Pair, Platform, Prober
 from tests.infra.tls import certificate
 from tests.infra.waiting import wait_for
 
@@ -25,7 +25,6 @@ Json = dict[str, Any]
 pytestmark = pytest.mark.usefixtures("namespaces")
 
 APPLIED = "baremetal.kubernetes.network : Baseline | Apply policies"
-POLICIES = "/apis/cilium.io/v2/ciliumclusterwidenetworkpolicies"
 DNS = "kube-dns.kube-system.svc.cluster.local:53"
 API = "kubernetes.default.svc.cluster.local:443"
 

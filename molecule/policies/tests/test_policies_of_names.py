@@ -14,7 +14,7 @@ import pytest
 
 from lab.config import Settings
 from tests.infra.cluster import Cluster
-from tests.infra.network import Pair, Platform, Prober
+from tests.infra.network import POLICIES, Pair, Platform, Prober
 from tests.infra.playbook import Playbook
 from tests.infra.waiting import wait_for
 
@@ -25,7 +25,6 @@ PODS: dict[str, Json] = {
     "reader": {"namespace": SPACE, "labels": {"app": "reader"}},
     "other": {"namespace": SPACE, "labels": {"app": "other"}},
 }
-POLICIES = "/apis/cilium.io/v2/ciliumclusterwidenetworkpolicies"
 
 
 @pytest.fixture(scope="module")

@@ -16,13 +16,12 @@ import pytest
 
 from tests.infra.cluster import Cluster
 from tests.infra.hosts import Host
-from tests.infra.network import Platform
+from tests.infra.network import POLICIES, Platform
 from tests.infra.playbook import Playbook
 from tests.infra.waiting import wait_for
 
 Json = dict[str, Any]
 
-POLICIES = "/apis/cilium.io/v2/ciliumclusterwidenetworkpolicies"
 APPLIED = "baremetal.kubernetes.network : Host policies | Apply policies"
 CONFIRMED = "baremetal.kubernetes.network : Confirm | Reach each host over a new connection"
 GUARD = "kubernetes-host-policy-guard"

@@ -305,31 +305,7 @@ def test_server_that_is_gone_holds_up_no_kubelet_and_no_other_pod(
         )
         assert cluster.ready("w1"), "the kubelet goes on"
         # Other pods of the node start.
-        cluster.core.create_namespaced_pod(
-            "shop",
-            {
-                "metadata": {"name": "other"},
-                "spec": {
-                    "nodeSelector": {"kubernetes.io/hostname": "w1"},
-                    "securityContext": {
-                        "runAsNonRoot": True,
-                        "runAsUser": 1000,
-                        "seccompProfile": {"type": "RuntimeDefault"},
-                    },
-                    "containers": [
-                        {
-                            "name": "pause",
-                            "image": storage.image,
-                            "command": ["/agnhost", "pause"],
-                            "securityContext": {
-                                "allowPrivilegeEscalation": False,
-                                "capabilities": {"drop": ["ALL"]},
-                            },
-                        }
-                    ],
-                },
-            },
-        )
+        storage.pod("other", "w1")
         storage.wait_running("other")
         storage.remove("late", seconds=180)
         # The drain waits for processes, not for what unmounts after them.
