@@ -13,24 +13,17 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.templates.documents import Objects, named
 from tests.templates.test_rendering import rendered  # noqa: F401 - the fixture
 
 ONE, TWO, OWN = "plain systemd", "three control planes", "air gap with settings of its own"
 PROGRAMS = ("cert-manager", "cert-manager-webhook", "cert-manager-cainjector")
-Objects = dict[str, dict[str, Any]]
 
 
 @pytest.fixture
 def applied(rendered: Callable[[str], Path]) -> Callable[[str], Objects]:  # noqa: F811 - the fixture
     """Gives the objects of a site by kind and name."""
-
-    def read(site: str) -> Objects:
-        listed = yaml.safe_load((rendered(site) / "certificates.document").read_text(encoding="utf-8"))
-        found = {f"{one['kind']} {one['metadata']['name']}": one for one in listed}
-        assert len(found) == len(listed)
-        return found
-
-    return read
+    return lambda site: named(rendered(site), "certificates")
 
 
 def pod(objects: Objects, name: str) -> dict[str, Any]:

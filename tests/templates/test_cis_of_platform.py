@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 import tests.unit.plugins.conftest  # noqa: F401 - makes the collection importable
 from tests.infra import guide
+from tests.templates.documents import listed
 from tests.templates.test_rendering import rendered  # noqa: F401 - pytest finds it here
 from tests.unit.plugins.cis.deployed import Failure, failures
 
@@ -27,8 +27,7 @@ def found(rendered: Callable[[str], Path]) -> Found:  # noqa: F811 - the fixture
     """Gives what fails because of a document, for a site."""
 
     def of(document: str, site: str) -> set[Failure]:
-        text = (rendered(site) / f"{document}.document").read_text(encoding="utf-8")
-        return failures(yaml.safe_load(text))
+        return failures(listed(rendered(site), document))
 
     return of
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 import tests.unit.plugins.conftest  # noqa: F401 - makes the collection importable
 from tests.infra import guide
+from tests.templates.documents import listed
 from tests.templates.test_rendering import rendered  # noqa: F401 - pytest finds it here
 
 Json = dict[str, Any]
@@ -60,8 +60,7 @@ def blocked(objects: list[Json]) -> list[str]:
 
 @pytest.mark.parametrize("document", ["metrics-server-objects", "ingress", "certificates", "storage"])
 def test_platform_can_be_drained(document: str, rendered: Callable[[str], Path]) -> None:  # noqa: F811 - the fixture
-    text = (rendered("runs pods") / f"{document}.document").read_text(encoding="utf-8")
-    assert not blocked(yaml.safe_load(text))
+    assert not blocked(listed(rendered("runs pods"), document))
 
 
 def test_what_developers_are_told_can_be_drained() -> None:

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.templates.documents import Objects, named
 from tests.templates.test_rendering import rendered  # noqa: F401 - pytest finds it here
 
 NODE_PORT, ANNOUNCED, HOST_PORT = "runs pods", "three control planes", "air gap with settings of its own"
-Objects = dict[str, dict[str, Any]]
 
 
 @pytest.fixture
@@ -25,12 +25,9 @@ def applied(rendered: Callable[[str], Path]) -> Callable[[str], Objects]:  # noq
     """Gives the objects of a site, by kind, and by name for a second one of a kind."""
 
     def read(site: str) -> Objects:
-        listed = yaml.safe_load((rendered(site) / "ingress.document").read_text(encoding="utf-8"))
-        found: Objects = {}
-        for one in listed:
-            found.setdefault(one["kind"], one)
-            found[f"{one['kind']} {one['metadata']['name']}"] = one
-        return found
+        objects = named(rendered(site), "ingress")
+        # The first one of a kind counts.
+        return {**{one["kind"]: one for one in reversed(objects.values())}, **objects}
 
     return read
 

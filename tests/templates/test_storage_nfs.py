@@ -14,23 +14,16 @@ import pytest
 import yaml
 
 from tests.gates import repo
+from tests.templates.documents import Objects, named
 from tests.templates.test_rendering import rendered  # noqa: F401 - pytest finds it here
 
 ONE_NODE, SNAPSHOTS = "plain systemd", "three control planes"
-Objects = dict[str, dict[str, Any]]
 
 
 @pytest.fixture
 def applied(rendered: Callable[[str], Path]) -> Callable[[str], Objects]:  # noqa: F811 - the fixture
     """Gives the objects of a site by kind and name."""
-
-    def read(site: str) -> Objects:
-        listed = yaml.safe_load((rendered(site) / "storage.document").read_text(encoding="utf-8"))
-        found = {f"{one['kind']} {one['metadata']['name']}": one for one in listed}
-        assert len(found) == len(listed)
-        return found
-
-    return read
+    return lambda site: named(rendered(site), "storage")
 
 
 def pod(objects: Objects, name: str) -> dict[str, Any]:
