@@ -116,9 +116,8 @@ func unmount(target string) error {
 	if err != nil && !errors.Is(err, syscall.EIO) {
 		return fmt.Errorf("look at %s: %w", target, err)
 	}
-	broken := err != nil
 	if mounted(target) {
-		if !broken {
+		if err == nil {
 			err = within(unmountTime, "unmount "+target, func() error { return syscall.Unmount(target, 0) })
 		}
 		if err != nil {
