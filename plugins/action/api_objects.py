@@ -12,6 +12,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors impor
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import Client
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.action import (
     API_OPTIONS,
+    PATIENCE,
     ApiAction,
     say,
 )
@@ -33,6 +34,7 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.obj
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     **API_OPTIONS,
+    **PATIENCE,
     "objects": {"type": "list", "elements": "dict", "required": True},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "field_manager": {"type": "str", "default": FIELD_MANAGER},
@@ -48,7 +50,6 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
         },
     },
     "replace": {"type": "list", "elements": "str", "default": []},
-    "timeout": {"type": "int", "default": 120},
     "wait": {"type": "int", "default": 0},
 }
 

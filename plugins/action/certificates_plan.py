@@ -20,6 +20,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.cli
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cert_manager import declared, issuers
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.action import (
     API_OPTIONS,
+    PATIENCE,
     ApiAction,
     say,
 )
@@ -92,12 +93,12 @@ class ActionModule(ApiAction):
 
     ARGUMENT_SPEC: t.ClassVar[dict[str, t.Any]] = {
         **API_OPTIONS,
+        **PATIENCE,
         "issuers": {"type": "raw", "required": True, "no_log": True},
         "default_issuer": {"type": "str", "default": ""},
         "resolvers": {"type": "list", "elements": "str", "default": []},
         "proxies": {"type": "list", "elements": "str", "default": []},
         "namespace": {"type": "str", "required": True},
-        "timeout": {"type": "int", "default": 120},
     }
 
     def perform(self, params: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any]) -> Json:

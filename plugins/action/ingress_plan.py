@@ -13,6 +13,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.cli
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._ingress import addresses
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.action import (
     API_OPTIONS,
+    PATIENCE,
     ApiAction,
     say,
 )
@@ -48,6 +49,7 @@ class ActionModule(ApiAction):
 
     ARGUMENT_SPEC: t.ClassVar[dict[str, t.Any]] = {
         **API_OPTIONS,
+        **PATIENCE,
         "exposure": {"type": "str", "choices": list(EXPOSURES), "required": True},
         "nodes": {"type": "dict", "required": True},
         "ranges": {"type": "list", "elements": "str", "default": []},
@@ -56,7 +58,6 @@ class ActionModule(ApiAction):
         "published": {"type": "str", "default": ""},
         "trusted": {"type": "list", "elements": "str", "default": []},
         "taken": {"type": "list", "elements": "str", "default": []},
-        "timeout": {"type": "int", "default": 120},
     }
 
     def perform(self, params: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any]) -> Json:

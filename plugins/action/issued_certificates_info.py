@@ -13,6 +13,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.cli
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cert_manager import issued
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.action import (
     API_OPTIONS,
+    PATIENCE,
     ApiAction,
     say,
 )
@@ -70,8 +71,8 @@ class ActionModule(ApiAction):
 
     ARGUMENT_SPEC: t.ClassVar[dict[str, t.Any]] = {
         **API_OPTIONS,
+        **PATIENCE,
         "namespace": {"type": "str", "default": ""},
-        "timeout": {"type": "int", "default": 120},
     }
 
     def work(self, api: Client, params: t.Mapping[str, t.Any]) -> Json:

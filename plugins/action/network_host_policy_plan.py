@@ -13,6 +13,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors impor
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import Client
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.action import (
     API_OPTIONS,
+    PATIENCE,
     ApiAction,
     say,
 )
@@ -64,6 +65,7 @@ class ActionModule(ApiAction):
 
     ARGUMENT_SPEC: t.ClassVar[dict[str, t.Any]] = {
         **API_OPTIONS,
+        **PATIENCE,
         "mode": {"type": "str", "choices": list(policies.MODES), "required": True},
         "openings": {"type": "list", "elements": "dict", "default": []},
         "connections": {
@@ -89,7 +91,6 @@ class ActionModule(ApiAction):
             },
         },
         "virtual_address": {"type": "bool", "default": False},
-        "timeout": {"type": "int", "default": 120},
     }
 
     def perform(self, params: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

@@ -15,6 +15,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.cli
 )
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.action import (
     API_OPTIONS,
+    PATIENCE,
     ApiAction,
     say,
 )
@@ -46,9 +47,9 @@ class ActionModule(ApiAction):
 
     ARGUMENT_SPEC: t.ClassVar[dict[str, t.Any]] = {
         **API_OPTIONS,
+        **PATIENCE,
         "mode": {"type": "str", "choices": list(policies.MODES), "required": True},
         "openings": {"type": "list", "elements": "dict", "default": []},
-        "timeout": {"type": "int", "default": 120},
     }
 
     def perform(self, params: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

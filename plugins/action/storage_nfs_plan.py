@@ -12,6 +12,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors impor
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import Client, StatusError
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.action import (
     API_OPTIONS,
+    PATIENCE,
     ApiAction,
     say,
 )
@@ -51,6 +52,7 @@ class ActionModule(ApiAction):
 
     ARGUMENT_SPEC: t.ClassVar[Json] = {
         **API_OPTIONS,
+        **PATIENCE,
         "enabled": {"type": "bool", "default": True},
         "namespace": {"type": "str", "required": True},
         "part_of": {"type": "str", "required": True},
@@ -79,7 +81,6 @@ class ActionModule(ApiAction):
             },
         },
         "exports": {"type": "dict", "default": {}},
-        "timeout": {"type": "int", "default": 120},
     }
 
     def perform(self, params: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any]) -> Json:

@@ -19,3 +19,12 @@ options:
     description: Context of the file; by default its current one.
     type: str
 """
+
+    # For modules that ask again while the API server does not answer, as C(PATIENCE) of their actions.
+    PATIENCE = r"""
+options:
+  timeout:
+    description: Seconds for which the API server may be without an answer.
+    type: int
+    default: 120
+"""

@@ -24,6 +24,7 @@ description:
 extends_documentation_fragment:
   - baremetal.kubernetes._attributes
   - baremetal.kubernetes._kube_api
+  - baremetal.kubernetes._kube_api.patience
 attributes:
   check_mode:
     support: full
@@ -85,10 +86,6 @@ options:
     type: list
     elements: str
     default: []
-  timeout:
-    description: Seconds for which the API server may be without an answer.
-    type: int
-    default: 120
   wait:
     description:
       - Seconds that the objects may take to be in effect, V(0) to not wait. Deployments, DaemonSets and StatefulSets

@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - baremetal.kubernetes._attributes
   - baremetal.kubernetes._attributes.info
   - baremetal.kubernetes._kube_api
+  - baremetal.kubernetes._kube_api.patience
 options:
   issuers:
     description:
@@ -48,10 +49,6 @@ options:
     description: Namespace of the Secrets of ClusterIssuers.
     type: str
     required: true
-  timeout:
-    description: Seconds for which the API server may be without an answer.
-    type: int
-    default: 120
 seealso:
   - module: baremetal.kubernetes.cluster_issuers
 """

@@ -20,6 +20,7 @@ extends_documentation_fragment:
   - baremetal.kubernetes._attributes
   - baremetal.kubernetes._attributes.info
   - baremetal.kubernetes._kube_api
+  - baremetal.kubernetes._kube_api.patience
 options:
   exposure:
     description:
@@ -64,10 +65,6 @@ options:
     type: list
     elements: str
     default: []
-  timeout:
-    description: Seconds for which the API server may be without an answer.
-    type: int
-    default: 120
 seealso:
   - module: baremetal.kubernetes.api_objects
   - module: baremetal.kubernetes.node_info

@@ -20,15 +20,12 @@ extends_documentation_fragment:
   - baremetal.kubernetes._attributes
   - baremetal.kubernetes._attributes.info
   - baremetal.kubernetes._kube_api
+  - baremetal.kubernetes._kube_api.patience
 options:
   namespace:
     description: Only certificates of this namespace; empty for all.
     type: str
     default: ""
-  timeout:
-    description: Seconds for which the API server may be without an answer.
-    type: int
-    default: 120
 seealso:
   - module: baremetal.kubernetes.cluster_issuers
   - module: baremetal.kubernetes.certificates_info

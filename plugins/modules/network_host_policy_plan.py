@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - baremetal.kubernetes._attributes
   - baremetal.kubernetes._attributes.info
   - baremetal.kubernetes._kube_api
+  - baremetal.kubernetes._kube_api.patience
 options:
   mode:
     description:
@@ -89,10 +90,6 @@ options:
     description: Whether control planes hold a virtual IP address, and speak VRRP with each other.
     type: bool
     default: false
-  timeout:
-    description: Seconds for which the API server may be without an answer.
-    type: int
-    default: 120
 seealso:
   - module: baremetal.kubernetes.api_objects
   - module: baremetal.kubernetes.network_host_policy_guard

@@ -23,15 +23,12 @@ extends_documentation_fragment:
   - baremetal.kubernetes._attributes
   - baremetal.kubernetes._attributes.info
   - baremetal.kubernetes._kube_api
+  - baremetal.kubernetes._kube_api.patience
 options:
   seconds:
     description: For how long to watch, at most 3600.
     type: int
     default: 30
-  timeout:
-    description: Seconds for which the API server may be without an answer.
-    type: int
-    default: 120
 seealso:
   - module: baremetal.kubernetes.network_host_policy_plan
   - module: baremetal.kubernetes.network_policy_report

@@ -21,6 +21,7 @@ extends_documentation_fragment:
   - baremetal.kubernetes._attributes
   - baremetal.kubernetes._attributes.info
   - baremetal.kubernetes._kube_api
+  - baremetal.kubernetes._kube_api.patience
 options:
   enabled:
     description: Whether the driver is deployed, or removed.
@@ -124,10 +125,6 @@ options:
       - Host -> RV(baremetal.kubernetes.nfs_export_info#module:exports), for every node; empty for one that did not ask.
     type: dict
     default: {}
-  timeout:
-    description: Seconds for which the API server may be without an answer.
-    type: int
-    default: 120
 seealso:
   - module: baremetal.kubernetes.nfs_export_info
   - module: baremetal.kubernetes.api_objects

@@ -332,17 +332,25 @@ def _unconverted(node: nodes.Node, options: dict[str, dict[str, Any]]) -> Iterat
         yield from _unconverted(child, options)
 
 
-def _documentation(*path: str) -> Any:
-    """The documentation in a Python file below plugins."""
+def _documentation(*path: str, part: str = "DOCUMENTATION") -> Any:
+    """The documentation in a Python file below plugins.
+
+    :param part: name of the text; a fragment may have several.
+    """
     text = repo.REPO.joinpath("plugins", *path).with_suffix(".py").read_text(encoding="utf-8")
-    return yaml.safe_load(text.partition('DOCUMENTATION = r"""')[2].partition('"""')[0])
+    return yaml.safe_load(text.partition(f'{part} = r"""')[2].partition('"""')[0])
+
+
+def _fragment(name: str) -> Any:
+    """A fragment of the collection by its name, ``NAMESPACE.COLLECTION.FILE`` or that and the part of the file."""
+    file, _dot, part = name.removeprefix(f"{repo.COLLECTION}.").partition(".")
+    return _documentation("doc_fragments", file, part=part.upper() or "DOCUMENTATION")
 
 
 def _module_types(name: str) -> dict[str, str]:
     """The type of each parameter of a module of the collection."""
     found = _documentation("modules", name.rpartition(".")[2])
-    shared = {entry.split(".")[2] for entry in found.get("extends_documentation_fragment", [])}
-    documents = [found, *(_documentation("doc_fragments", file) for file in shared - {"_attributes"})]
+    documents = [found, *map(_fragment, found.get("extends_documentation_fragment", []))]
     return {key: value["type"] for document in documents for key, value in document["options"].items()}
 
 

@@ -20,6 +20,8 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api imp
 
 #: Options of every such action.
 API_OPTIONS: dict[str, t.Any] = {"kubeconfig": {"type": "path"}, "context": {"type": "str"}}
+#: That of those which ask again while the API server does not answer, by C(patiently).
+PATIENCE: dict[str, t.Any] = {"timeout": {"type": "int", "default": 120}}
 
 
 def say(line: str) -> None:

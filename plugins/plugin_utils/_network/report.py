@@ -14,15 +14,19 @@ from dataclasses import dataclass
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import Client
-from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.action import API_OPTIONS, say
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.action import (
+    API_OPTIONS,
+    PATIENCE,
+    say,
+)
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.execute import Execute
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.objects import patiently
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._network import policies, verdicts, watch
 
 OPTIONS: dict[str, t.Any] = {
     **API_OPTIONS,
+    **PATIENCE,
     "seconds": {"type": "int", "default": 30},
-    "timeout": {"type": "int", "default": 120},
 }
 MAX_SECONDS = 3600
 
