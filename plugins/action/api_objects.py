@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import typing as t
+from pathlib import Path
 
+from ansible.module_utils.common.yaml import yaml_load_all
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._kube_api.client import Client
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.action import (
@@ -31,11 +33,13 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.obj
     part_of,
     references,
 )
+from yaml import YAMLError
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     **API_OPTIONS,
     **PATIENCE,
-    "objects": {"type": "list", "elements": "dict", "required": True},
+    "objects": {"type": "list", "elements": "dict", "default": []},
+    "src": {"type": "list", "elements": "path", "default": []},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "field_manager": {"type": "str", "default": FIELD_MANAGER},
     "force_conflicts": {"type": "bool", "default": False},
@@ -54,13 +58,30 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 }
 
 
+def read(path: str) -> list[t.Any]:
+    """The objects of a file of YAML. An empty document is none.
+
+    :param path: on the controller.
+    :raises OperatorError: when it cannot be read.
+    """
+    try:
+        return [one for one in yaml_load_all(Path(path).read_text(encoding="utf-8")) if one is not None]
+    except (OSError, ValueError, YAMLError) as exc:
+        told = " ".join(str(exc).split())
+        raise OperatorError(
+            f"{path} cannot be read: {told}. Expected a file of YAML with Kubernetes objects. Nothing was changed.",
+            "Correct src.",
+        ) from exc
+
+
 class ActionModule(ApiAction):
     """Applies or deletes objects by the API server, on the controller."""
 
     ARGUMENT_SPEC = ARGUMENT_SPEC
 
     def _do(self, found: Objects, params: t.Mapping[str, t.Any]) -> list[Change]:
-        declared, name, check_mode = params["objects"], params["part_of"], self._task.check_mode
+        declared = [*params["objects"], *(one for path in params["src"] for one in read(path))]
+        name, check_mode = params["part_of"], self._task.check_mode
         kinds = [Kind(one["api_version"], one["kind"]) for one in params["prune"]]
         if kinds and (not name or params["state"] != "present"):
             raise OperatorError(

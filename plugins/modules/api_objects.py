@@ -40,10 +40,17 @@ options:
     description:
       - The objects, each with C(apiVersion), C(kind) and C(metadata.name), and C(metadata.namespace) where its kind has
         one.
-      - They are applied in this order, and deleted in the reverse.
+      - They are applied in this order, and deleted in the reverse. Those of one kind that follow each other are applied
+        side by side.
     type: list
     elements: dict
-    required: true
+    default: []
+  src:
+    description:
+      - Files of YAML on the controller with further objects, which come after O(objects) in the order of the files.
+    type: list
+    elements: path
+    default: []
   state:
     description: Whether the objects exist as declared, or do not exist. A deletion does not wait for finalizers.
     type: str
@@ -95,6 +102,7 @@ options:
     type: int
     default: 0
 seealso:
+  - module: baremetal.kubernetes.api_objects_ready
   - module: kubernetes.core.k8s
 """
 

@@ -19,11 +19,13 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.rea
     is_workload,
     reasons,
     surges,
+    tells,
     unready,
 )
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._waiting import Waiting
 
-POLL_SECONDS = 1.0
+#: Until the next look: a kind is served after a moment, a workload after some seconds.
+FIRST_SECONDS, POLL_SECONDS = 0.1, 1.0
 _SHOWN = 5
 
 
@@ -47,7 +49,8 @@ def wait_in_effect(
     """
     deadline = time.monotonic() + seconds
     waiting = Waiting(seconds, say)
-    left = list(refs)
+    left = [ref for ref in refs if tells(ref.api_version, ref.kind)]
+    pause = FIRST_SECONDS
     while True:
         late = {ref: reason for ref in left if (reason := _late(found, ref))}
         if not late:
@@ -62,4 +65,5 @@ def wait_in_effect(
                 "Correct the cause, and run again; what was applied stays. More is in: kubectl describe.",
             )
         waiting.still(lines)
-        time.sleep(POLL_SECONDS)
+        time.sleep(pause)
+        pause = min(2 * pause, POLL_SECONDS)

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 import typing as t
 import urllib.parse
@@ -200,7 +201,7 @@ def patiently(call: t.Callable[[], T], seconds: float, say: t.Callable[[str], ob
 
 
 class Objects:
-    """Objects of one cluster.
+    """Objects of one cluster. Several threads may use it.
 
     :param manager: the field manager of what is applied. :param force: whether fields of other managers are taken
         over.
@@ -215,6 +216,7 @@ class Objects:
         self._seconds = seconds
         self._say = say
         self._served: dict[str, dict[str, Json]] = {}
+        self._asking = threading.Lock()
         #: Namespaces that are being deleted, whose objects are as good as gone.
         self._ending: set[str] = set()
 
@@ -225,14 +227,15 @@ class Objects:
         """The path of a group and version, and what it says of a kind, C(None) when it does not serve it."""
         version = kind.api_version
         base = f"/{'apis' if '/' in version else 'api'}/{urllib.parse.quote(version)}"
-        if version not in self._served:
-            found = self._ask(lambda: self._api.get(base)) or {}
-            self._served[version] = {
-                str(one.get("kind")): one
-                for one in found.get("resources") or ()
-                if "/" not in str(one.get("name"))
-            }
-        return base, self._served[version].get(kind.name)
+        with self._asking:
+            if version not in self._served:
+                found = self._ask(lambda: self._api.get(base)) or {}
+                self._served[version] = {
+                    str(one.get("kind")): one
+                    for one in found.get("resources") or ()
+                    if "/" not in str(one.get("name"))
+                }
+            return base, self._served[version].get(kind.name)
 
     def path(self, ref: Ref) -> str | None:
         """Path of an object; C(None) when the API server does not serve its kind.

@@ -94,6 +94,12 @@ def is_workload(kind: str) -> bool:
     return kind in _WORKLOADS
 
 
+def tells(api_version: str, kind: str) -> bool:
+    """Whether objects of a kind say whether they are in effect: those for which C(unready) has a reason."""
+    observed = (api_version.partition("/")[0], kind) in _OBSERVED
+    return kind in _WORKLOADS or kind in _CONDITIONS or kind == "Service" or observed
+
+
 def unready(found: Json | None) -> str:
     """Why an object is not in effect yet, empty when it is, or when its kind does not tell.
 

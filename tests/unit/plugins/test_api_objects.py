@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import json
+import threading
 import typing as t
 from pathlib import Path
 
@@ -175,6 +177,59 @@ def test_deleted_once(api: Cluster, run: Run) -> None:
     assert not run(*declared, state="absent")["changed"]
     # Of a kind that is not served, there is nothing.
     assert not run({**policy(), "apiVersion": "cert-manager.io/v1"}, state="absent")["changed"]
+
+
+def test_objects_of_one_kind_are_applied_side_by_side_and_kinds_in_order(api: Cluster, run: Run) -> None:
+    run(NAMESPACE)
+    api.requests.clear()
+    # Each waits in the API server until all three are there.
+    together = threading.Barrier(3, timeout=20)
+
+    def held(request: Request) -> Answer:
+        if request.method == "PATCH" and request.path.startswith(POLICIES) and "dryRun" not in request.query:
+            together.wait()
+        return Cluster.handle(api, request)
+
+    api.handle = held  # type: ignore[method-assign]
+    result = run(
+        CLUSTER_ROLE, policy("a"), policy("b"), policy("c"), {**CLUSTER_ROLE, "metadata": {"name": "last"}}
+    )
+    names = ["ClusterRole own:reader", *(f"NetworkPolicy team/{name}" for name in "abc"), "ClusterRole last"]
+    assert result["objects"] == names
+    assert api.written[0] == "PATCH own%3Areader" and api.written[-1] == "PATCH last"
+
+
+def test_objects_of_files(api: Cluster, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text(
+        f"# A file of upstream.\n---\n---\n{json.dumps(policy('a'))}\n---\n{json.dumps(policy('b'))}\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "two.yaml").write_text(json.dumps(CLUSTER_ROLE), encoding="utf-8")
+    files = [str(tmp_path / "one.yaml"), str(tmp_path / "two.yaml")]
+    result = run(NAMESPACE, src=files, part_of="own")
+    names = ["Namespace team", "NetworkPolicy team/a", "NetworkPolicy team/b", "ClusterRole own:reader"]
+    assert result["objects"] == names
+    assert api.objects[f"{POLICIES}/a"]["metadata"]["labels"] == {LABEL: "own"}
+    assert run(src=files, state="absent")["changed"]
+    assert list(reversed(api.deleted)) == ["a", "b", "own%3Areader"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: [", "cannot be read: while parsing"),
+        (None, "No such file"),
+        ("- 1\n", "Object 2 of the list lacks"),
+    ],
+)
+def test_files_without_objects_are_refused(
+    text: str | None, words: str, api: Cluster, run: Run, tmp_path: Path
+) -> None:
+    if text is not None:
+        (tmp_path / "bad.yaml").write_text(text, encoding="utf-8")
+    result = run(NAMESPACE, src=[str(tmp_path / "bad.yaml")])
+    assert result["failed"] and words in result["msg"] and "Nothing was changed." in result["msg"]
+    assert not api.written
 
 
 PRUNE = [{"api_version": "networking.k8s.io/v1", "kind": "NetworkPolicy"}]
@@ -389,6 +444,25 @@ def test_waits_until_objects_are_in_effect(effective_api: Cluster, run: Run) -> 
     effective_api.statuses["web"] = [{}, ROLLED_OUT]
     assert not run(NAMESPACE, DEPLOYMENT, wait=10)["changed"]
     assert len(effective_api.statuses["web"]) == 1
+
+
+def test_a_later_task_waits_for_what_was_applied(
+    effective_api: Cluster, run: Run, run_action: RunAction, tmp_path: Path
+) -> None:
+    run(NAMESPACE, DEPLOYMENT)
+    args = {"kubeconfig": str(tmp_path / "kubeconfig"), "objects": [NAMESPACE, DEPLOYMENT], "wait": 1}
+    effective_api.statuses["web"] = [{}, {**ROLLED_OUT, "availableReplicas": 1}, ROLLED_OUT]
+    effective_api.requests.clear()
+    result = run_action("api_objects_ready", args)
+    assert (result["changed"], len(effective_api.statuses["web"])) == (False, 1)
+    assert result["seconds"] >= 0
+    assert {one.method for one in effective_api.requests} == {"GET"}
+    # A namespace does not tell, so that nobody asks.
+    assert not [one for one in effective_api.requests if one.path == f"{NAMESPACES}/team"]
+    effective_api.statuses["web"] = [{**ROLLED_OUT, "availableReplicas": 1}]
+    late = run_action("api_objects_ready", args)
+    assert late["failed"] and "Deployment team/web: 1 of 2 replicas are available" in late["msg"]
+    assert not run_action("api_objects_ready", args, check=True).get("failed")
 
 
 def test_check_mode_does_not_wait(effective_api: Cluster, run: Run) -> None:
