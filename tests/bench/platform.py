@@ -159,7 +159,7 @@ class Platform:
         """
         phases, wanted = self.phases, self.phases.wanted
         # As helm and the chart: the controller starts without.
-        values = {**VALUES, "ingress_cache": str(phases.cache(self.number))}
+        values = {**VALUES, "crds_cache": str(phases.cache(self.number))}
         arguments = ("-e", json.dumps(values))
         lab = snapshot(wanted, "save", "bare")
         phases.playbook(lab, "platform", self.number, "platform", *arguments)
