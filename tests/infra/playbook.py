@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import signal
@@ -27,6 +28,8 @@ _RECAP = re.compile(
 )
 #: Seconds that the slowest run of a playbook may take.
 LONGEST = 900
+#: Lines and characters of one failure.
+_SHOWN, _LONGEST_FAILURE = 20, 800
 
 
 @dataclass(frozen=True)
@@ -72,12 +75,31 @@ class Run:
             elif (match := _RESULT.match(line)) and match["state"] == state:
                 yield match["host"], task
 
+    @property
+    def failures(self) -> list[str]:
+        """What failed: task and message of each host, in order. Summaries show the beginning of a long text only."""
+        found, task = [], ""
+        lines = self.text.splitlines()
+        for number, line in enumerate(lines):
+            if match := _TASK.match(line):
+                task = match["name"]
+            elif (match := _RESULT.match(line)) and match["state"] in ("fatal", "failed"):
+                # With ansible.cfg's YAML, the message is on the lines that follow.
+                told = itertools.takewhile(str.strip, lines[number : number + _SHOWN])
+                found.append(
+                    " ".join([f"{task}:", *(" ".join(one.split()) for one in told)])[:_LONGEST_FAILURE]
+                )
+        return found
+
     def expect(self, *, code: int = 0) -> Run:
         """The run itself, when it ended with the expected code.
 
-        :raises AssertionError: with the end of what it printed.
+        :raises AssertionError: with what failed, and the end of what it printed.
         """
-        assert self.code == code, f"ended with code {self.code}, expected {code}: ...{self.text[-6000:]}"
+        assert self.code == code, (
+            f"ended with code {self.code}, expected {code}: {'; '.join(self.failures) or 'no task failed'}"
+            f"\n...{self.text[-6000:]}"
+        )
         return self
 
     def expect_quiet(self) -> Run:
@@ -138,6 +160,13 @@ class Playbook:
         process = self.start(*arguments, log=log)
         try:
             code = process.wait(timeout=LONGEST)
+        except subprocess.TimeoutExpired:
+            said, running = self.text(log), _tree(process.pid)
+            self.kill(process)
+            last = (tasks_of(said) or ["no task"])[-1]
+            raise AssertionError(
+                f"still ran after {LONGEST} s, in: {last}; processes: {'; '.join(running)}\n...{said[-6000:]}"
+            ) from None
         except BaseException:
             self.kill(process)
             raise
@@ -187,6 +216,24 @@ class Playbook:
                     command = (entry / "cmdline").read_bytes()
                     if command.startswith(b"ssh: ") and str(self._sockets).encode() in command:
                         yield int(entry.name)
+
+
+def _tree(pid: int) -> list[str]:
+    """A process and those that it has started, each with its state and what it waits for in the kernel."""
+    try:
+        words = (
+            Path(f"/proc/{pid}/stat")
+            .read_text(encoding="ascii", errors="replace")
+            .rpartition(") ")[2]
+            .split()
+        )
+        waits = Path(f"/proc/{pid}/wchan").read_text(encoding="ascii") or "nothing"
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return []
+    line = f"{pid} {words[0]} in {waits}: {command[:100].strip()}"
+    return [line, *(one for child in children for one in _tree(int(child)))]
 
 
 def tasks_of(text: str) -> list[str]:
