@@ -97,7 +97,8 @@ options:
     description:
       - Seconds that the objects may take to be in effect, V(0) to not wait. Deployments, DaemonSets and StatefulSets
         have rolled out then, CustomResourceDefinitions are established, APIServices available, Services of the type
-        LoadBalancer have an address, and ClusterIssuers of cert-manager are Ready. Other kinds do not tell.
+        LoadBalancer have an address, ClusterIssuers of cert-manager are Ready, and CiliumClusterwideNetworkPolicies
+        valid. Other kinds do not tell. A policy that Cilium refuses fails at once.
       - Also waits for objects that did not change. It does not wait in check mode.
     type: int
     default: 0

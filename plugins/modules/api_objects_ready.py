@@ -14,8 +14,8 @@ description:
   - Waits for objects that were applied before, for all of them together. So a playbook applies everything first, and
     images of one part are pulled while the next part is applied.
   - Deployments, DaemonSets and StatefulSets have rolled out then, CustomResourceDefinitions are established,
-    APIServices available, Services of the type LoadBalancer have an address, and ClusterIssuers of cert-manager are
-    Ready. Other kinds do not tell, and are not waited for.
+    APIServices available, Services of the type LoadBalancer have an address, ClusterIssuers of cert-manager are
+    Ready, and CiliumClusterwideNetworkPolicies valid. Other kinds do not tell, and are not waited for.
   - What is not in effect in time is named with its reason, and with those of its pods.
   - Runs on the controller, with its kubeconfig and its Python packages; it contacts no host.
 extends_documentation_fragment:

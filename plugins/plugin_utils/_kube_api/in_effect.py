@@ -18,6 +18,7 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.obj
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.readiness import (
     is_workload,
     reasons,
+    refused,
     surges,
     tells,
     unready,
@@ -30,8 +31,15 @@ _SHOWN = 5
 
 
 def _late(found: Objects, ref: Ref) -> str:
-    """Why an object is not in effect yet, empty when it is."""
+    """Why an object is not in effect yet, empty when it is.
+
+    :raises OperatorError: when its controller has refused it.
+    """
     now = found.find(ref)
+    if refused(now):
+        raise OperatorError(
+            f"{ref} cannot take effect: {unready(now)}. What was applied stays.", "Correct it, and run again."
+        )
     if (reason := unready(now)) or now is None or not surges(now):
         return reason
     stay = [pod for pod in found.pods(ref) if not being_deleted(pod)]
@@ -45,7 +53,7 @@ def wait_in_effect(
 
     :param refs: of any kind; one whose kind does not tell whether it is in effect is not waited for.
     :param seconds: for all of them together. :param say: shows a line of progress.
-    :raises OperatorError: names what is not in effect then, and why.
+    :raises OperatorError: names what is not in effect then, and why; at once for what its controller has refused.
     """
     deadline = time.monotonic() + seconds
     waiting = Waiting(seconds, say)

@@ -16,7 +16,13 @@ import typing as t
 
 Json = t.Mapping[str, t.Any]
 
-_CONDITIONS = {"CustomResourceDefinition": "Established", "APIService": "Available"}
+_CONDITIONS = {
+    "CustomResourceDefinition": "Established",
+    "APIService": "Available",
+    "CiliumClusterwideNetworkPolicy": "Valid",
+}
+#: Kinds whose condition does not become true any more once it is false: somebody has to correct the object.
+_FINAL = frozenset({"CiliumClusterwideNetworkPolicy"})
 #: Of a Service: whether Cilium's LB-IPAM has given it the addresses that it asks for.
 _ADDRESS = "cilium.io/IPAMRequestSatisfied"
 # Of cert-manager. What its condition says is of the generation that it names.
@@ -120,6 +126,15 @@ def unready(found: Json | None) -> str:
     if observed:
         return _condition(status, observed, _number(found.get("metadata") or {}, "generation"))
     return ""
+
+
+def refused(found: Json | None) -> bool:
+    """Whether an object that is not in effect will not be, as its controller has refused it."""
+    kind, status = str((found or {}).get("kind")), (found or {}).get("status") or {}
+    return kind in _FINAL and any(
+        (one.get("type"), one.get("status")) == (_CONDITIONS[kind], "False")
+        for one in status.get("conditions") or ()
+    )
 
 
 def _container(one: Json) -> str:

@@ -465,6 +465,29 @@ def test_a_later_task_waits_for_what_was_applied(
     assert not run_action("api_objects_ready", args, check=True).get("failed")
 
 
+def test_a_policy_that_cilium_refuses_is_not_waited_for(effective_api: Cluster, run: Run) -> None:
+    effective_api.kinds("/apis/cilium.io/v2", CiliumClusterwideNetworkPolicy=False)
+    declared = {
+        "apiVersion": "cilium.io/v2",
+        "kind": "CiliumClusterwideNetworkPolicy",
+        "metadata": {"name": "opening-web"},
+        "spec": {},
+    }
+
+    def valid(status: str, **more: str) -> Object:
+        return {"conditions": [{"type": "Valid", "status": status, **more}]}
+
+    effective_api.statuses["opening-web"] = [{}, valid("True")]
+    assert run(declared, wait=10)["changed"]
+    effective_api.statuses["opening-web"] = [{}, valid("False", message="L7 proxy is not enabled")]
+    refusal = run(declared, wait=3600)
+    assert refusal["failed"]
+    words = (
+        "CiliumClusterwideNetworkPolicy opening-web cannot take effect: not Valid (L7 proxy is not enabled)."
+    )
+    assert words in refusal["msg"]
+
+
 def test_check_mode_does_not_wait(effective_api: Cluster, run: Run) -> None:
     assert run(NAMESPACE, DEPLOYMENT, wait=3600, check=True)["changed"]
 
