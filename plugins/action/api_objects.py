@@ -33,6 +33,7 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.obj
     part_of,
     references,
 )
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api.readiness import tells
 from yaml import YAMLError
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -106,4 +107,6 @@ class ActionModule(ApiAction):
     def work(self, api: Client, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         """See C(ApiAction)."""
         found = Objects(api, params["field_manager"], params["force_conflicts"], params["timeout"], say)
-        return result(self._do(found, params))
+        changes = self._do(found, params)
+        applied_refs = [one.ref for one in changes if one.after is not None]
+        return {**result(changes), "awaitable": [one.identity() for one in applied_refs if tells(*one[:2])]}

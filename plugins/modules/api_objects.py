@@ -140,4 +140,13 @@ objects:
   type: list
   elements: str
   sample: [NetworkPolicy team-a/default-deny-ingress]
+awaitable:
+  description:
+    - What identifies those of the declared objects, changed or not, that tell whether they are in effect. It is what
+      O(baremetal.kubernetes.api_objects_ready#module:objects) of a later task takes.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - {apiVersion: apps/v1, kind: Deployment, metadata: {name: shop, namespace: team-a}}
 """

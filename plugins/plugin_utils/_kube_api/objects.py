@@ -67,6 +67,11 @@ class Ref(t.NamedTuple):
     namespace: str
     name: str
 
+    def identity(self) -> Json:
+        """An object with nothing but what identifies it."""
+        metadata = {"name": self.name, **({"namespace": self.namespace} if self.namespace else {})}
+        return {"apiVersion": self.api_version, "kind": self.kind, "metadata": metadata}
+
     def __str__(self) -> str:
         return f"{self.kind} {f'{self.namespace}/' if self.namespace else ''}{self.name}"
 

@@ -449,8 +449,19 @@ def test_waits_until_objects_are_in_effect(effective_api: Cluster, run: Run) -> 
 def test_a_later_task_waits_for_what_was_applied(
     effective_api: Cluster, run: Run, run_action: RunAction, tmp_path: Path
 ) -> None:
-    run(NAMESPACE, DEPLOYMENT)
-    args = {"kubeconfig": str(tmp_path / "kubeconfig"), "objects": [NAMESPACE, DEPLOYMENT], "wait": 1}
+    applied = run(NAMESPACE, DEPLOYMENT)
+    identity = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": "team"},
+    }
+    assert applied["awaitable"] == run(NAMESPACE, DEPLOYMENT)["awaitable"] == [identity]
+    assert run(NAMESPACE, DEPLOYMENT, state="absent", check=True)["awaitable"] == []
+    args = {
+        "kubeconfig": str(tmp_path / "kubeconfig"),
+        "objects": [NAMESPACE, *applied["awaitable"]],
+        "wait": 1,
+    }
     effective_api.statuses["web"] = [{}, {**ROLLED_OUT, "availableReplicas": 1}, ROLLED_OUT]
     effective_api.requests.clear()
     result = run_action("api_objects_ready", args)
