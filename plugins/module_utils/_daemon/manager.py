@@ -24,6 +24,8 @@ DAEMONS = (
     "kubelet-csr-approver",
     "kubernetes-api-endpoint",
     "kubernetes-etcd-backup",
+    "metrics-textfile",
+    "node_exporter",
 )
 # Answers to commands: exit code, standard output, standard error.
 Run = t.Callable[[t.Sequence[str]], tuple[int, str, str]]

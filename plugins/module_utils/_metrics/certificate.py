@@ -5,7 +5,7 @@
 # Private to this collection: it may change in any release.
 # Do not import it from other collections, playbook-local plugins or scripts.
 
-"""A host's part of its certificate for metrics: the files as they are, a new key with its request, and its installation.
+"""A host's part of its certificate for metrics: what is there, a new key with a request, and their installation.
 
 The key never leaves the host. openssl makes it, as the standard library cannot.
 """

@@ -101,7 +101,7 @@ _MANAGER_PROGRAMS = {
 _VERSION = re.compile(r"\bv?(\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?)")
 _COMMAND_SECONDS = 15
 #: Programs of the distribution that a role may need, beside C(NODE_COMMANDS).
-OPTIONAL_COMMANDS = ("age", "curl", "ganesha.nfsd", "gpg", "keepalived", "mount.nfs", "rpc.nfsd")
+OPTIONAL_COMMANDS = ("age", "curl", "ganesha.nfsd", "gpg", "keepalived", "mount.nfs", "openssl", "rpc.nfsd")
 
 
 def _run(argv: t.Sequence[str]) -> tuple[int, str]:
