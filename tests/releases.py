@@ -33,6 +33,7 @@ PUBLISHED = {
     "cni_plugins": "{url}.sha256",
     "crictl": "{url}.sha256",
     "helm": "{url}.sha256sum",
+    "node_exporter": "{directory}/sha256sums.txt",
 }
 _SHA256 = re.compile(r"\b[0-9a-f]{64}\b")
 
@@ -45,9 +46,9 @@ class ReleaseError(Exception):
 
 
 def of_platform() -> set[str]:
-    """Components that nothing but the playbook platform needs, and a mirror has with mirror_platform only."""
+    """Components that a mirror has with mirror_platform or mirror_metrics only."""
     values = yaml.safe_load((LOCK.parents[3] / "mirror" / "vars" / "main.yml").read_text(encoding="utf-8"))
-    return set(values["__mirror_platform_components"])
+    return {*values["__mirror_platform_components"], *values["__mirror_metrics_components"]}
 
 
 def download(url: str) -> str:

@@ -32,6 +32,7 @@ from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.report.m
     Drift,
     Report,
     Row,
+    counts,
     summary,
 )
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.report.policy import (
@@ -191,6 +192,16 @@ def failures(report: Report, rows: t.Iterable[Row]) -> list[dict[str, t.Any]]:
     ]
 
 
+def host_results(report: Report) -> dict[str, t.Any]:
+    """How many results of each status every host has, and when it was audited: what the host may tell Prometheus."""
+    statuses: dict[str, list[str]] = {}
+    for row in report.rows:
+        if row.host:
+            statuses.setdefault(row.host, []).append(row.status)
+    at = int(report.time.timestamp())
+    return {host: {"time": at, "checks": counts(found)} for host, found in statuses.items()}
+
+
 def returned_drift(report: Report) -> dict[str, t.Any]:
     """Drift with shortened lists; the JSON report has all of it."""
     found = {
@@ -276,6 +287,7 @@ class ActionModule(ActionBase):
             "failed": broken,
             "msg": message(report, rows, policy, where) if broken else accepted(report, where),
             "summary": summary(report),
+            "host_results": host_results(report),
             "failures": failures(report, rows),
             "drift": returned_drift(report),
             "notices": list(report.notices),

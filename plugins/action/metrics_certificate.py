@@ -60,8 +60,7 @@ class ActionModule(ActionBase):
         wanted = self._wanted(params)
         directory = os.path.abspath(os.path.expanduser(params["ca_directory"]))
         now = datetime.now(UTC)
-        found = self._host(operation="observe")["observed"]
-        observed = certificate.Observed(**{**found, "attributes": tuple(found["attributes"])})
+        observed = certificate.read(self._host(operation="observe").get("observed"))
         ca = self._authority(directory)
         decision = certificate.decide(observed, wanted, ca, now, params["renew"])
         # A certificate of the CA that is about to expire is renewed, too, though this host's own could stay.
@@ -72,7 +71,7 @@ class ActionModule(ActionBase):
             ca = authority.ensure(directory, params["ca_name"], params["ca_days"], now)
             signed = ""
             if decision.reasons:
-                signed = authority.sign(ca, str(self._host(operation="request")["request"]), wanted, now)
+                signed = authority.sign(ca, str(self._host(operation="request").get("request")), wanted, now)
             self._host(operation="install", ca=ca.pem, certificate=signed)
             present = signed or present
         result: Json = {

@@ -291,6 +291,11 @@ summary:
       description: Whether the cluster could be audited.
       type: bool
       sample: true
+host_results:
+  description: For each host, when it was audited (seconds since the epoch) and its number of results by status.
+  returned: the report was made
+  type: dict
+  sample: {cp1: {time: 1796040000, checks: {error: 0, fail: 1, manual: 3, exempt: 2, pass: 120, not_applicable: 9}}}
 failures:
   description: Results that O(fail_on) counts, one entry for each check and status.
   returned: the report was made

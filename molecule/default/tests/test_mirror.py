@@ -88,7 +88,7 @@ def test_list_has_the_images_of_all_running_pods(listing: dict[str, Any], cluste
 
 def test_directory_has_every_file_with_its_checksum(listing: dict[str, Any], directory: Path) -> None:
     lock = yaml.safe_load((REPO / "roles/cluster/vars/main/releases.yml").read_text(encoding="utf-8"))
-    # Without mirror_platform, what the platform alone needs is not part of it.
+    # Without mirror_platform and mirror_metrics, what these alone need is not part of it.
     wanted = set(lock["cluster_releases"]) - releases.of_platform()
     assert {file["component"] for file in listing["files"]} == wanted
     for file in listing["files"]:

@@ -143,7 +143,7 @@ def test_a_control_plane_makes_backups_by_itself(
     drill: Drill, inventory: Path, hosts: dict[str, Host], directory: Path
 ) -> None:
     cp1, service = hosts["cp1"], "kubernetes-etcd-backup"
-    cp1.check("mkdir -p /var/lib/node_exporter/textfile_collector")
+    cp1.check("mkdir -p /var/lib/node_exporter/textfile")
     harden = Playbook(inventory, directory, name="baremetal.kubernetes.harden")
     options = {**drill.schedule, "etcd_backup_interval": 6}
     refused = harden.run("-e", "etcd_backup_interval=6", log="refused.log").expect(code=2)
@@ -162,7 +162,7 @@ def test_a_control_plane_makes_backups_by_itself(
     ]
     metrics = wait_for(
         "its metrics",
-        lambda: cp1.check("cat /var/lib/node_exporter/textfile_collector/*etcd_backup.prom || true"),
+        lambda: cp1.check("cat /var/lib/node_exporter/textfile/*etcd_backup.prom || true"),
         seconds=30,
     )
     assert "baremetal_kubernetes_etcd_backup_last_attempt_success 1" in metrics

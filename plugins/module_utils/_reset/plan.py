@@ -82,6 +82,15 @@ CNI_CACHE = "/var/lib/cni/results"
 _CACHED = re.compile(r"^(?:cilium|cni-loopback)-[0-9a-f]{64}-")
 # The collection's own: credentials of the approver, the mirror's CA.
 SETTINGS = f"/etc/{NAME}"
+# What modules and daemons of the collection write into directories that a role has created and recorded.
+WRITTEN = (
+    "/etc/metrics/ca.crt",
+    "/etc/metrics/tls.crt",
+    "/etc/metrics/tls.key",
+    "/etc/metrics/tls.key.new",
+    "/var/lib/node_exporter/textfile/baremetal_kubernetes_etcd_backup.prom",
+    "/var/lib/node_exporter/textfile/bmk.prom",
+)
 # Temporary files and directories of a run that was killed: of artifact, and of modules that hold secrets in memory.
 STAGE_PREFIX = ".bmk-artifact-"
 SECRET_PREFIXES = ("bmk-kubeadm-", "bmk-api-", "bmk-etcd-")
@@ -293,6 +302,13 @@ def goes_whole(path: str, staying: t.Collection[str] = ()) -> bool:
     return any(path == top or path.startswith(f"{top}/") for top in tops)
 
 
+def _written(seen: Observation) -> list[str]:
+    """Which of C(WRITTEN) are there, in directories of the record."""
+    entries = [seen.entry(path) for path in seen.record.directories]
+    below = {path for entry in entries if entry is not None for path in entry.below}
+    return [path for path in WRITTEN if path in below]
+
+
 def _placed(seen: Observation) -> t.Iterator[Item]:
     """What the record says that the collection has placed: files, and directories in which nothing else is."""
     staying = _staying(seen)
@@ -302,6 +318,8 @@ def _placed(seen: Observation) -> t.Iterator[Item]:
         if not (goes_whole(path, staying) or service_of(path))
     ]
     own = {path for path in files if own_file(seen, seen.entry(path))}
+    written = _written(seen)
+    own |= set(written)
     whole: list[str] = []
     for path in sorted(seen.record.directories):
         entry = seen.entry(path)
@@ -314,6 +332,9 @@ def _placed(seen: Observation) -> t.Iterator[Item]:
     for path in files:
         if path in own and not any(path.startswith(f"{top}/") for top in whole):
             yield Item("program" if seen.record.files[path].release else "file", path)
+    for path in written:
+        if not any(path.startswith(f"{top}/") for top in whole):
+            yield Item("file", path)
     for path in whole:
         yield Item("directory", path)
 

@@ -45,6 +45,19 @@ class Observed:
     attributes: tuple[str, ...] = ()
 
 
+def read(answer: t.Any) -> Observed:
+    """What a host has answered, which may be anything: a host that was taken over answers as it likes."""
+    given = answer if isinstance(answer, dict) else {}
+    attributes = given.get("attributes")
+    return Observed(
+        ca=str(given.get("ca") or ""),
+        certificate=str(given.get("certificate") or ""),
+        has_key=given.get("has_key") is True,
+        key_fits=given.get("key_fits") is True,
+        attributes=tuple(map(str, attributes)) if isinstance(attributes, list) else (),
+    )
+
+
 @dataclass(frozen=True)
 class Decision:
     """What has to be done.

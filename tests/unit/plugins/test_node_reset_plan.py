@@ -572,6 +572,38 @@ def test_created_directories_go_with_what_is_ours_in_them() -> None:
     ]
 
 
+METRICS = ("/etc/metrics/ca.crt", "/etc/metrics/tls.crt", "/etc/metrics/tls.key")
+TEXTFILE = "/var/lib/node_exporter/textfile"
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ((), ["directory /etc/metrics", "directory /var/lib/node_exporter"]),
+        # What the site has put beside it stays, and the key goes nevertheless.
+        (
+            ("/etc/metrics/site.pem",),
+            [*(f"file {path}" for path in METRICS), "directory /var/lib/node_exporter"],
+        ),
+        ((f"{TEXTFILE}/site.prom",), [f"file {TEXTFILE}/bmk.prom", "directory /etc/metrics"]),
+    ],
+)
+def test_keys_and_series_of_metrics_go(more: tuple[str, ...], expected: list[str]) -> None:
+    directories = ("/etc/metrics", "/var/lib/node_exporter", TEXTFILE)
+    files = (*METRICS, f"{TEXTFILE}/bmk.prom", *more)
+    entries = [
+        Entry(path, "directory", below=tuple(file for file in files if file.startswith(f"{path}/")))
+        for path in directories
+    ]
+    seen = dataclasses.replace(
+        CLAIMED,
+        record=dataclasses.replace(CLAIMED.record, directories=dict.fromkeys(directories, "metrics")),
+        entries=tuple(entries),
+    )
+    found = [name for name in names(plan.plan_reset(seen)) if "metrics" in name or "node_exporter" in name]
+    assert found == expected
+
+
 def test_shared_directories_go_when_nothing_of_others_is_in_them() -> None:
     ours, backup = "/opt/cni/bin/cilium-cni", "/etc/cni/net.d/87-site.conflist.cilium_bak"
     seen = dataclasses.replace(
