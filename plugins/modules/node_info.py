@@ -218,11 +218,9 @@ node:
       sample: {kubelet: 1.36.4, kubeadm: 1.36.4, containerd: 2.3.4, runc: 1.4.3, crictl: null}
     daemons:
       description:
-        - The daemons C(kubelet), C(containerd), C(kubelet-csr-approver), C(kubernetes-api-endpoint),
-          C(kubernetes-etcd-backup), C(metrics-textfile) and C(node_exporter), each with C(enabled), C(running),
-          C(masked), C(stale) (the service manager has read an older definition than the one on disk), C(started_at)
-          (seconds since the epoch, V(null) when it is not known) and C(reloaded_at) (when it was last told to read its
-          configuration again, V(null) for never).
+        - The daemons of the collection, each with C(enabled), C(running), C(masked), C(stale) (the service manager has
+          read an older definition than the one on disk), C(started_at) (seconds since the epoch, V(null) when it is
+          not known) and C(reloaded_at) (when it was last told to read its configuration again, V(null) for never).
       type: dict
       sample:
         kubelet: {enabled: true, running: true, masked: false, stale: false, started_at: 1790000000.5}
