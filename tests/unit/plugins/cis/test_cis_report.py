@@ -147,6 +147,12 @@ def test_results_by_the_name_of_a_variable(play: Report, tmp_path: Path) -> None
     found = play(given, before=BEFORE, variables=VARIABLES)
     assert "summary" in found, found["msg"]
     assert found["summary"]["hosts_not_audited"] == ["nobody", "w1"]
+    # What each host may tell Prometheus.
+    by_host = found["host_results"]
+    assert by_host["cp1"]["checks"]["pass"] > 10 and by_host["w1"]["checks"]["pass"] == 0
+    rows = sum(number for host in by_host.values() for number in host["checks"].values())
+    assert 0 < rows <= sum(found["summary"]["results"].values())
+    assert {host["time"] for host in by_host.values()} == {by_host["cp1"]["time"]}
     assert "nobody, w1: The host was not audited: there is no result." in found["msg"]
     assert found["summary"]["sections"]["1.1"]["pass"] > 10
 
