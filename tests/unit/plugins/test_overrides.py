@@ -68,6 +68,8 @@ def test_drop_ins_in_force(tmp_path: Path) -> None:
         ("kubelet-csr-approver", "/run/systemd/system/service.d/all.conf"),
         ("kubernetes-api-endpoint", "/run/systemd/system/service.d/all.conf"),
         ("kubernetes-etcd-backup", "/run/systemd/system/service.d/all.conf"),
+        ("metrics-textfile", "/run/systemd/system/service.d/all.conf"),
+        ("node_exporter", "/run/systemd/system/service.d/all.conf"),
     ]
     assert overrides.observe(root, "openrc") == []
 
