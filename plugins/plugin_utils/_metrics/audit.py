@@ -30,6 +30,16 @@ _OWNERS: t.Final[tuple[tuple[str, str], ...]] = (
     ("etcd_", "etcd"),
     ("scheduler_", "kube-scheduler"),
 )
+#: What Prometheus has from the first event on only, or in clusters of several control planes.
+_LATE: t.Final = frozenset(
+    {
+        "ALERTS",
+        "ALERTS_FOR_STATE",
+        "certmanager_certificate_expiration_timestamp_seconds",
+        "cilium_drop_count_total",
+        "etcd_network_peer_round_trip_time_seconds_bucket",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -168,11 +178,11 @@ def absent(
     :param known: names of all metrics. :param jobs: that are in use: metrics of others are not expected.
     :param optional: names that need not exist yet.
     """
-    known = frozenset(known)
+    known = {*known, *optional, *_LATE}
     found: dict[Absent, None] = {}
     for use in uses:
         for name in use.names:
             owner = next((job for prefix, job in _OWNERS if name.startswith(prefix)), "")
-            if name not in known and name not in optional and (not owner or owner in jobs):
+            if name not in known and (not owner or owner in jobs):
                 found[Absent(name, use.where, use.expression)] = None
     return list(found)
