@@ -110,6 +110,11 @@ bench-nodes: venv ## Measure add_node and remove_node in clusters of 3, 200 and 
 bench-cis: venv ## Measure a report on the audits of 500 hosts
 	@$(BIN)/python -m tests.bench.cis $(BENCH)
 
+# Arguments for it, for instance BENCH="--nodes 1000".
+.PHONY: bench-metrics
+bench-metrics: venv ## Measure how metrics of 500 nodes are planned, written and verified
+	@$(BIN)/python -m tests.bench.metrics $(BENCH)
+
 # Arguments for it, for instance CONFORMANCE="--cluster site --focus DNS".
 CONFORMANCE ?=
 

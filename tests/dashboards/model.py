@@ -73,6 +73,8 @@ class Panel:
             defaults["decimals"] = self.decimals
         if self.top is not None:
             defaults |= {"max": self.top, "min": 0}
+        if self.kind == "table":
+            defaults["custom"] = {"align": "auto", "cellOptions": {"type": "auto"}, "inspect": False}
         if self.kind == "timeseries":
             defaults["custom"] = {
                 "fillOpacity": 10,
