@@ -647,9 +647,9 @@ COMPLIANCE = Dashboard(
                 ),
                 Panel(
                     "Backups by node",
-                    "Which control plane makes none?",
+                    "Which control plane makes no backups any more?",
                     {
-                        "{{node}}": f"time() - max by (node) (bmk_backup_last_success_timestamp_seconds{{{OWN}}})"
+                        "{{node}}": f"time() - (max by (node) (bmk_backup_last_success_timestamp_seconds{{{OWN}}}) > 0)"
                     },
                     "s",
                     "BackupMissing",
