@@ -81,9 +81,9 @@ options:
   jobs:
     description:
       - Jobs that are in use. The file of another one has an empty list.
-      - C(cilium-agent) and C(hubble) have a target on every node; C(cilium-operator), C(coredns), C(traefik),
-        C(cert-manager) and C(metrics-server) have none in a file, as their pods move. Of those, one sample of the
-        cluster has to be fresh.
+      - C(cilium-agent), C(hubble), C(cilium-operator), C(coredns), C(traefik), C(cert-manager) and C(metrics-server) have
+        no file, as Prometheus finds their pods by the API. Of the first two, every node has to have a sample, and of
+        each of the others the cluster.
     type: list
     elements: str
     default:

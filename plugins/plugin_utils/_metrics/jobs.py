@@ -22,7 +22,8 @@ ALL, NODES, CONTROL_PLANES, METRICS, CLUSTER = "all", "nodes", "control_planes",
 class Job:
     """One job.
 
-    :param hosts: one of the constants above. :param port: of its targets, 0 when the server has no file of them.
+    :param hosts: one of the constants above. :param port: of its targets, 0 when the server has no file of them, as it
+        asks the API for pods.
     :param by_agent: whether the agent of the control plane scrapes it, as it listens on loopback only.
     """
 
@@ -48,8 +49,8 @@ JOBS: t.Final[t.Mapping[str, Job]] = _table(
     Job("kube-scheduler", CONTROL_PLANES, by_agent=True),
     Job("prometheus-agent", CONTROL_PLANES, by_agent=True),
     Job("prometheus", METRICS, 9090),
-    Job("cilium-agent", NODES, 9962),
-    Job("hubble", NODES, 9965),
+    Job("cilium-agent", NODES),
+    Job("hubble", NODES),
     Job("cilium-operator", CLUSTER),
     Job("coredns", CLUSTER),
     Job("traefik", CLUSTER),

@@ -363,6 +363,8 @@ def _cause(request: Request, one: Missing, outcome: Outcome, diagnosis: Diagnosi
     if target is None and job.hosts == CLUSTER:
         mine = [state for (name, _node), state in diagnosis.targets.items() if name == one.job]
         target = next((state for state in mine if state[1]), mine[0] if mine else None)
+    if target is None and not job.port:
+        return "Prometheus has found no such pod: check that it runs, and that its metrics are switched on"
     if target is None:
         return (
             "Prometheus has no such target: run the playbook metrics, and look at the log of Prometheus when it has"

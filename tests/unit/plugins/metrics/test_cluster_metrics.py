@@ -105,8 +105,6 @@ def test_targets_are_written_once(run: t.Callable[..., Json], tmp_path: Path) ->
         "probes",
         "apiserver",
         "prometheus",
-        "cilium-agent",
-        "hubble",
     ]
     path = directory / "node.json"
     assert path.stat().st_mode & 0o777 == 0o644

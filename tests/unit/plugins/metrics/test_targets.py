@@ -156,8 +156,6 @@ def test_files() -> None:
         "probes",
         "apiserver",
         "prometheus",
-        "cilium-agent",
-        "hubble",
     }
 
 

@@ -129,6 +129,12 @@ def test_pair_without_a_target() -> None:
     )
 
 
+def test_node_without_a_pod() -> None:
+    wanted = Request("site-a", EXPECTED, selected(["cilium-agent"], {}), LIMITS)
+    (line,) = run(Site(ages={("cilium-agent", "cp1"): 1.0}), wanted=wanted).lines()
+    assert line.startswith("node w1, job cilium-agent: no sample arrives; Prometheus has found no such pod")
+
+
 def test_old_sample() -> None:
     found = site()
     found.ages["apiserver", "cp1"] = 200.0
