@@ -68,7 +68,9 @@ options:
     type: dict
     default: {}
   removed:
-    description: Hosts that are being removed from the cluster. They get no targets, and no fresh sample may be left.
+    description:
+      - Hosts that are being removed from the cluster. They get no targets, and no fresh sample may be left. A host whose
+        node has another name needs it in O(names), as the cluster may not know it any more.
     type: list
     elements: str
     default: []
@@ -81,9 +83,9 @@ options:
   jobs:
     description:
       - Jobs that are in use. The file of another one has an empty list.
-      - C(cilium-agent), C(hubble), C(cilium-operator), C(coredns), C(traefik), C(cert-manager) and C(metrics-server) have
-        no file, as Prometheus finds their pods by the API. Of the first two, every node has to have a sample, and of
-        each of the others the cluster.
+      - C(cilium-agent), C(hubble), C(cilium-operator), C(coredns), C(traefik), C(cert-manager) and C(metrics-server)
+        have no file, as Prometheus finds their pods by the API. Of the first two, every node has to have a sample, and
+        of each of the others the cluster.
     type: list
     elements: str
     default:
@@ -126,7 +128,9 @@ options:
     description: The uid of the data source, by default C(bmk-<cluster>).
     type: str
   nodes:
-    description: Names of nodes to verify. By default all are, and the jobs without a node.
+    description:
+      - Names of nodes to verify. By default all are, and the jobs without a node. With it, Grafana is asked for these
+        nodes and those of O(removed) only.
     type: list
     elements: str
     default: []
