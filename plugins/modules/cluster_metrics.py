@@ -69,8 +69,8 @@ options:
     default: {}
   removed:
     description:
-      - Hosts that are being removed from the cluster. They get no targets, and no fresh sample may be left. A host whose
-        node has another name needs it in O(names), as the cluster may not know it any more.
+      - Hosts that are being removed from the cluster. They get no targets, and no fresh sample may be left.
+      - A host whose node has another name needs it in O(names), as the cluster may not know it any more.
     type: list
     elements: str
     default: []
