@@ -41,8 +41,10 @@ class Folders:
             raw = self._client.find(f"/api/folders/{quoted(desired.uid)}")
             if raw is None:
                 return None
-            spec = {key: raw.get(key) for key in ("title", "description")}
-            return Observed(desired.uid, spec, self._by_uid(desired), str(raw.get("parentUid") or ""), "", raw)
+            # It returns no description, so none can differ.
+            spec = {**desired.spec, "title": raw.get("title")}
+            manager = str(raw.get("managedBy") or "")
+            return Observed(desired.uid, spec, self._by_uid(desired), str(raw.get("parentUid") or ""), manager, raw)
         found = self._resource.read(desired.uid)
         if found is None:
             return None
