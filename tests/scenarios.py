@@ -680,6 +680,14 @@ TABLE = (
         memory=1000,
     ),
     Scenario(
+        "grafana",
+        "the modules for Grafana over HTTP, with a contract server that two clients of others hold to Grafana's API",
+        seconds=150,
+        paths=("plugins/*grafana*", "tests/grafana/*"),
+        steps=_pytest("--numprocesses=2", "tests/grafana"),
+        memory=1500,
+    ),
+    Scenario(
         "lab",
         "hosts boot, reboot, lose power, are saved and restored, and leave nothing behind on the machine",
         seconds=35,

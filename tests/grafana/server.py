@@ -792,7 +792,7 @@ def serve(state: Grafana, host: str = "127.0.0.1", port: int = 0, **options: Any
     :param port: 0 for one that is free. :param options: of uvicorn, as C(ssl_certfile).
     """
     server = Server(state)
-    config = uvicorn.Config(server.app, host=host, port=port, log_level="warning", access_log=False, **options)
+    config = uvicorn.Config(server.app, host=host, port=port, log_level="warning", access_log=False, lifespan="off", **options)
     running = uvicorn.Server(config)
     thread = threading.Thread(target=running.run, daemon=True)
     thread.start()

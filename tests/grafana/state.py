@@ -35,7 +35,7 @@ class Refused(Exception):
     :param reason: of a Kubernetes Status. :param extra: further fields of the answer.
     """
 
-    def __init__(self, status: int, message: str, reason: str = "", **extra: Any) -> None:
+    def __init__(self, status: int, message: str, reason: str = "", /, **extra: Any) -> None:
         super().__init__(message)
         self.status = status
         self.message = message

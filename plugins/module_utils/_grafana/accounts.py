@@ -258,4 +258,5 @@ def _seconds(text: t.Any) -> float:
     shift = 0
     if offset[:1] in "+-" and offset[3:4] == ":" and (offset[1:3] + offset[4:]).isdecimal():
         shift = (int(offset[1:3]) * 60 + int(offset[4:])) * 60 * (1 if offset[0] == "+" else -1)
-    return float(calendar.timegm(moment) - shift)
+    # Go's zero time stands for none.
+    return max(float(calendar.timegm(moment) - shift), 0.0)

@@ -151,8 +151,8 @@ class DataSources:
         message = redact(str(told.get("message") or ""))[:500]
         if status == 200 and str(told.get("status")).upper() == "OK":
             return Health("ok", message)
-        # A kind that has no check answers 404, or 501 in former versions; a proxy's own failure has no status.
-        if status in (404, 501) or (status < 500 and status != 400):
+        # A kind that has no check answers 404, or 503 where its plugin has no backend.
+        if status in (404, 501, 503) or (status < 500 and status != 400):
             return Health("unknown", message)
         return Health("error", message or f"HTTP {status}")
 
