@@ -32,8 +32,8 @@ options:
     type: bool
     default: true
 notes:
-  - Runs where Grafana can be reached, usually on the controller (C(delegate_to=localhost)). Python's standard library is
-    enough there.
+  - Runs where Grafana can be reached, usually on the controller (C(delegate_to=localhost)). Python's standard library
+    is enough there.
 """
 
     # For modules whose objects have the mark of a cluster.
@@ -41,8 +41,8 @@ notes:
 options:
   cluster:
     description:
-      - Id of the cluster that the object belongs to. It is recorded with the object, and an object of another cluster is
-        never touched.
+      - Id of the cluster that the object belongs to. It is recorded with the object, and an object of another cluster
+        is never touched.
     type: str
     required: true
   force:

@@ -11,12 +11,12 @@ version_added: 0.1.0
 author:
   - baremetal.kubernetes contributors (@baremetal-kubernetes)
 description:
-  - Creates, updates and deletes the dashboards of a cluster, in one call. With O(prune) it also deletes dashboards of this
-    cluster that are not declared any more.
+  - Creates, updates and deletes the dashboards of a cluster, in one call. With O(prune) it also deletes dashboards of
+    this cluster that are not declared any more.
   - It uses C(/apis/dashboard.grafana.app) where Grafana has it (12 and later), else C(/api). Dashboards are written in
     schema 1 (classic JSON) or 2.
-  - A dashboard is as declared when it has all that is declared. Ids, versions and what Grafana adds, also when it migrates
-    a dashboard, are no difference.
+  - A dashboard is as declared when it has all that is declared. Ids, versions and what Grafana adds, also when it
+    migrates a dashboard, are no difference.
   - Each dashboard gets two tags, C(managed-by:baremetal.kubernetes) and C(cluster:ID), and in C(/apis) annotations with
     the cluster and a hash of what was declared.
 extends_documentation_fragment:
@@ -57,8 +57,8 @@ options:
     type: str
   prune:
     description:
-      - Delete dashboards of this cluster that are not declared. One that somebody has edited since is reported, and stays
-        without O(force). A copy that somebody has made is not deleted.
+      - Delete dashboards of this cluster that are not declared. One that somebody has edited since is reported, and
+        stays without O(force). A copy that somebody has made is not deleted.
     type: bool
     default: false
   namespace:
@@ -141,8 +141,17 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._grafana import apis, dashboards, options, plan
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._grafana.plan import Decision, Desired, Observed
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._grafana import (
+    apis,
+    dashboards,
+    options,
+    plan,
+)
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._grafana.plan import (
+    Decision,
+    Desired,
+    Observed,
+)
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._module import run_module
 
 
@@ -159,7 +168,9 @@ def read_spec(one: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
             with open(one["path"], encoding="utf-8") as stream:
                 spec = json.load(stream)
         except (OSError, ValueError) as exc:
-            raise OperatorError(f"{one['path']} has no dashboard: {exc}.", "Correct the path, or the file.") from exc
+            raise OperatorError(
+                f"{one['path']} has no dashboard: {exc}.", "Correct the path, or the file."
+            ) from exc
     if not isinstance(spec, dict) or not spec.get("title"):
         raise OperatorError(f"The dashboard {one['uid']} has no title.", "Give the JSON of a dashboard.")
     return spec
@@ -174,7 +185,9 @@ def declared(params: t.Mapping[str, t.Any]) -> list[Desired]:
     for uid in uids:
         dashboards.check_uid(uid)
         if uids.count(uid) > 1:
-            raise OperatorError(f"The dashboard {uid} is declared {uids.count(uid)} times.", "Declare it once.")
+            raise OperatorError(
+                f"The dashboard {uid} is declared {uids.count(uid)} times.", "Declare it once."
+            )
     if params["state"] == "absent":
         return [Desired(dashboards.KIND, uid, {}) for uid in uids]
     return [

@@ -13,9 +13,9 @@ author:
 description:
   - Creates, updates and deletes a data source by its uid, as Grafana 13 has disabled the endpoints with numbers.
   - The mark of the cluster is in C(jsonData), in fields that begin with C(bmk).
-  - Grafana returns no secrets. They are written when the data source is created or updated, when Grafana lacks one, when
-    a certificate among them or O(secure_version) changes, and with O(force) when somebody has saved the data source since
-    and it does not answer any more.
+  - Grafana returns no secrets. They are written when the data source is created or updated, when Grafana lacks one,
+    when a certificate among them or O(secure_version) changes, and with O(force) when somebody has saved the data
+    source since and it does not answer any more.
 extends_documentation_fragment:
   - baremetal.kubernetes._attributes
   - baremetal.kubernetes._grafana
@@ -118,7 +118,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._grafana import datasources, options, plan
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._grafana.dashboards import check_uid
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._grafana.datasources import DataSources, Secure
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._grafana.datasources import (
+    DataSources,
+    Secure,
+)
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._module import run_module
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._redact import redact
 
@@ -128,10 +131,13 @@ def secure_of(params: t.Mapping[str, t.Any]) -> Secure:
 
     :raises OperatorError: when one of them is no text.
     """
-    wrong = sorted(key for key, value in params["secure_data"].items() if not isinstance(value, str) or not value)
+    wrong = sorted(
+        key for key, value in params["secure_data"].items() if not isinstance(value, str) or not value
+    )
     if wrong:
         raise OperatorError(
-            f"secure_data of the data source {params['uid']} has no text for {', '.join(wrong)}.", "Give the secret."
+            f"secure_data of the data source {params['uid']} has no text for {', '.join(wrong)}.",
+            "Give the secret.",
         )
     return Secure(params["secure_data"], params["secure_version"])
 
@@ -169,7 +175,7 @@ def absent(store: DataSources, module: AnsibleModule, cluster: str) -> dict[str,
         store.delete(uid)
     options.warn_of_edit(module, decision, datasources.KIND, uid)
     result = options.result_of(decision, uid)
-    if module._diff and observed is not None:
+    if module._diff and observed is not None and decision.action == plan.DELETE:
         diff = plan.deleted(datasources.KIND, observed)
         result["diff"] = {key: redact(value) for key, value in diff.items()}
     return result
@@ -180,7 +186,10 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     cluster = options.cluster_of(module.params)
     check_uid(module.params["uid"])
     store = DataSources(options.client_of(module.params), cluster)
-    return (present if module.params["state"] == "present" else absent)(store, module, cluster)
+    result = (present if module.params["state"] == "present" else absent)(store, module, cluster)
+    # A URL may have a password.
+    result["drift"] = [{key: redact(value) for key, value in one.items()} for one in result["drift"]]
+    return result
 
 
 def main() -> None:

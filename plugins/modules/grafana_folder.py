@@ -13,8 +13,8 @@ author:
 description:
   - Creates, updates and deletes a folder.
   - It uses C(/apis/folder.grafana.app) where Grafana has it (12 and later), else C(/api).
-  - Where Grafana keeps no annotations (C(/api), and Grafana 12 with its former storage), a folder with the uid C(bmk-ID)
-    is the one of the cluster ID, and another title than the declared one counts as an edit.
+  - Where Grafana keeps no annotations (C(/api), and Grafana 12 with its former storage), a folder with the uid
+    C(bmk-ID) is the one of the cluster ID, and another title than the declared one counts as an edit.
 extends_documentation_fragment:
   - baremetal.kubernetes._attributes
   - baremetal.kubernetes._grafana
@@ -94,7 +94,12 @@ drift:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._grafana import apis, folders, options, plan
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._grafana import (
+    apis,
+    folders,
+    options,
+    plan,
+)
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._grafana.dashboards import check_uid
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._module import run_module
 

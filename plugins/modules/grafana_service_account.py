@@ -13,7 +13,8 @@ author:
 description:
   - Creates a service account, and keeps a valid token of it in a file that only its owner may read. The token is minted
     once, expires, and is renewed when less than a third of its life is left, or when Grafana does not accept it.
-  - The token is in no result and in no log. Former tokens of the same name are deleted after the new one is in the file.
+  - The token is in no result and in no log. Former tokens of the same name are deleted after the new one is in the
+    file.
 extends_documentation_fragment:
   - baremetal.kubernetes._attributes
   - baremetal.kubernetes._grafana
@@ -114,7 +115,11 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._grafana import accounts, options
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._grafana.accounts import Account, Accounts, Token
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._grafana.accounts import (
+    Account,
+    Accounts,
+    Token,
+)
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._module import run_module
 
 
@@ -230,7 +235,9 @@ def absent(store: Accounts, module: AnsibleModule) -> dict[str, t.Any]:
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Observe, plan, apply."""
     if module.params["token_days"] < 1:
-        raise OperatorError(f"token_days is {module.params['token_days']}, expected 1 or more.", "Correct it.")
+        raise OperatorError(
+            f"token_days is {module.params['token_days']}, expected 1 or more.", "Correct it."
+        )
     store = Accounts(options.client_of(module.params))
     return (present if module.params["state"] == "present" else absent)(store, module)
 

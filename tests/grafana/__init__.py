@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A server with the part of Grafana's HTTP API that the collection uses, for tests.
 
-It is written from Grafana's public documentation and API description, and has no code of Grafana. Two clients that others
-have written hold it to that: the Python package grafana-client, and the Go client that is generated from Grafana's API
-description.
+It is written from Grafana's public documentation and API description, and has no code of Grafana. Two clients that
+others have written hold it to that: the Python package grafana-client, and the Go client that is generated from
+Grafana's API description.
 """

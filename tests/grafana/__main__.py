@@ -21,14 +21,18 @@ def main(
     port: Annotated[int, typer.Option(help="0 for one that is free")] = 3000,
     host: Annotated[str, typer.Option()] = "127.0.0.1",
     flavour: Annotated[str, typer.Option(help="11, 12 or 13")] = "13",
-    token_file: Annotated[Path | None, typer.Option(help="where the token of the role Admin is written")] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(help="where the token of the role Admin is written")
+    ] = None,
     certificate: Annotated[Path | None, typer.Option(help="PEM, for HTTPS")] = None,
     key: Annotated[Path | None, typer.Option(help="PEM, for HTTPS")] = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT."""
     state = Grafana(FLAVOURS[flavour])
     if token_file is not None:
-        with open(os.open(token_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as stream:
+        with open(
+            os.open(token_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii"
+        ) as stream:
             stream.write(state.admin + "\n")
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import sys
@@ -79,7 +80,9 @@ class Target:
     def ask(self, method: str, path: str, body: Any = None, expected: int = 200) -> Any:
         """What somebody else does in Grafana."""
         headers = {"Authorization": f"Bearer {self.token}"}
-        answer = httpx.request(method, self.url + path, json=body, headers=headers, timeout=30, trust_env=False)
+        answer = httpx.request(
+            method, self.url + path, json=body, headers=headers, timeout=30, trust_env=False
+        )
         assert answer.status_code == expected, answer.text
         return answer.json()
 
@@ -156,7 +159,9 @@ def source() -> Iterator[Source]:
     class Handler(BaseHTTPRequestHandler):
         def _answer(self) -> None:
             good = httpx.BasicAuth("grafana", found.password)._auth_header
-            body = b'{"status":"success","data":{"resultType":"vector","result":[{"metric":{"__name__":"up"},"value":[1,"1"]}]}}'
+            found_up = {"metric": {"__name__": "up"}, "value": [1, "1"]}
+            answer = {"status": "success", "data": {"resultType": "vector", "result": [found_up]}}
+            body = json.dumps(answer).encode()
             status = 200 if self.headers.get("Authorization") == good else 401
             self.send_response(status)
             self.send_header("Content-Type", "application/json")

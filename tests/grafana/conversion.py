@@ -49,9 +49,15 @@ def to_v2(spec: Mapping[str, Any]) -> dict[str, Any]:
         name = f"panel-{panel.get('id', 0)}"
         elements[name] = {
             "kind": "Panel",
-            "spec": {"id": panel.get("id", 0), "title": panel.get("title", ""), "classic": copy.deepcopy(panel)},
+            "spec": {
+                "id": panel.get("id", 0),
+                "title": panel.get("title", ""),
+                "classic": copy.deepcopy(panel),
+            },
         }
-        items.append({"kind": "GridLayoutItem", "spec": {"element": {"kind": "ElementReference", "name": name}}})
+        items.append(
+            {"kind": "GridLayoutItem", "spec": {"element": {"kind": "ElementReference", "name": name}}}
+        )
     return {
         "title": spec.get("title", ""),
         "tags": list(spec.get("tags") or ()),
@@ -67,7 +73,11 @@ def to_v2(spec: Mapping[str, Any]) -> dict[str, Any]:
 def to_v1(spec: Mapping[str, Any]) -> dict[str, Any]:
     """A dashboard of schema 2 in schema 1."""
     panels = [
-        {**(one["spec"].get("classic") or {}), "title": one["spec"].get("title", ""), "id": one["spec"].get("id", 0)}
+        {
+            **(one["spec"].get("classic") or {}),
+            "title": one["spec"].get("title", ""),
+            "id": one["spec"].get("id", 0),
+        }
         for one in (spec.get("elements") or {}).values()
         if one.get("kind") == "Panel"
     ]

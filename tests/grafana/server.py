@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
 import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -25,7 +26,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tests.grafana import upstream
-from tests.grafana.state import Account, Grafana, Refused, Stored, Token, not_found
+from tests.grafana.state import Account, Grafana, RefusedError, Stored, Token, not_found
 
 Handler = Callable[["Call"], Awaitable[Response]]
 READ, WRITE, ADMIN = "Viewer", "Editor", "Admin"
@@ -67,7 +68,7 @@ class Call:
     def need(self, role: str, permission: str) -> None:
         """Refuse who may not do this."""
         if _RANK[self.role] < _RANK[role]:
-            raise Refused(
+            raise RefusedError(
                 403,
                 f"You'll need additional permissions to perform this action. Permissions needed: {permission}",
                 "Forbidden",
@@ -80,7 +81,7 @@ def _time(seconds: float | None) -> str | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-# --- organisation, health, search ---------------------------------------------------------------------------------------
+# --- organisation, health, search ---------------------------------------------------------------------------
 
 
 async def organisation(call: Call) -> Response:
@@ -124,7 +125,7 @@ async def search(call: Call) -> Response:
     return JSONResponse(hits[(page - 1) * limit : page * limit])
 
 
-# --- data sources -------------------------------------------------------------------------------------------------------
+# --- data sources -------------------------------------------------------------------------------------------
 
 
 async def list_datasources(call: Call) -> Response:
@@ -146,9 +147,11 @@ def _uid_of(call: Call) -> str:
     if "uid" in params:
         return str(params["uid"])
     for uid, one in call.state.datasources.items():
-        if one["name"] == params.get("name") or (call.state.flavour.numbers and one["id"] == params.get("number")):
+        if one["name"] == params.get("name") or (
+            call.state.flavour.numbers and one["id"] == params.get("number")
+        ):
             return uid
-    raise Refused(404, "Data source not found")
+    raise RefusedError(404, "Data source not found")
 
 
 async def get_datasource(call: Call) -> Response:
@@ -183,17 +186,23 @@ async def datasource_proxy(call: Call) -> Response:
 
     def forward() -> Response:
         with upstream.client(call.state, _uid_of(call)) as session:
-            kept = {name: request.headers[name] for name in ("content-type", "accept") if name in request.headers}
+            kept = {
+                name: request.headers[name] for name in ("content-type", "accept") if name in request.headers
+            }
             path = f"/{call['path']}"
             answer = session.request(
-                request.method, path, params=list(request.query_params.multi_items()), content=sent, headers=kept
+                request.method,
+                path,
+                params=list(request.query_params.multi_items()),
+                content=sent,
+                headers=kept,
             )
             return Response(answer.content, answer.status_code, media_type=answer.headers.get("content-type"))
 
     call.state.datasource(_uid_of(call))
     try:
         return await run_in_threadpool(forward)
-    except (upstream.httpx.HTTPError, ValueError, OSError):
+    except (httpx.HTTPError, ValueError, OSError):
         return Response("", 502, media_type="text/plain")
 
 
@@ -201,7 +210,7 @@ async def query_datasources(call: Call) -> Response:
     call.need(READ, "datasources:query")
     queries = (call.body or {}).get("queries") or []
     if not queries:
-        raise Refused(400, "No queries found", messageId="query.noQueries")
+        raise RefusedError(400, "No queries found", messageId="query.noQueries")
     end = _moment(call.body.get("to"), call.state.clock())
     start = _moment(call.body.get("from"), call.state.clock())
     results: dict[str, Any] = {}
@@ -210,7 +219,7 @@ async def query_datasources(call: Call) -> Response:
         try:
             frames = await run_in_threadpool(upstream.query, call.state, one, start, end)
             results[name] = {"status": 200, "frames": frames}
-        except upstream.Upstream as exc:
+        except upstream.UpstreamError as exc:
             results[name] = {"status": 400, "error": str(exc), "errorSource": "downstream", "frames": []}
     failed = any(one["status"] != 200 for one in results.values())
     return JSONResponse({"results": results}, 400 if failed else 200)
@@ -221,10 +230,12 @@ def _moment(text: Any, now: float) -> float:
     told = str(text or "now")
     match = re.fullmatch(r"now(?:-(\d+)([smhd]))?", told)
     if match:
-        return now - int(match.group(1) or 0) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match.group(2) or "s"]
+        return (
+            now - int(match.group(1) or 0) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match.group(2) or "s"]
+        )
     if told.isdecimal():
         return int(told) / 1000
-    raise Refused(400, f"invalid time range: {told}")
+    raise RefusedError(400, f"invalid time range: {told}")
 
 
 # --- dashboards in /api -----------------------------------------------------------------------------------------------
@@ -234,7 +245,7 @@ def _dashboard(call: Call) -> Stored:
     try:
         return call.state.dashboards[call["uid"]]
     except KeyError:
-        raise Refused(404, "Dashboard not found") from None
+        raise RefusedError(404, "Dashboard not found") from None
 
 
 async def save_dashboard(call: Call) -> Response:
@@ -244,13 +255,15 @@ async def save_dashboard(call: Call) -> Response:
     found = call.state.dashboards.get(uid)
     overwrite = bool(call.body.get("overwrite"))
     if "elements" in spec:
-        raise Refused(400, "dashboard schema v2 is not supported by this endpoint")
+        raise RefusedError(400, "dashboard schema v2 is not supported by this endpoint")
     if found is not None and not overwrite:
         if not spec.get("id"):
             told = "A dashboard with the same uid already exists"
-            raise Refused(412, told, status="name-exists")
+            raise RefusedError(412, told, status="name-exists")
         if spec.get("version") != found.generation:
-            raise Refused(412, "The dashboard has been changed by someone else", status="version-mismatch")
+            raise RefusedError(
+                412, "The dashboard has been changed by someone else", status="version-mismatch"
+            )
     annotations = {
         **(found.annotations if found else {}),
         "grafana.app/folder": str(call.body.get("folderUid") or ""),
@@ -299,7 +312,9 @@ async def delete_dashboard(call: Call) -> Response:
     call.need(WRITE, "dashboards:delete")
     found = call.state.delete("dashboards", call["uid"])
     title = found.spec["title"]
-    return JSONResponse({"message": f"Dashboard {title} deleted", "title": title, "id": found.number, "uid": found.uid})
+    return JSONResponse(
+        {"message": f"Dashboard {title} deleted", "title": title, "id": found.number, "uid": found.uid}
+    )
 
 
 async def dashboard_versions(call: Call) -> Response:
@@ -325,7 +340,7 @@ async def dashboard_versions(call: Call) -> Response:
     return JSONResponse(versions if former else {"continueToken": "", "versions": versions})
 
 
-# --- directories in /api ------------------------------------------------------------------------------------------------
+# --- directories in /api ------------------------------------------------------------------------------------
 
 
 def _folder(found: Stored) -> dict[str, Any]:
@@ -355,7 +370,7 @@ def _found_folder(call: Call) -> Stored:
     try:
         return call.state.folders[call["uid"]]
     except KeyError:
-        raise Refused(404, "folder not found", status="not-found") from None
+        raise RefusedError(404, "folder not found", status="not-found") from None
 
 
 async def list_folders(call: Call) -> Response:
@@ -374,7 +389,7 @@ async def add_folder(call: Call) -> Response:
     call.need(WRITE, "folders:create")
     uid = str(call.body.get("uid") or f"f{time.monotonic_ns():x}")
     if uid in call.state.folders:
-        raise Refused(409, "a folder with the same uid already exists")
+        raise RefusedError(409, "a folder with the same uid already exists")
     spec = {key: call.body[key] for key in ("title", "description") if call.body.get(key)}
     annotations = {"grafana.app/folder": str(call.body.get("parentUid") or "")}
     return JSONResponse(_folder(call.state.store("folders", uid, spec, 1, annotations, call.who)))
@@ -389,7 +404,7 @@ async def update_folder(call: Call) -> Response:
     call.need(WRITE, "folders:write")
     found = _found_folder(call)
     if not call.body.get("overwrite") and call.body.get("version") != found.generation:
-        raise Refused(412, "the folder has been changed by someone else", status="version-mismatch")
+        raise RefusedError(412, "the folder has been changed by someone else", status="version-mismatch")
     spec = {**found.spec, **{key: call.body[key] for key in ("title", "description") if call.body.get(key)}}
     return JSONResponse(_folder(call.state.store("folders", found.uid, spec, 1, found.annotations, call.who)))
 
@@ -414,7 +429,7 @@ async def folder_counts(call: Call) -> Response:
     return JSONResponse({"dashboard": counts["dashboards"], "folder": counts["folders"], "alertrule": 0})
 
 
-# --- service accounts -----------------------------------------------------------------------------------------------------
+# --- service accounts ---------------------------------------------------------------------------------------
 
 
 def _account(one: Account) -> dict[str, Any]:
@@ -474,7 +489,12 @@ async def update_account(call: Call) -> Response:
     if call.body.get("isDisabled") is not None:
         found.disabled = bool(call.body["isDisabled"])
     return JSONResponse(
-        {"id": found.number, "name": found.name, "message": "Service account updated", "serviceaccount": _account(found)}
+        {
+            "id": found.number,
+            "name": found.name,
+            "message": "Service account updated",
+            "serviceaccount": _account(found),
+        }
     )
 
 
@@ -494,7 +514,9 @@ async def list_tokens(call: Call) -> Response:
 async def add_token(call: Call) -> Response:
     call.need(ADMIN, "serviceaccounts:write")
     account = call.state.account(int(call["number"]))
-    token = call.state.mint(account, str(call.body.get("name") or ""), int(call.body.get("secondsToLive") or 0))
+    token = call.state.mint(
+        account, str(call.body.get("name") or ""), int(call.body.get("secondsToLive") or 0)
+    )
     return JSONResponse({"id": token.number, "name": token.name, "key": token.key})
 
 
@@ -506,7 +528,7 @@ async def delete_token(call: Call) -> Response:
     return JSONResponse({"message": "Service account token deleted"})
 
 
-# --- /apis ----------------------------------------------------------------------------------------------------------------
+# --- /apis --------------------------------------------------------------------------------------------------
 
 KINDS = {"dashboards": ("dashboard.grafana.app", "Dashboard"), "folders": ("folder.grafana.app", "Folder")}
 
@@ -521,21 +543,23 @@ async def groups(call: Call) -> Response:
         for name, versions in call.state.flavour.apis.items()
     ]
     if not found:
-        return Response("<!DOCTYPE html><html><head><title>Grafana</title></head></html>", 404, media_type="text/html")
+        return Response(
+            "<!DOCTYPE html><html><head><title>Grafana</title></head></html>", 404, media_type="text/html"
+        )
     return JSONResponse({"kind": "APIGroupList", "apiVersion": "v1", "groups": found})
 
 
 def _kind(call: Call) -> tuple[str, str, int]:
     """The plural of what the path asks for, its version, and the schema that this version has.
 
-    :raises Refused: for what this Grafana does not have.
+    :raises RefusedError: for what this Grafana does not have.
     """
     plural, group, version = call["plural"], call["group"], call["version"]
     known = KINDS.get(plural)
     if known is None or known[0] != group or version not in call.state.flavour.apis.get(group, ()):
-        raise Refused(404, "the server could not find the requested resource", "NotFound")
+        raise RefusedError(404, "the server could not find the requested resource", "NotFound")
     if call["namespace"] != ("default" if call.state.organisation == 1 else f"org-{call.state.organisation}"):
-        raise Refused(403, "organisation does not match the namespace", "Forbidden")
+        raise RefusedError(403, "organisation does not match the namespace", "Forbidden")
     return plural, version, 2 if version.startswith("v2") else 1
 
 
@@ -569,7 +593,7 @@ def _one(call: Call) -> Stored:
         return objects[call["uid"]]
     except KeyError:
         group = KINDS[plural][0]
-        raise Refused(404, f'{plural}.{group} "{call["uid"]}" not found', "NotFound") from None
+        raise RefusedError(404, f'{plural}.{group} "{call["uid"]}" not found', "NotFound") from None
 
 
 async def list_objects(call: Call) -> Response:
@@ -602,8 +626,10 @@ async def create_object(call: Call) -> Response:
     uid = str(metadata.get("name") or f"{metadata.get('generateName') or 'g'}{time.monotonic_ns():x}")
     objects = call.state.dashboards if plural == "dashboards" else call.state.folders
     if uid in objects:
-        raise Refused(409, f'{plural}.{KINDS[plural][0]} "{uid}" already exists', "AlreadyExists")
-    found = call.state.store(plural, uid, call.body["spec"], schema, metadata.get("annotations") or {}, call.who)
+        raise RefusedError(409, f'{plural}.{KINDS[plural][0]} "{uid}" already exists', "AlreadyExists")
+    found = call.state.store(
+        plural, uid, call.body["spec"], schema, metadata.get("annotations") or {}, call.who
+    )
     return JSONResponse(_object(call, found), 201)
 
 
@@ -614,7 +640,7 @@ async def replace_object(call: Call) -> Response:
     metadata = (call.body or {}).get("metadata") or {}
     sent = metadata.get("resourceVersion")
     if sent and sent != str(found.resource_version):
-        raise Refused(
+        raise RefusedError(
             409,
             f'Operation cannot be fulfilled on {plural}.{KINDS[plural][0]} "{found.uid}": the object has been modified;'
             " please apply your changes to the latest version and try again",
@@ -643,7 +669,7 @@ async def object_counts(call: Call) -> Response:
     return JSONResponse({"kind": "DescendantCounts", "apiVersion": "folder.grafana.app/v1", "counts": counts})
 
 
-# --- the server -----------------------------------------------------------------------------------------------------------
+# --- the server ---------------------------------------------------------------------------------------------
 
 _OBJECTS = "/apis/{group}/{version}/namespaces/{namespace}/{plural}"
 _SOURCE = "/api/datasources/uid/{uid}"
@@ -716,7 +742,9 @@ class Server:
 
     async def _health(self, request: Request) -> Response:
         fault = await self._fault(request)
-        return fault or JSONResponse({"database": "ok", "version": self.state.flavour.version, "commit": "0000000"})
+        return fault or JSONResponse(
+            {"database": "ok", "version": self.state.flavour.version, "commit": "0000000"}
+        )
 
     async def _set_fault(self, request: Request) -> Response:
         """Let a test in another process have requests fail; without a body none fails any more."""
@@ -733,7 +761,7 @@ class Server:
             try:
                 role, who = self._identify(request)
                 return await handler(Call(request, self.state, role, who, await _body(request)))
-            except Refused as exc:
+            except RefusedError as exc:
                 return _refusal(request, exc)
 
         return endpoint
@@ -744,14 +772,20 @@ class Server:
             name, _, password = base64.b64decode(value).decode("utf-8", "replace").partition(":")
             if name == "admin" and password == self.state.password:
                 return "Admin", "user:admin"
-            raise Refused(401, "Invalid username or password", "Unauthorized", messageId="password-auth.failed")
+            raise RefusedError(
+                401, "Invalid username or password", "Unauthorized", messageId="password-auth.failed"
+            )
         if kind.lower() != "bearer" or not value:
-            raise Refused(401, "Unauthorized", "Unauthorized", messageId="auth.unauthorized")
+            raise RefusedError(401, "Unauthorized", "Unauthorized", messageId="auth.unauthorized")
         return self.state.identify(value)
 
     async def _fault(self, request: Request) -> Response | None:
         for fault in self.faults:
-            if fault.count > 0 and re.match(fault.match, request.url.path) and fault.method in ("", request.method):
+            if (
+                fault.count > 0
+                and re.match(fault.match, request.url.path)
+                and fault.method in ("", request.method)
+            ):
                 fault.count -= 1
                 if fault.silent:
                     await asyncio.sleep(fault.silent)
@@ -766,10 +800,10 @@ async def _body(request: Request) -> Any:
     try:
         return json.loads(sent)
     except ValueError:
-        raise Refused(400, "bad request data", "BadRequest") from None
+        raise RefusedError(400, "bad request data", "BadRequest") from None
 
 
-def _refusal(request: Request, exc: Refused) -> Response:
+def _refusal(request: Request, exc: RefusedError) -> Response:
     if request.url.path.startswith("/apis"):
         status = {
             "kind": "Status",
@@ -792,7 +826,9 @@ def serve(state: Grafana, host: str = "127.0.0.1", port: int = 0, **options: Any
     :param port: 0 for one that is free. :param options: of uvicorn, as C(ssl_certfile).
     """
     server = Server(state)
-    config = uvicorn.Config(server.app, host=host, port=port, log_level="warning", access_log=False, lifespan="off", **options)
+    config = uvicorn.Config(
+        server.app, host=host, port=port, log_level="warning", access_log=False, lifespan="off", **options
+    )
     running = uvicorn.Server(config)
     thread = threading.Thread(target=running.run, daemon=True)
     thread.start()

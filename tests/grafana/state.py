@@ -29,7 +29,7 @@ ROLES = ("None", "Viewer", "Editor", "Admin")
 _UID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A request that Grafana would refuse.
 
     :param reason: of a Kubernetes Status. :param extra: further fields of the answer.
@@ -43,8 +43,8 @@ class Refused(Exception):
         self.extra = extra
 
 
-def not_found(what: str) -> Refused:
-    return Refused(404, f"{what} not found", "NotFound")
+def not_found(what: str) -> RefusedError:
+    return RefusedError(404, f"{what} not found", "NotFound")
 
 
 @dataclass(frozen=True)
@@ -132,10 +132,10 @@ class Grafana:
     :param admin: token of the role Admin that is there from the start.
     """
 
-    def __init__(self, flavour: Flavour = GRAFANA_13, admin: str = "", password: str = "admin") -> None:
+    def __init__(self, flavour: Flavour = GRAFANA_13, admin: str = "") -> None:
         self.flavour = flavour
         self.admin = admin or f"glsa_{secrets.token_hex(16)}_{secrets.token_hex(4)}"
-        self.password = password
+        self.password = "admin"
         self.organisation = 1
         self.datasources: dict[str, dict[str, Any]] = {}
         self.secure: dict[str, dict[str, str]] = {}
@@ -151,7 +151,7 @@ class Grafana:
     def identify(self, token: str) -> tuple[str, str]:
         """Role and name of who has a token.
 
-        :raises Refused: for one that is unknown, expired or disabled.
+        :raises RefusedError: for one that is unknown, expired or disabled.
         """
         if token == self.admin:
             return "Admin", "user:admin"
@@ -159,9 +159,11 @@ class Grafana:
             for one in account.tokens.values():
                 if one.key == token and not account.disabled:
                     if one.expires is not None and one.expires <= self.clock():
-                        raise Refused(401, "Token expired", "Unauthorized", messageId="session.token.rotate")
+                        raise RefusedError(
+                            401, "Token expired", "Unauthorized", messageId="session.token.rotate"
+                        )
                     return account.role, f"service-account:{account.number}"
-        raise Refused(401, "Invalid API key", "Unauthorized", messageId="api-key.invalid")
+        raise RefusedError(401, "Invalid API key", "Unauthorized", messageId="api-key.invalid")
 
     # --- data sources -----------------------------------------------------------------------------------------------
 
@@ -169,45 +171,50 @@ class Grafana:
         try:
             return self.datasources[uid]
         except KeyError:
-            raise Refused(404, "Data source not found") from None
+            raise RefusedError(404, "Data source not found") from None
 
     def add_datasource(self, body: Mapping[str, Any]) -> dict[str, Any]:
         uid = str(body.get("uid") or secrets.token_hex(7))
         if not body.get("name") or not body.get("type"):
-            raise Refused(400, "bad request data")
+            raise RefusedError(400, "bad request data")
         self._check_uid(uid)
         self._check_name(uid, str(body["name"]))
         if uid in self.datasources:
-            raise Refused(409, "data source with the same uid already exists")
-        self.datasources[uid] = {"id": next(self._numbers), "uid": uid, "orgId": self.organisation, "version": 0}
+            raise RefusedError(409, "data source with the same uid already exists")
+        self.datasources[uid] = {
+            "id": next(self._numbers),
+            "uid": uid,
+            "orgId": self.organisation,
+            "version": 0,
+        }
         self.secure[uid] = {}
         return self._store_datasource(uid, body)
 
     def update_datasource(self, uid: str, body: Mapping[str, Any]) -> dict[str, Any]:
         found = self.datasource(uid)
         if found.get("readOnly"):
-            raise Refused(403, "Cannot update read-only data source")
+            raise RefusedError(403, "Cannot update read-only data source")
         self._check_name(uid, str(body.get("name") or ""))
         version = body.get("version")
         if version and version != found["version"]:
-            raise Refused(
+            raise RefusedError(
                 409, "Datasource has already been updated by someone else. Please reload and try again"
             )
         return self._store_datasource(uid, body)
 
     def delete_datasource(self, uid: str) -> dict[str, Any]:
         if self.datasource(uid).get("readOnly"):
-            raise Refused(403, "Cannot delete read-only data source")
+            raise RefusedError(403, "Cannot delete read-only data source")
         self.secure.pop(uid)
         return self.datasources.pop(uid)
 
     def _check_name(self, uid: str, name: str) -> None:
         if any(one["name"] == name for key, one in self.datasources.items() if key != uid and "name" in one):
-            raise Refused(409, "data source with the same name already exists")
+            raise RefusedError(409, "data source with the same name already exists")
 
     def _check_uid(self, uid: str) -> None:
         if not _UID.fullmatch(uid):
-            raise Refused(400, "uid contains illegal characters or is too long", "BadRequest")
+            raise RefusedError(400, "uid contains illegal characters or is too long", "BadRequest")
 
     def _store_datasource(self, uid: str, body: Mapping[str, Any]) -> dict[str, Any]:
         found = self.datasources[uid]
@@ -228,7 +235,9 @@ class Grafana:
             "jsonData": {},
         }.items():
             found[key] = copy.deepcopy(body.get(key) or default)
-        self.secure[uid].update({key: value for key, value in (body.get("secureJsonData") or {}).items() if value})
+        self.secure[uid].update(
+            {key: value for key, value in (body.get("secureJsonData") or {}).items() if value}
+        )
         found["version"] += 1
         found["typeLogoUrl"] = f"public/app/plugins/datasource/{found['type']}/img/logo.svg"
         found["secureJsonFields"] = dict.fromkeys(self.secure[uid], True)
@@ -251,11 +260,13 @@ class Grafana:
         objects = self.dashboards if kind == "dashboards" else self.folders
         self._check_uid(uid)
         if not str(spec.get("title") or "").strip():
-            raise Refused(400, "title cannot be empty", "BadRequest")
+            raise RefusedError(400, "title cannot be empty", "BadRequest")
         parent = annotations.get("grafana.app/folder") or ""
         if parent and parent not in self.folders:
-            raise Refused(404, f"folders.folder.grafana.app {parent!r} not found", "NotFound")
-        clean = {key: copy.deepcopy(value) for key, value in spec.items() if key not in ("id", "uid", "version")}
+            raise RefusedError(404, f"folders.folder.grafana.app {parent!r} not found", "NotFound")
+        clean = {
+            key: copy.deepcopy(value) for key, value in spec.items() if key not in ("id", "uid", "version")
+        }
         message = annotations.get("grafana.app/message", "")
         kept = {
             key: value
@@ -311,9 +322,9 @@ class Grafana:
 
     def add_account(self, name: str, role: str) -> Account:
         if not name or role not in ROLES:
-            raise Refused(400, "invalid service account")
+            raise RefusedError(400, "invalid service account")
         if any(one.name == name for one in self.accounts.values()):
-            raise Refused(400, "service account already exists")
+            raise RefusedError(400, "service account already exists")
         account = Account(next(self._numbers), name, role)
         self.accounts[account.number] = account
         return account
@@ -326,7 +337,7 @@ class Grafana:
 
     def mint(self, account: Account, name: str, seconds: int) -> Token:
         if not name or any(one.name == name for one in account.tokens.values()):
-            raise Refused(400, "service account token already exists")
+            raise RefusedError(400, "service account token already exists")
         now = self.clock()
         key = f"glsa_{secrets.token_hex(16)}_{secrets.token_hex(4)}"
         token = Token(next(self._numbers), name, key, now, now + seconds if seconds else None)

@@ -14,8 +14,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from grafana_client import GrafanaApi, TokenAuth
-from grafana_client.client import GrafanaClientError
+from grafana_client.api import GrafanaApi
+from grafana_client.client import GrafanaClientError, TokenAuth
 
 from lab.artifacts import golang
 from lab.config import settings
@@ -48,7 +48,10 @@ def test_python_client_and_dashboards(target: Target, api: GrafanaApi) -> None:
     found = api.dashboard.get_dashboard(uid)
     assert found["dashboard"]["title"] == "Overview" and found["meta"]["folderUid"] == target.uid()
     changed = {**found["dashboard"], "title": "Second"}
-    assert api.dashboard.update_dashboard({"dashboard": changed, "message": "second"})["version"] == saved["version"] + 1
+    assert (
+        api.dashboard.update_dashboard({"dashboard": changed, "message": "second"})["version"]
+        == saved["version"] + 1
+    )
     with pytest.raises(GrafanaClientError) as caught:
         api.dashboard.update_dashboard({"dashboard": changed})
     assert caught.value.status_code == 412 and caught.value.response["status"] == "version-mismatch"
@@ -67,7 +70,9 @@ def test_python_client_and_directories(target: Target, api: GrafanaApi) -> None:
     inner = api.folder.create_folder("Inner", uid=target.uid("inner"), parent_uid=target.uid())
     assert inner["parentUid"] == target.uid()
     updated = api.folder.update_folder(target.uid(), title="Renamed", version=created["version"])
-    assert updated["title"] == "Renamed" and api.folder.get_folder(target.uid())["version"] == updated["version"]
+    assert (
+        updated["title"] == "Renamed" and api.folder.get_folder(target.uid())["version"] == updated["version"]
+    )
     with pytest.raises(GrafanaClientError) as caught:
         api.folder.update_folder(target.uid(), title="Late", version=created["version"])
     assert caught.value.status_code == 412
@@ -95,7 +100,9 @@ def test_python_client_and_data_sources(target: Target, api: GrafanaApi, source:
         api.datasource.create_datasource({**body, "uid": target.uid("b")})
     assert caught.value.status_code == 409
     found = api.datasource.get_datasource_by_uid(target.uid())
-    assert found["jsonData"] == {"bmkCluster": target.cluster} and found["secureJsonFields"]["basicAuthPassword"]
+    assert (
+        found["jsonData"] == {"bmkCluster": target.cluster} and found["secureJsonFields"]["basicAuthPassword"]
+    )
     changed = {**found, "jsonData": {**found["jsonData"], "httpMethod": "POST"}}
     updated = api.datasource.update_datasource_by_uid(target.uid(), changed)
     assert updated["datasource"]["version"] == found["version"] + 1
@@ -120,7 +127,9 @@ def test_python_client_and_service_accounts(target: Target, api: GrafanaApi) -> 
     api.serviceaccount.update(created["id"], {"name": name, "role": "Editor", "isDisabled": False})
     assert api.serviceaccount.get(created["id"])["role"] == "Editor"
     minted = api.serviceaccount.create_token(created["id"], {"name": f"{name}-t", "secondsToLive": 60})
-    assert minted["key"] and [one["id"] for one in api.serviceaccount.get_tokens(created["id"])] == [minted["id"]]
+    assert minted["key"] and [one["id"] for one in api.serviceaccount.get_tokens(created["id"])] == [
+        minted["id"]
+    ]
     api.serviceaccount.delete_token(created["id"], minted["id"])
     api.serviceaccount.delete(created["id"])
 

@@ -32,7 +32,9 @@ def test_a_dashboard_is_created_changed_and_deleted(target: Target) -> None:
     again = target.dashboards(("a", SPEC))
     assert not again["changed"] and _status(again) == ["unchanged"] and "diff" not in again
     assert target.spec("a")["panels"][0]["targets"][0]["legendFormat"] == "{{node}}"
-    assert {"managed-by:baremetal.kubernetes", f"cluster:{target.cluster}", "kubernetes"} == set(target.spec("a")["tags"])
+    assert {"managed-by:baremetal.kubernetes", f"cluster:{target.cluster}", "kubernetes"} == set(
+        target.spec("a")["tags"]
+    )
 
     predicted = target.dashboards(("a", CHANGED), check=True)
     assert predicted["changed"] and target.spec("a")["title"] == "Overview"
@@ -41,7 +43,7 @@ def test_a_dashboard_is_created_changed_and_deleted(target: Target) -> None:
     assert target.spec("a")["title"] == "Cluster overview"
     assert not target.dashboards(("a", CHANGED))["changed"]
 
-    absent = {"dashboards": [{"uid": target.uid("a")}], "state": "absent"}
+    absent: dict[str, Any] = {"dashboards": [{"uid": target.uid("a")}], "state": "absent"}
     assert target.run("grafana_dashboard", check=True, **absent)["changed"]
     assert target.run("grafana_dashboard", **absent)["changed"]
     assert not target.run("grafana_dashboard", **absent)["changed"]
@@ -54,9 +56,13 @@ def test_an_edit_is_reported_and_overwritten_with_force_only(target: Target) -> 
     for check in (True, False):
         result = target.dashboards(("a", SPEC), check=check)
         assert not result["changed"] and result["edited"] == [target.uid("a")]
-        assert result["dashboards"][0]["drift"] == [{"path": "title", "found": '"Mine"', "expected": '"Overview"'}]
+        assert result["dashboards"][0]["drift"] == [
+            {"path": "title", "found": '"Mine"', "expected": '"Overview"'}
+        ]
         assert "edited in Grafana (title)" in str(result["warnings"])
-        assert '"Mine"' in result["diff"][0]["before"] and "not overwritten" in result["diff"][0]["after_header"]
+        assert (
+            '"Mine"' in result["diff"][0]["before"] and "not overwritten" in result["diff"][0]["after_header"]
+        )
     assert target.spec("a")["title"] == "Mine"
     assert _status(target.dashboards(("a", SPEC), force=True)) == ["updated"]
     assert target.spec("a")["title"] == "Overview"
@@ -125,7 +131,9 @@ def test_a_dashboard_of_somebody_else_is_taken_over_with_force_only(target: Targ
 def test_the_directory_of_a_dashboard(target: Target) -> None:
     for name, parent in (("", ""), ("inner", target.uid())):
         uid = target.uid(name)
-        created = target.run("grafana_folder", uid=uid, title=f"Kubernetes {uid}", parent=parent, force=bool(name))
+        created = target.run(
+            "grafana_folder", uid=uid, title=f"Kubernetes {uid}", parent=parent, force=bool(name)
+        )
         assert created["status"] == "created"
     again = target.run("grafana_folder", title=f"Kubernetes {target.uid()}", parent="")
     assert not again["changed"] and again["uid"] == target.uid()
@@ -143,12 +151,16 @@ def test_the_directory_of_a_dashboard(target: Target) -> None:
 
 
 def test_a_directory_is_edited_and_deleted(target: Target) -> None:
-    args = {"title": f"Kubernetes {target.cluster}", "description": "of a cluster"}
+    args: dict[str, Any] = {"title": f"Kubernetes {target.cluster}", "description": "of a cluster"}
     assert target.run("grafana_folder", check=True, **args)["changed"]
     assert target.run("grafana_folder", **args)["changed"]
     assert not target.run("grafana_folder", **args)["changed"]
     found = target.ask("GET", f"/api/folders/{target.uid()}")
-    target.ask("PUT", f"/api/folders/{target.uid()}", {"title": f"Mine {target.cluster}", "version": found["version"]})
+    target.ask(
+        "PUT",
+        f"/api/folders/{target.uid()}",
+        {"title": f"Mine {target.cluster}", "version": found["version"]},
+    )
     result = target.run("grafana_folder", **args)
     assert result["edited"] and not result["changed"] and result["drift"][0]["path"] == "title"
     assert target.run("grafana_folder", force=True, **args)["changed"]
@@ -170,13 +182,15 @@ def test_schema_2_is_written_where_grafana_has_it(target: Target) -> None:
 
 
 @pytest.mark.skipif(bool(REAL), reason="saves a dashboard as only the contract server's browser does")
-def test_a_dashboard_that_was_saved_in_the_other_schema_is_still_as_declared(contract: tuple[Target, Server]) -> None:
+def test_a_dashboard_that_was_saved_in_the_other_schema_is_still_as_declared(
+    contract: tuple[Target, Server],
+) -> None:
     target, server = contract
     target.dashboards(("a", SPEC))
     stored = server.state.dashboards[target.uid("a")]
     converted = conversion.to_v2(stored.spec)
     server.state.store("dashboards", stored.uid, converted, 2, stored.annotations, "user:1")
-    panels = [{key: value for key, value in SPEC["panels"][0].items()}]
+    panels = [dict(SPEC["panels"][0])]
     declared = {"title": SPEC["title"], "tags": SPEC["tags"], "panels": panels}
     result = target.dashboards(("a", declared))
     # What is declared has changed as well, so the edit is kept.
@@ -198,7 +212,11 @@ def _source(target: Target, source: Source, **args: Any) -> dict[str, Any]:
     }
     secure = {"basicAuthPassword": args.pop("password", "first")}
     result = target.run(
-        "grafana_datasource", uid=target.uid(), spec={**spec, **args.pop("spec", {})}, secure_data=secure, **args
+        "grafana_datasource",
+        uid=target.uid(),
+        spec={**spec, **args.pop("spec", {})},
+        secure_data=secure,
+        **args,
     )
     told = {key: value for key, value in result.items() if key != "invocation"}
     assert secure["basicAuthPassword"] not in str(told)
@@ -254,7 +272,12 @@ def test_a_wrong_password_that_somebody_has_saved_is_found(target: Target, sourc
 
 
 def test_a_name_that_another_data_source_has(target: Target, source: Source) -> None:
-    taken = {"name": f"bmk-{target.cluster} taken", "uid": target.uid("x"), "type": "prometheus", "url": source.url}
+    taken = {
+        "name": f"bmk-{target.cluster} taken",
+        "uid": target.uid("x"),
+        "type": "prometheus",
+        "url": source.url,
+    }
     target.ask("POST", "/api/datasources", {**taken, "access": "proxy"})
     refused = _source(target, source, spec={"name": taken["name"]}, fails=True)
     assert "HTTP 409" in refused["msg"] and "choose another name" in refused["msg"]
@@ -330,7 +353,9 @@ def test_no_token_is_minted_for_a_file_that_cannot_be_written(
 ) -> None:
     target, server = contract
     (tmp_path / "file").touch()
-    refused = target.run("grafana_service_account", name="a", token_path=str(tmp_path / "file" / "token"), fails=True)
+    refused = target.run(
+        "grafana_service_account", name="a", token_path=str(tmp_path / "file" / "token"), fails=True
+    )
     assert "cannot be" in refused["msg"] and not server.state.accounts
 
 
@@ -345,16 +370,29 @@ FAULTS: dict[str, tuple[Fault, tuple[str, ...]]] = {
         ("HTTP 403: Permissions needed: dashboards:write", "role Admin"),
     ),
     "409": (
-        Fault(409, '{"kind":"Status","status":"Failure","message":"already exists"}', match="/apis/.*", method="POST"),
+        Fault(
+            409,
+            '{"kind":"Status","status":"Failure","message":"already exists"}',
+            match="/apis/.*",
+            method="POST",
+        ),
         ("HTTP 409: already exists", "run again"),
     ),
     "412": (
-        Fault(412, '{"message":"changed by someone else","status":"version-mismatch"}', match="/apis/.*", method="POST"),
+        Fault(
+            412,
+            '{"message":"changed by someone else","status":"version-mismatch"}',
+            match="/apis/.*",
+            method="POST",
+        ),
         ("HTTP 412: changed by someone else (version-mismatch)", "run again"),
     ),
     "429": (Fault(429, '{"message":"slow down"}', count=99), ("HTTP 429: slow down", "raise the limit")),
     "500": (Fault(500), ("HTTP 500: Internal Server Error", "log of Grafana")),
-    "502": (Fault(502, "<html><title>Bad Gateway</title></html>", HTML), ("HTTP 502 with an HTML page ('Bad Gateway')",)),
+    "502": (
+        Fault(502, "<html><title>Bad Gateway</title></html>", HTML),
+        ("HTTP 502 with an HTML page ('Bad Gateway')",),
+    ),
     "html": (Fault(200, LOGIN_PAGE, HTML), ("'Sign in to Example SSO'", "login page")),
     "html as json": (Fault(200, LOGIN_PAGE, JSON), ("'Sign in to Example SSO'", "login page")),
     "redirect": (
@@ -429,7 +467,9 @@ def test_a_viewer_is_told_which_permission_is_missing(contract: tuple[Target, Se
         ({"uid": "a" * 41}, "at most 40"),
     ],
 )
-def test_options_that_cannot_be_used(contract: tuple[Target, Server], args: dict[str, Any], told: str) -> None:
+def test_options_that_cannot_be_used(
+    contract: tuple[Target, Server], args: dict[str, Any], told: str
+) -> None:
     result = contract[0].run("grafana_folder", title="a", fails=True, **args)
     assert told in result["msg"] and "pw" not in result["msg"] and not contract[1].requests
 

@@ -18,10 +18,13 @@ from tests.grafana.state import Grafana
 
 TIMEOUT = 10.0
 #: Kinds that Grafana can ask whether they work.
-CHECKED = {"prometheus": "/api/v1/query?query=1%2B1", "graphite": "/render?target=constantLine(100)&from=-1min&format=json"}
+CHECKED = {
+    "prometheus": "/api/v1/query?query=1%2B1",
+    "graphite": "/render?target=constantLine(100)&from=-1min&format=json",
+}
 
 
-class Upstream(Exception):
+class UpstreamError(Exception):
     """A data source did not answer, or refused."""
 
 
@@ -37,7 +40,12 @@ def client(state: Grafana, uid: str) -> Iterator[httpx.Client]:
     }
     auth = (found["basicAuthUser"], secure.get("basicAuthPassword", "")) if found.get("basicAuth") else None
     with httpx.Client(
-        base_url=found["url"], auth=auth, headers=headers, verify=_tls(options, secure), timeout=TIMEOUT, trust_env=False
+        base_url=found["url"],
+        auth=auth,
+        headers=headers,
+        verify=_tls(options, secure),
+        timeout=TIMEOUT,
+        trust_env=False,
     ) as session:
         yield session
 
@@ -52,7 +60,9 @@ def _tls(options: Mapping[str, Any], secure: Mapping[str, str]) -> ssl.SSLContex
         with tempfile.TemporaryDirectory() as directory:
             pair = Path(directory) / "pair.pem"
             pair.touch(0o600)
-            pair.write_text(f"{secure.get('tlsClientCert', '')}\n{secure.get('tlsClientKey', '')}\n", encoding="utf-8")
+            pair.write_text(
+                f"{secure.get('tlsClientCert', '')}\n{secure.get('tlsClientKey', '')}\n", encoding="utf-8"
+            )
             context.load_cert_chain(pair)
     return context
 
@@ -66,31 +76,39 @@ def health(state: Grafana, uid: str) -> tuple[int, dict[str, Any]]:
         with client(state, uid) as session:
             answer = session.get(CHECKED[kind])
     except (httpx.HTTPError, ssl.SSLError, ValueError) as exc:
-        return 400, {"status": "ERROR", "message": f"{exc} - There was an error returned querying the {kind} API."}
+        return 400, {
+            "status": "ERROR",
+            "message": f"{exc} - There was an error returned querying the {kind} API.",
+        }
     if answer.status_code != 200:
         told = f"{answer.status_code} {answer.reason_phrase}"
-        return 400, {"status": "ERROR", "message": f"{told} - There was an error returned querying the {kind} API."}
+        return 400, {
+            "status": "ERROR",
+            "message": f"{told} - There was an error returned querying the {kind} API.",
+        }
     return 200, {"status": "OK", "message": f"Successfully queried the {kind.capitalize()} API."}
 
 
 def query(state: Grafana, one: Mapping[str, Any], start: float, end: float) -> list[dict[str, Any]]:
     """Frames of one query.
 
-    :raises Upstream: with what the data source says.
+    :raises UpstreamError: with what the data source says.
     """
     uid = str((one.get("datasource") or {}).get("uid") or "")
     kind = str(state.datasource(uid)["type"])
     asked = {"prometheus": _prometheus, "graphite": _graphite}.get(kind)
     if asked is None:
-        raise Upstream(f"the kind {kind} cannot be queried here")
+        raise UpstreamError(f"the kind {kind} cannot be queried here")
     try:
         with client(state, uid) as session:
             return asked(session, one, start, end)
     except (httpx.HTTPError, ssl.SSLError, ValueError, KeyError, TypeError) as exc:
-        raise Upstream(f"{type(exc).__name__}: {exc}") from exc
+        raise UpstreamError(f"{type(exc).__name__}: {exc}") from exc
 
 
-def _prometheus(session: httpx.Client, one: Mapping[str, Any], start: float, end: float) -> list[dict[str, Any]]:
+def _prometheus(
+    session: httpx.Client, one: Mapping[str, Any], start: float, end: float
+) -> list[dict[str, Any]]:
     expression = str(one.get("expr") or "")
     if one.get("instant"):
         path, form = "/api/v1/query", {"query": expression, "time": str(end)}
@@ -104,7 +122,7 @@ def _prometheus(session: httpx.Client, one: Mapping[str, Any], start: float, end
             told = str(answer.json()["error"])
         except (ValueError, KeyError, TypeError):
             told = f"{answer.status_code} {answer.reason_phrase}"
-        raise Upstream(told)
+        raise UpstreamError(told)
     data = answer.json()["data"]
     if data["resultType"] in ("scalar", "string"):
         return [_frame(one, {}, [data["result"]], "numeric-multi")]
@@ -119,15 +137,25 @@ def _prometheus(session: httpx.Client, one: Mapping[str, Any], start: float, end
     ]
 
 
-def _graphite(session: httpx.Client, one: Mapping[str, Any], start: float, end: float) -> list[dict[str, Any]]:
-    form = {"target": str(one.get("target") or ""), "from": str(int(start)), "until": str(int(end)), "format": "json"}
+def _graphite(
+    session: httpx.Client, one: Mapping[str, Any], start: float, end: float
+) -> list[dict[str, Any]]:
+    form = {
+        "target": str(one.get("target") or ""),
+        "from": str(int(start)),
+        "until": str(int(end)),
+        "format": "json",
+    }
     answer = session.post("/render", data=form)
     if answer.status_code != 200:
-        raise Upstream(f"{answer.status_code} {answer.reason_phrase}")
+        raise UpstreamError(f"{answer.status_code} {answer.reason_phrase}")
     return [
         _frame(
             one,
-            {"name": str(found["target"]), **{key: str(value) for key, value in (found.get("tags") or {}).items()}},
+            {
+                "name": str(found["target"]),
+                **{key: str(value) for key, value in (found.get("tags") or {}).items()},
+            },
             [(moment, value) for value, moment in found["datapoints"] if value is not None],
             "timeseries-multi",
         )

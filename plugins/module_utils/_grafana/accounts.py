@@ -106,7 +106,9 @@ class Accounts:
     def create(self, name: str, role: str) -> Account:
         """Create an account."""
         return _account(
-            self._client.send("POST", "/api/serviceaccounts", {"name": name, "role": role, "isDisabled": False})
+            self._client.send(
+                "POST", "/api/serviceaccounts", {"name": name, "role": role, "isDisabled": False}
+            )
         )
 
     def update(self, account: Account, role: str) -> None:
@@ -191,7 +193,9 @@ def write_file(path: str, token: str) -> None:
         os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
         files.write_atomic(path, token.encode() + b"\n", MODE)
     except OSError as exc:
-        raise OperatorError(f"{path} cannot be written: {exc.strerror}.", "Choose another token_path.") from exc
+        raise OperatorError(
+            f"{path} cannot be written: {exc.strerror}.", "Choose another token_path."
+        ) from exc
 
 
 def is_open(path: str) -> bool:
@@ -225,7 +229,8 @@ def _is_own(name: str, prefix: str) -> bool:
 def _account(raw: t.Any) -> Account:
     if not isinstance(raw, dict) or not isinstance(raw.get("id"), int):
         raise errors.NotGrafanaError(
-            "Grafana answered with something else than a service account.", "Check that this is the URL of Grafana."
+            "Grafana answered with something else than a service account.",
+            "Check that this is the URL of Grafana.",
         )
     return Account(
         raw["id"],

@@ -15,7 +15,11 @@ from dataclasses import dataclass
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._grafana import errors, mark
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._grafana.client import Client, query, quoted
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._grafana.client import (
+    Client,
+    query,
+    quoted,
+)
 
 DASHBOARDS, FOLDERS = "dashboard.grafana.app", "folder.grafana.app"
 _VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
@@ -90,7 +94,9 @@ class Resource:
     :param version: of the group. :param plural: the name in paths.
     """
 
-    def __init__(self, client: Client, found: Discovered, group: str, version: str, kind: str, plural: str) -> None:
+    def __init__(
+        self, client: Client, found: Discovered, group: str, version: str, kind: str, plural: str
+    ) -> None:
         self._client = client
         self._type = {"apiVersion": f"{group}/{version}", "kind": kind}
         self._path = f"/apis/{group}/{version}/namespaces/{quoted(found.namespace)}/{plural}"
@@ -100,7 +106,9 @@ class Resource:
         found = self._client.find(f"{self._path}/{quoted(uid)}")
         return None if found is None else _checked(found)
 
-    def create(self, uid: str, spec: t.Mapping[str, t.Any], annotations: t.Mapping[str, str]) -> dict[str, t.Any]:
+    def create(
+        self, uid: str, spec: t.Mapping[str, t.Any], annotations: t.Mapping[str, str]
+    ) -> dict[str, t.Any]:
         """Create an object, and return it as it is stored."""
         body = {
             **self._type,
@@ -150,10 +158,14 @@ class Resource:
         """All objects, page by page."""
         following = ""
         while True:
-            page = self._client.get(self._path + query(limit=_PAGE, **{"continue": following} if following else {}))
+            page = self._client.get(
+                self._path + query(limit=_PAGE, **{"continue": following} if following else {})
+            )
             listed = page.get("items") if isinstance(page, dict) else None
             yield from (one for one in listed or () if isinstance(one, dict))
-            following = str((page.get("metadata") or {}).get("continue") or "") if isinstance(page, dict) else ""
+            following = (
+                str((page.get("metadata") or {}).get("continue") or "") if isinstance(page, dict) else ""
+            )
             if not following:
                 return
 

@@ -7,8 +7,8 @@
 
 """What a declared object and Grafana's one differ in, and what of an object is no difference.
 
-Grafana adds defaults, ids and versions, and migrates dashboards to newer schemas. So an object is as declared when it has
-all that is declared: what nobody declares is no difference. That somebody else has saved the object is seen by its
+Grafana adds defaults, ids and versions, and migrates dashboards to newer schemas. So an object is as declared when it
+has all that is declared: what nobody declares is no difference. That somebody else has saved the object is seen by its
 revision (C(mark)), not by its fields.
 """
 
@@ -48,7 +48,7 @@ def canonical(spec: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """A dashboard, or another spec, with nothing that is not its content."""
     kept = {key: _plain(value) for key, value in spec.items() if key not in VOLATILE}
     if isinstance(kept.get("tags"), list):
-        kept["tags"] = sorted(tag for tag in kept["tags"] if not str(tag).startswith(TAG_PREFIXES))
+        kept["tags"] = sorted(str(tag) for tag in kept["tags"] if not str(tag).startswith(TAG_PREFIXES))
     listed = kept.get("annotations")
     if isinstance(listed, dict) and isinstance(listed.get("list"), list):
         kept["annotations"] = {**listed, "list": [one for one in listed["list"] if not _built_in(one)]}

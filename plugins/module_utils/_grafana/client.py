@@ -42,9 +42,7 @@ class Client:
     :raises OperatorError: when one of them cannot be used.
     """
 
-    def __init__(
-        self, url: str, token: str, ca: str = "", timeout: int = 30, use_proxy: bool = True
-    ) -> None:
+    def __init__(self, url: str, token: str, ca: str = "", timeout: int = 30, use_proxy: bool = True) -> None:
         self.url = _checked_url(url)
         self._token = _checked_token(token)
         if ca and not os.path.isfile(ca):
@@ -151,7 +149,8 @@ class Client:
         except ValueError:
             # Its message may show the header with the token.
             raise OperatorError(
-                f"The URL {shown_url(self.url)} or the token has characters that cannot be sent.", "Correct it."
+                f"The URL {shown_url(self.url)} or the token has characters that cannot be sent.",
+                "Correct it.",
             ) from None
         if len(read) > MAX_BYTES:
             raise errors.GrafanaError(
@@ -184,7 +183,9 @@ def query(**parameters: t.Any) -> str:
 def _checked_url(url: str) -> str:
     try:
         parts = urllib.parse.urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and not (parts.query or parts.fragment)
+        usable = (
+            parts.scheme in ("http", "https") and bool(parts.hostname) and not (parts.query or parts.fragment)
+        )
     except ValueError:
         usable = False
     if not usable:
@@ -203,7 +204,8 @@ def _checked_token(token: str) -> str:
     stripped = token.strip()
     if not stripped or not stripped.isascii() or not stripped.isprintable() or " " in stripped:
         raise OperatorError(
-            "token is empty or has characters that no token has.", "Give the token of a service account (grafana_token)."
+            "token is empty or has characters that no token has.",
+            "Give the token of a service account (grafana_token).",
         )
     return stripped
 

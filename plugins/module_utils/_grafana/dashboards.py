@@ -13,7 +13,11 @@ import typing as t
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._grafana import apis, errors, mark
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._grafana.client import Client, query, quoted
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._grafana.client import (
+    Client,
+    query,
+    quoted,
+)
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._grafana.plan import Desired, Observed
 
 KIND = "dashboard"
@@ -34,7 +38,9 @@ def check_uid(uid: str) -> None:
 
     :raises OperatorError: with the limit.
     """
-    usable = 0 < len(uid) <= _UID_LENGTH and all(one.isascii() and (one.isalnum() or one in "-_") for one in uid)
+    usable = 0 < len(uid) <= _UID_LENGTH and all(
+        one.isascii() and (one.isalnum() or one in "-_") for one in uid
+    )
     if not usable:
         raise OperatorError(
             f"uid is {uid!r}, expected at most {_UID_LENGTH} letters, digits, - and _.",
@@ -180,7 +186,9 @@ class Dashboards:
                 "Check that this is the URL of Grafana.",
             )
         meta = raw.get("meta") or {}
-        manager = f"the file {meta.get('provisionedExternalId') or ''}".strip() if meta.get("provisioned") else ""
+        manager = (
+            f"the file {meta.get('provisionedExternalId') or ''}".strip() if meta.get("provisioned") else ""
+        )
         return Observed(uid, spec, self._tagged(uid, spec), str(meta.get("folderUid") or ""), manager, raw)
 
     def _save_former(self, desired: Desired, observed: Observed | None) -> None:
@@ -193,7 +201,9 @@ class Dashboards:
             "/api/dashboards/db",
             {
                 "dashboard": dashboard,
-                "folderUid": (observed.parent or "" if observed else "") if desired.parent is None else desired.parent,
+                "folderUid": (observed.parent or "" if observed else "")
+                if desired.parent is None
+                else desired.parent,
                 "message": mark.message_of(desired.uid, desired.hash),
                 "overwrite": False,
             },
@@ -214,5 +224,7 @@ class Dashboards:
         listed = found.get("versions") if isinstance(found, dict) else found
         if not isinstance(listed, list):
             return None
-        revisions = sorted((one for one in listed if isinstance(one, dict)), key=lambda one: -int(one.get("version") or 0))
+        revisions = sorted(
+            (one for one in listed if isinstance(one, dict)), key=lambda one: -int(one.get("version") or 0)
+        )
         return [str(one.get("message") or "") for one in revisions]

@@ -92,9 +92,10 @@ def desired(uid: str, spec: t.Mapping[str, t.Any], secure: Secure) -> Desired:
     own = sorted(set(json_data) & set(mark.JSON_FIELDS))
     if own:
         raise OperatorError(
-            f"jsonData of the data source {uid} has {', '.join(own)}, which mark it as this cluster's.", "Remove them."
+            f"jsonData of the data source {uid} has {', '.join(own)}, which mark it as this cluster's.",
+            "Remove them.",
         )
-    full = {"access": "proxy", "isDefault": False, **spec, "jsonData": json_data}
+    full = {"access": "proxy", **spec, "jsonData": json_data}
     return Desired(KIND, uid, full, None, canonical.spec_hash({**full, "secure": secure.fingerprint}))
 
 
@@ -115,7 +116,8 @@ class DataSources:
             return None
         if not isinstance(raw, dict):
             raise errors.NotGrafanaError(
-                f"{self._client.url} did not answer with a data source.", "Check that this is the URL of Grafana."
+                f"{self._client.url} did not answer with a data source.",
+                "Check that this is the URL of Grafana.",
             )
         json_data = raw.get("jsonData") or {}
         own = mark.from_json_data(json_data, _version_of(raw))
@@ -137,8 +139,12 @@ class DataSources:
         :raises ConflictError: when somebody else has saved it since.
         """
         version = _version_of(observed.raw)
+        kept: dict[str, t.Any] = {"version": version} if version else {}
+        if "isDefault" not in wanted.spec:
+            # What nobody declares stays as somebody has set it.
+            kept["isDefault"] = bool(observed.raw.get("isDefault"))
         path = f"/api/datasources/uid/{quoted(wanted.uid)}"
-        self._save("PUT", path, wanted, secure, version + 1, {"version": version} if version else {})
+        self._save("PUT", path, wanted, secure, version + 1, kept)
 
     def delete(self, uid: str) -> None:
         """Delete a data source."""
@@ -162,7 +168,9 @@ class DataSources:
         """Secrets that Grafana lacks, or that somebody may have changed: nobody can read them."""
         has = raw.get("secureJsonFields") or {}
         missing = tuple(
-            Difference(f"secureJsonData.{key}", "nothing", "a secret") for key in sorted(secure.data) if not has.get(key)
+            Difference(f"secureJsonData.{key}", "nothing", "a secret")
+            for key in sorted(secure.data)
+            if not has.get(key)
         )
         if missing or not (own.edited and secure.data):
             return missing

@@ -80,9 +80,15 @@ _STEPS: dict[int, tuple[type[GrafanaError], str]] = {
         "Somebody has changed it at the same time, or the name belongs to another object: run again, or choose another"
         " name.",
     ),
-    412: (ConflictError, "Somebody has changed it at the same time: run again, and look at what they have changed."),
+    412: (
+        ConflictError,
+        "Somebody has changed it at the same time: run again, and look at what they have changed.",
+    ),
     422: (RefusedError, "Correct what is named."),
-    429: (BusyError, "Run again later, or raise the limit of requests in Grafana or in the proxy in front of it."),
+    429: (
+        BusyError,
+        "Run again later, or raise the limit of requests in Grafana or in the proxy in front of it.",
+    ),
 }
 _SERVER_STEP = "Look at the log of Grafana, or of the proxy in front of it, and run again."
 

@@ -44,7 +44,9 @@ class Folders:
             # It returns no description, so none can differ.
             spec = {**desired.spec, "title": raw.get("title")}
             manager = str(raw.get("managedBy") or "")
-            return Observed(desired.uid, spec, self._by_uid(desired), str(raw.get("parentUid") or ""), manager, raw)
+            return Observed(
+                desired.uid, spec, self._by_uid(desired), str(raw.get("parentUid") or ""), manager, raw
+            )
         found = self._resource.read(desired.uid)
         if found is None:
             return None
@@ -115,7 +117,8 @@ class Folders:
         found = self._client.get(f"/api/folders/{quoted(uid)}/counts")
         if not isinstance(found, dict):
             raise OperatorError(
-                f"Grafana does not tell what is in the folder {uid}.", "Delete it in Grafana, when it is empty."
+                f"Grafana does not tell what is in the folder {uid}.",
+                "Delete it in Grafana, when it is empty.",
             )
         return {str(name): int(count or 0) for name, count in found.items()}
 
@@ -126,8 +129,10 @@ class Folders:
         return annotations
 
     def _by_uid(self, desired: Desired) -> mark.Mark:
-        """The mark where nothing but the uid can be one. What was declared is unknown: a difference counts as an edit."""
-        return mark.Mark(self._cluster, desired.hash) if desired.uid == own_uid(self._cluster) else mark.Mark()
+        """The mark where only the uid can be one. What was declared is unknown, so a difference is an edit."""
+        return (
+            mark.Mark(self._cluster, desired.hash) if desired.uid == own_uid(self._cluster) else mark.Mark()
+        )
 
 
 def own_uid(cluster: str) -> str:

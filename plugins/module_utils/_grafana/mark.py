@@ -7,9 +7,9 @@
 
 """The mark of own objects: which cluster they belong to, what was declared, and as which revision it was saved.
 
-It is in annotations of the objects of C(/apis). A Grafana that stores them in its former tables ignores annotations, and
-C(/api) has none. There tags mark a dashboard, and the message of a revision in its history has the rest; a data source has
-it in its C(jsonData).
+It is in annotations of the objects of C(/apis). A Grafana that stores them in its former tables ignores annotations,
+and C(/api) has none. There tags mark a dashboard, and the message of a revision in its history has the rest; a data
+source has it in its C(jsonData).
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ _MESSAGE = re.compile(r"baremetal\.kubernetes: (\S+) spec-hash ([0-9a-f]{16})")
 class Mark:
     """What an object says about itself.
 
-    :param cluster: that it belongs to, empty without a mark. :param spec_hash: of what was declared, empty when unknown.
+    :param cluster: that it belongs to, empty without a mark. :param spec_hash: of what was declared, empty when
+    unknown.
     :param edited: whether somebody else has saved it since, C(None) when that cannot be told.
     """
 
@@ -66,9 +67,7 @@ def from_annotations(annotations: t.Mapping[str, str], generation: int) -> Mark:
         return Mark()
     recorded = annotations.get(GENERATION) or ""
     known = bool(generation) and recorded.isdecimal()
-    return Mark(
-        cluster, annotations.get(SPEC_HASH) or "", int(recorded) != generation if known else None
-    )
+    return Mark(cluster, annotations.get(SPEC_HASH) or "", int(recorded) != generation if known else None)
 
 
 def from_tags(uid: str, tags: t.Sequence[str], messages: t.Sequence[str] | None) -> Mark:
@@ -81,7 +80,9 @@ def from_tags(uid: str, tags: t.Sequence[str], messages: t.Sequence[str] | None)
         return Mark()
     if messages is None:
         return Mark(clusters[0])
-    own = [match.group(2) if match and match.group(1) == uid else "" for match in map(_MESSAGE.match, messages)]
+    own = [
+        match.group(2) if match and match.group(1) == uid else "" for match in map(_MESSAGE.match, messages)
+    ]
     return Mark(clusters[0], next(filter(None, own), ""), not own or not own[0])
 
 

@@ -38,9 +38,7 @@ def client_of(params: t.Mapping[str, t.Any]) -> Client:
 
     :raises OperatorError: when one of them cannot be used.
     """
-    return Client(
-        params["url"], params["token"], params["ca"] or "", params["timeout"], params["use_proxy"]
-    )
+    return Client(params["url"], params["token"], params["ca"] or "", params["timeout"], params["use_proxy"])
 
 
 def cluster_of(params: t.Mapping[str, t.Any]) -> str:

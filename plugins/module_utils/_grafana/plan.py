@@ -88,14 +88,18 @@ def decide(desired: Desired, observed: Observed | None, cluster: str, force: boo
     drift = (*_drift(desired, observed), *observed.suspicions)
     same = observed.mark.spec_hash == desired.hash
     moved = _moved(desired, observed)
-    if observed.mark.cluster and same:
-        # Nobody has saved it since: what differs is how Grafana stores what was declared.
-        if not drift or (observed.mark.edited is False and not moved and not observed.suspicions):
+    own = observed.mark
+    if own.cluster and not drift and (same or not own.spec_hash):
+        return Decision(UNCHANGED)
+    if own.cluster and same:
+        if own.edited is False and not moved and not observed.suspicions:
+            # Nobody has saved it since: what differs is how Grafana stores what was declared.
             return Decision(UNCHANGED)
-        edited = True
+        edited = own.edited is not False or moved
     else:
-        # What is declared has changed. Whether somebody else has saved it too, decides its revision.
-        edited = bool(observed.mark.cluster) and bool(observed.mark.edited)
+        # What is declared has changed. Whether somebody else has saved it too, its revision decides; when neither is
+        # known, it is taken for an edit.
+        edited = bool(own.cluster) and bool(own.edited or (own.edited is None and not own.spec_hash))
     if observed.manager and not drift:
         return Decision(UNCHANGED)
     if observed.manager:
@@ -124,7 +128,9 @@ def shown(desired: Desired, observed: Observed | None, decision: Decision) -> di
     """The difference for Ansible's diff mode: of what is declared only."""
     before = ""
     if observed is not None:
-        before = _text(canonical.projected(canonical.canonical(desired.spec), canonical.canonical(observed.spec)))
+        before = _text(
+            canonical.projected(canonical.canonical(desired.spec), canonical.canonical(observed.spec))
+        )
     after = before if decision.action == UNCHANGED else _text(canonical.canonical(desired.spec))
     header = f"{desired.kind} {desired.uid}"
     note = " (edited in Grafana, not overwritten)" if decision.action == EDITED else ""
@@ -145,7 +151,9 @@ def deleted(kind: str, observed: Observed) -> dict[str, str]:
 def _drift(desired: Desired, observed: Observed) -> tuple[Difference, ...]:
     found = canonical.differences(desired.spec, observed.spec)
     if _moved(desired, observed):
-        found += (Difference("directory", json.dumps(observed.parent or ""), json.dumps(desired.parent or "")),)
+        found += (
+            Difference("directory", json.dumps(observed.parent or ""), json.dumps(desired.parent or "")),
+        )
     return found
 
 
@@ -162,8 +170,8 @@ def _check_owner(kind: str, observed: Observed, cluster: str, force: bool) -> No
         )
     if not owner and not force:
         raise OperatorError(
-            f"The {kind} {observed.uid} exists and has no mark of the cluster {cluster}, so somebody else has created it.",
-            "Choose another uid, or take it over once with force=true: what it has now is overwritten then.",
+            f"The {kind} {observed.uid} exists and has no mark of {cluster}, so somebody else has created it.",
+            "Choose another uid, or take it over once with force=true, which overwrites what it has now.",
         )
 
 

@@ -72,7 +72,9 @@ def test_groups_are_read(answer: t.Any, found: dict[str, tuple[str, ...]]) -> No
     assert apis.versions_in(answer) == found
 
 
-@pytest.mark.parametrize(("number", "name"), [(1, "default"), (7, "org-7"), (None, "default"), ("x", "default")])
+@pytest.mark.parametrize(
+    ("number", "name"), [(1, "default"), (7, "org-7"), (None, "default"), ("x", "default")]
+)
 def test_the_namespace_is_that_of_the_organisation(number: t.Any, name: str) -> None:
     assert apis.namespace_of(number) == name
 
@@ -139,7 +141,9 @@ def test_a_spec_never_differs_from_itself_with_more(spec: dict[str, t.Any], more
 
 
 def test_the_hash_is_of_the_content() -> None:
-    assert canonical.spec_hash(SPEC) == canonical.spec_hash({**SPEC, "id": 4, "version": 3, "schemaVersion": 42})
+    assert canonical.spec_hash(SPEC) == canonical.spec_hash(
+        {**SPEC, "id": 4, "version": 3, "schemaVersion": 42}
+    )
     assert canonical.spec_hash(SPEC) != canonical.spec_hash({**SPEC, "title": "Mine"})
     assert len(canonical.spec_hash(SPEC)) == 16
 
@@ -189,6 +193,7 @@ def test_the_mark_in_tags(tags: list[str], messages: list[str] | None, found: Ma
 
 DESIRED = Desired("dashboard", "u", SPEC)
 OTHER = {**SPEC, "title": "Mine"}
+LACKS = canonical.Difference("secureJsonData.basicAuthPassword", "nothing", "a secret")
 
 
 @pytest.mark.parametrize(
@@ -208,6 +213,11 @@ OTHER = {**SPEC, "title": "Mine"}
         (Observed("u", OTHER, Mark("prod", "0" * 16, None)), False, plan.UPDATE),
         (Observed("u", OTHER, Mark("prod", "0" * 16, True)), False, plan.EDITED),
         (Observed("u", OTHER, Mark("prod", "0" * 16, True)), True, plan.UPDATE),
+        # Neither is known, as the history cannot be read.
+        (Observed("u", SPEC, Mark("prod")), False, plan.UNCHANGED),
+        (Observed("u", OTHER, Mark("prod")), False, plan.EDITED),
+        (Observed("u", SPEC, Mark("prod", HASH, False), suspicions=(LACKS,)), False, plan.UPDATE),
+        (Observed("u", SPEC, Mark("prod", HASH, True), suspicions=(LACKS,)), False, plan.EDITED),
         (Observed("u", OTHER), True, plan.UPDATE),
         (Observed("u", SPEC, Mark("prod", HASH, False), manager="repo x"), False, plan.UNCHANGED),
     ],
@@ -247,7 +257,10 @@ def test_what_is_deleted(observed: Observed | None, force: bool, action: str) ->
 
 def test_a_dashboard_that_was_moved_is_an_edit() -> None:
     wanted = Desired("dashboard", "u", SPEC, "bmk-prod")
-    assert plan.decide(wanted, Observed("u", SPEC, Mark("prod", HASH, False), "bmk-prod"), "prod").action == plan.UNCHANGED
+    assert (
+        plan.decide(wanted, Observed("u", SPEC, Mark("prod", HASH, False), "bmk-prod"), "prod").action
+        == plan.UNCHANGED
+    )
     decision = plan.decide(wanted, Observed("u", SPEC, Mark("prod", HASH, False), ""), "prod")
     assert decision.action == plan.EDITED and decision.drift[-1].found == '""'
 
@@ -336,8 +349,10 @@ def test_names_of_tokens() -> None:
         (418, errors.GrafanaError),
     ],
 )
-def test_each_status_has_an_error_of_its_own(status: int, kind: type[Exception]) -> None:
-    error = errors.refusal("GET", "https://g/api/x?token=abcdefghij", status, "told glsa_secret", "glsa_secret")
+def test_each_status_has_an_error_of_its_own(status: int, kind: type[errors.GrafanaError]) -> None:
+    error = errors.refusal(
+        "GET", "https://g/api/x?token=abcdefghij", status, "told glsa_secret", "glsa_secret"
+    )
     assert type(error) is kind and error.status == status and error.next_step
     assert "secret" not in str(error) and "abcdefghij" not in str(error)
 
