@@ -13,7 +13,9 @@ import pytest
 
 from tests.grafana import conversion
 from tests.grafana.conftest import REAL, SPEC, Source, Target
-from tests.grafana.server import LOGIN_PAGE, Fault, Server
+from tests.grafana.server import LOGIN_PAGE, Fault, Server, serve
+from tests.grafana.state import Grafana
+from tests.unit.support import certificates
 
 CHANGED = {**SPEC, "title": "Cluster overview"}
 
@@ -428,6 +430,31 @@ def test_no_answer(contract: tuple[Target, Server]) -> None:
     assert "does not answer" in result["msg"] and "timed out" in result["msg"]
     closed = Target("http://127.0.0.1:9", target.token, "prod")
     assert "Connection refused" in closed.run("grafana_folder", title="a", fails=True)["msg"]
+
+
+def test_the_certificate_is_verified(tmp_path: Path) -> None:
+    authority = certificates.authority("site")
+    issued = certificates.issue("grafana", issuer=authority, names=["127.0.0.1"])
+    (tmp_path / "ca.crt").write_text(authority.pem)
+    (tmp_path / "tls.crt").write_text(issued.pem)
+    (tmp_path / "tls.key").write_text(issued.key_pem)
+    state = Grafana()
+    pair = {"ssl_certfile": str(tmp_path / "tls.crt"), "ssl_keyfile": str(tmp_path / "tls.key")}
+    with serve(state, **pair) as server:
+        target = Target(server.url, state.admin, "prod", server)
+        refused = target.run("grafana_folder", title="a", fails=True)
+        assert "does not answer" in refused["msg"] and "grafana_ca" in refused["msg"] and not server.requests
+        assert target.run("grafana_folder", title="a", ca=str(tmp_path / "ca.crt"))["changed"]
+
+
+def test_what_nobody_declares_of_a_data_source_stays(contract: tuple[Target, Server], source: Source) -> None:
+    target, _server = contract
+    _source(target, source)
+    path = f"/api/datasources/uid/{target.uid()}"
+    target.ask("PUT", path, {**target.ask("GET", path), "isDefault": True})
+    assert not _source(target, source)["changed"]
+    assert _source(target, source, spec={"jsonData": {}}, force=True)["changed"]
+    assert target.ask("GET", path)["isDefault"] is True
 
 
 def test_somebody_saves_between_reading_and_writing(contract: tuple[Target, Server]) -> None:
