@@ -89,6 +89,16 @@ async def organisation(call: Call) -> Response:
     return JSONResponse({"id": call.state.organisation, "name": "Main Org.", "address": address})
 
 
+async def settings(call: Call) -> Response:
+    build = {
+        "version": call.state.flavour.version,
+        "commit": "0000000",
+        "edition": "Open Source",
+        "env": "production",
+    }
+    return JSONResponse({"buildInfo": build})
+
+
 async def search(call: Call) -> Response:
     call.need(READ, "dashboards:read")
     asked = call.request.query_params
@@ -675,6 +685,7 @@ _OBJECTS = "/apis/{group}/{version}/namespaces/{namespace}/{plural}"
 _SOURCE = "/api/datasources/uid/{uid}"
 ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/api/org", organisation),
+    ("GET", "/api/frontend/settings", settings),
     ("GET", "/api/search", search),
     ("GET", "/api/datasources", list_datasources),
     ("POST", "/api/datasources", add_datasource),

@@ -39,7 +39,7 @@ def api(target: Target) -> GrafanaApi:
 
 def test_python_client_and_dashboards(target: Target, api: GrafanaApi) -> None:
     uid = target.uid("a")
-    assert api.health.check()["database"] == "ok" and api.organization.get_current_organization()["id"]
+    assert api.health.check()["version"] and api.organization.get_current_organization()["id"]
     directory = api.folder.create_folder("Kubernetes", uid=target.uid())
     assert directory["uid"] == target.uid()
     spec = {**SPEC, "uid": uid, "tags": [target.cluster]}
