@@ -43,7 +43,6 @@ FOREIGN = ("LICENSE", "tests/reports/schemas/*", "tests/unit/plugins/cis/data/*"
 ALLOWED: tuple[tuple[str, str, str], ...] = (
     ("plugins/*grafana*", "older", "Grafana calls it so, in its API as well as in its pages"),
     ("tests/grafana/*", "older", "the same"),
-    ("tests/unit/plugins/grafana/*", "older", "the same"),
     ("docs/grafana.md", "older", "the same"),
     ("changelogs/fragments/15-*.yml", "grafana_folder", "the name of a module"),
     ("meta/runtime.yml", "grafana_folder", "the name of a module"),

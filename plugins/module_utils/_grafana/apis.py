@@ -21,7 +21,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._grafana.clie
     quoted,
 )
 
-DASHBOARDS, FOLDERS = "dashboard.grafana.app", "folder.grafana.app"
+DASHBOARDS, DIRECTORIES = "dashboard.grafana.app", "folder.grafana.app"
 _VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
 _PAGE = 100
 

@@ -28,11 +28,11 @@ class Folders:
     def __init__(self, client: Client, found: apis.Discovered, cluster: str) -> None:
         self._client = client
         self._cluster = cluster
-        version = found.version(apis.FOLDERS)
+        version = found.version(apis.DIRECTORIES)
         #: Which API is used.
-        self.api = f"{apis.FOLDERS}/{version}" if version else "api"
+        self.api = f"{apis.DIRECTORIES}/{version}" if version else "api"
         self._resource = (
-            apis.Resource(client, found, apis.FOLDERS, version, "Folder", "folders") if version else None
+            apis.Resource(client, found, apis.DIRECTORIES, version, "Folder", "folders") if version else None
         )
 
     def read(self, desired: Desired) -> Observed | None:

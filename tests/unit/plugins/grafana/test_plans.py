@@ -43,7 +43,7 @@ from hypothesis import strategies as st
 def test_the_best_version_is_chosen(versions: tuple[str, ...], first: str, second: str) -> None:
     found = apis.Discovered("default", {apis.DASHBOARDS: versions})
     assert (found.version(apis.DASHBOARDS), found.version(apis.DASHBOARDS, 2)) == (first, second)
-    assert found.version(apis.FOLDERS) == ""
+    assert found.version(apis.DIRECTORIES) == ""
 
 
 @pytest.mark.parametrize(
