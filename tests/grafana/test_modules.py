@@ -439,7 +439,10 @@ def test_the_certificate_is_verified(tmp_path: Path) -> None:
     (tmp_path / "tls.crt").write_text(issued.pem)
     (tmp_path / "tls.key").write_text(issued.key_pem)
     state = Grafana()
-    pair = {"ssl_certfile": str(tmp_path / "tls.crt"), "ssl_keyfile": str(tmp_path / "tls.key")}
+    pair: dict[str, Any] = {
+        "ssl_certfile": str(tmp_path / "tls.crt"),
+        "ssl_keyfile": str(tmp_path / "tls.key"),
+    }
     with serve(state, **pair) as server:
         target = Target(server.url, state.admin, "prod", server)
         refused = target.run("grafana_folder", title="a", fails=True)
