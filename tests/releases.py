@@ -33,6 +33,7 @@ PUBLISHED = {
     "cni_plugins": "{url}.sha256",
     "crictl": "{url}.sha256",
     "helm": "{url}.sha256sum",
+    "prometheus": "{directory}/sha256sums.txt",
     "node_exporter": "{directory}/sha256sums.txt",
 }
 _SHA256 = re.compile(r"\b[0-9a-f]{64}\b")

@@ -38,6 +38,7 @@ class Site:
     :param workers: hosts of the group worker.
     :param resolv_conf: file that its kubelets have to be given.
     :param encrypts: whether its API servers encrypt already.
+    :param metrics: hosts of the group metrics.
     """
 
     init: str
@@ -46,6 +47,7 @@ class Site:
     encrypts: bool = False
     workers: tuple[str, ...] = ("w1",)
     resolv_conf: str = ""
+    metrics: tuple[str, ...] = ("cp1",)
 
 
 MIRROR = {
@@ -89,8 +91,16 @@ SITES = {
                 {"path": "/srv/media", "read_only": True, "clients": ["203.0.113.7"]},
             ],
             "storage_nfs_snapshot_classes": [{"name": "nfs-snapshots", "default": True}],
+            "prometheus_alertmanagers": [{"static_configs": [{"targets": ["192.0.2.40:9093"]}]}],
+            "prometheus_client_cidrs": ["198.51.100.0/24"],
+            "prometheus_remote_write": [{"url": "https://store.example.org/api/v1/write"}],
+            "prometheus_retention_size": "50GB",
+            "prometheus_scrape_configs": [
+                {"job_name": "router", "static_configs": [{"targets": ["192.0.2.1:9100"]}]}
+            ],
         },
         workers=("w1", "cp1"),
+        metrics=("cp1", "m1"),
     ),
     "air gap": Site("systemd", 1, MIRROR),
     "runs pods": Site("systemd", 1, workers=("w1", "cp1"), resolv_conf="/run/systemd/resolve/resolv.conf"),
@@ -173,6 +183,16 @@ SITES = {
             "kubelet_limit_nofile": 20000,
             "network_values": {"envoy": {"enabled": False}},
             "worker_taints": [{"key": "example.org/gpu", "value": "yes", "effect": "NoSchedule"}],
+            "prometheus_mode": "external",
+            "prometheus_remote_write": [
+                {
+                    "url": "https://metrics.example.org/api/v1/write",
+                    "basic_auth": {"username": "blue", "password_file": "/etc/blue.password"},
+                }
+            ],
+            "prometheus_require_client_certificates": True,
+            "prometheus_retention_days": 400,
+            "prometheus_scrape_pods": True,
         },
         encrypts=True,
     ),
@@ -216,6 +236,10 @@ TEMPLATES: dict[str, tuple[str, str]] = {
     "node_exporter/textfile.initd.j2": ("shell", ""),
     "node_exporter/textfile.service.j2": ("unit", ""),
     "node_exporter/web.yml.j2": ("yaml", ""),
+    "prometheus/agent.initd.j2": ("shell", ""),
+    "prometheus/agent.service.j2": ("unit", ""),
+    "prometheus/prometheus.initd.j2": ("shell", ""),
+    "prometheus/prometheus.service.j2": ("unit", ""),
     "kubelet/check-etcd-data.j2": ("script", ""),
     "kubelet/kubelet.initd.j2": ("shell", ""),
     "kubelet/kubelet.service.j2": ("unit", ""),
@@ -264,6 +288,12 @@ DOCUMENTS: dict[str, tuple[str, str]] = {
     "environment": ("cluster_proxy_environment | to_nice_yaml", "yaml"),
     "encryption": ("{'disabled': __encryption_at_rest_disable} | to_nice_yaml", "yaml"),
     "cilium": ("__network_release['values'] | to_nice_yaml", "yaml"),
+    "prometheus": ("__prometheus_rendered", "yaml"),
+    "prometheus-agent": ("__prometheus_agent_settings | to_nice_yaml", "yaml"),
+    "prometheus-web": ("__prometheus_web_config | to_nice_yaml", "yaml"),
+    "prometheus-objects": ("__prometheus_access_objects | to_nice_yaml", "yaml"),
+    "prometheus-external": ("__prometheus_external_config", "yaml"),
+    "prometheus-programs": ("[__prometheus_programs, __prometheus_agent_programs] | to_nice_yaml", "yaml"),
 }
 
 
@@ -311,7 +341,13 @@ def _inventory(site: Site) -> dict[str, Any]:
     }
     worker = {**local, "node_info": _node(site, 9, "w1")}
     hosts = {name: worker if name == "w1" else None for name in site.workers}
-    return {"control_plane": {"hosts": planes}, "worker": {"hosts": hosts}}
+    outside = {**local, "ansible_host": "192.0.2.30"}
+    metrics = {name: outside if name == "m1" else None for name in site.metrics}
+    return {
+        "control_plane": {"hosts": planes},
+        "worker": {"hosts": hosts},
+        "metrics": {"hosts": metrics},
+    }
 
 
 def _extra(site: Site) -> dict[str, Any]:
@@ -334,7 +370,11 @@ def _extra(site: Site) -> dict[str, Any]:
     }
     storage = {"objects": [storage_class], "volumes": [volume, {**volume, "name": "pvc-2", "claim": ""}]}
     plans = {"__ingress_plan": plan, "__certificates_plan": certificates, "__storage_nfs_plan": storage}
-    return {"__node_observed": {"results": observed}, **plans, **site.variables}
+    prometheus = {
+        "__prometheus_access": {"server": "https://192.0.2.11:6443", "ca": "-----BEGIN CERTIFICATE-----\n"},
+        "__prometheus_account_made": {"changed": False},
+    }
+    return {"__node_observed": {"results": observed}, **plans, **prometheus, **site.variables}
 
 
 def _file(target: Path, name: str) -> Path:
