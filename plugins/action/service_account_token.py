@@ -110,7 +110,13 @@ class ActionModule(ApiAction):
             lambda: refused(api, found), timeout, say
         )
         if reason and self._task.check_mode:
-            return {**result, "changed": True, "reason": reason, "expires": "", **self._difference(reason, params)}
+            return {
+                **result,
+                "changed": True,
+                "reason": reason,
+                "expires": "",
+                **self._difference(reason, params),
+            }
         if reason:
             made = patiently(lambda: post(api, f"{path}/token", tokens.request(params["days"])), timeout, say)
             found = str((made.get("status") or {}).get("token") or "")
@@ -126,7 +132,13 @@ class ActionModule(ApiAction):
             return placed
         end = datetime.fromtimestamp(own.expires, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         changed = bool(reason) or bool(placed.get("changed"))
-        return {**result, "changed": changed, "reason": reason, "expires": end, **self._difference(reason, params)}
+        return {
+            **result,
+            "changed": changed,
+            "reason": reason,
+            "expires": end,
+            **self._difference(reason, params),
+        }
 
     def _lacks(self, params: t.Mapping[str, t.Any]) -> Json:
         account = f"{params['namespace']}/{params['name']}"

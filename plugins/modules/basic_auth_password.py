@@ -11,8 +11,8 @@ version_added: 0.1.0
 author:
   - baremetal.kubernetes contributors (@baremetal-kubernetes)
 description:
-  - Generates each password that does not exist yet, and writes its bcrypt hash into a file beside it, as Prometheus and its
-    exporters need it. A hash stays as long as it is that of the password, so that a second run changes nothing.
+  - Generates each password that does not exist yet, and writes its bcrypt hash into a file beside it, as Prometheus and
+    its exporters need it. A hash stays as long as it is that of the password, so that a second run changes nothing.
   - To replace a password, write another one into its file, or delete the file.
   - Files have mode 0600, directories that are created 0700. Neither passwords nor hashes are in the result.
   - Runs on the controller; it contacts no host.

@@ -11,9 +11,11 @@ version_added: 0.1.0
 author:
   - baremetal.kubernetes contributors (@baremetal-kubernetes)
 description:
-  - Reads the token in a file on the host, and replaces it when it ends soon, or is not one of this ServiceAccount that the
-    API server accepts. A new one is requested from the API server (C(TokenRequest)) by the controller, with its kubeconfig.
-  - A token is replaced when less than half of its life is left, so that runs at any interval shorter than that keep it valid.
+  - Reads the token in a file on the host, and replaces it when it ends soon, or is not one of this ServiceAccount that
+    the API server accepts. A new one is requested from the API server (C(TokenRequest)) by the controller, with its
+    kubeconfig.
+  - A token is replaced when less than half of its life is left, so that runs at any interval shorter than that keep it
+    valid.
   - The token is never shown, neither in results nor in logs of any verbosity.
 extends_documentation_fragment:
   - baremetal.kubernetes._attributes

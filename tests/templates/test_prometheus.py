@@ -84,7 +84,11 @@ def test_pods_are_scraped_where_they_can_be_reached(rendered: Rendered) -> None:
     (discovery,) = agents["kubernetes_sd_configs"]
     assert discovery["api_server"] == "https://192.0.2.11:6443"
     assert discovery["namespaces"] == {"names": ["kube-system"]}
-    roles = {rule.get("regex"): rule["replacement"] for rule in agents["relabel_configs"] if rule.get("target_label") == "role"}
+    roles = {
+        rule.get("regex"): rule["replacement"]
+        for rule in agents["relabel_configs"]
+        if rule.get("target_label") == "role"
+    }
     assert roles == {None: "worker", "cp1|cp2|cp3": "control_plane"}
     assert {"cluster"} < {rule.get("target_label") for rule in large["cilium-operator"]["relabel_configs"]}
     assert "node" not in {rule.get("target_label") for rule in large["cilium-operator"]["relabel_configs"]}
@@ -189,5 +193,8 @@ def test_what_is_handed_over_has_no_path_of_a_host(rendered: Rendered) -> None: 
 def test_programs_are_those_of_the_release(rendered: Rendered) -> None:  # noqa: F811 - the fixture
     server, agent = document(rendered(PLAIN), "prometheus-programs")
     assert server["url"].endswith("/v3.13.2/prometheus-3.13.2.linux-amd64.tar.gz")
-    assert [one["dest"] for one in server["members"]] == ["/usr/local/bin/prometheus", "/usr/local/bin/promtool"]
+    assert [one["dest"] for one in server["members"]] == [
+        "/usr/local/bin/prometheus",
+        "/usr/local/bin/promtool",
+    ]
     assert [one["source"] for one in agent["members"]] == ["prometheus-3.13.2.linux-amd64/prometheus"]

@@ -57,8 +57,8 @@ def _content(path: str) -> bytes | None:
             mode = os.fstat(stream.fileno()).st_mode
             if not stat.S_ISREG(mode) or stat.S_IMODE(mode) & 0o077:
                 raise OperatorError(
-                    f"{path} on the controller has the mode {stat.S_IMODE(mode):04o}, expected a file with 0600 that nobody"
-                    " else may read. Nothing was changed.",
+                    f"{path} on the controller has the mode {stat.S_IMODE(mode):04o}, expected a file with 0600 that"
+                    " nobody else may read. Nothing was changed.",
                     f"chmod 0600 {path}, or replace the password when others may have read it.",
                 )
             return stream.read(MAX_BYTES * 4)

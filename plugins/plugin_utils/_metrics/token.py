@@ -24,8 +24,8 @@ _TOLERANCE = 1.1
 class Claims:
     """What a bound token says of itself.
 
-    :param namespace: of the ServiceAccount. :param name: its name. :param uid: its uid, which a new one of the same name
-        does not have.
+    :param namespace: of the ServiceAccount. :param name: its name.
+    :param uid: its uid, which a new one of the same name does not have.
     :param issued: seconds since the epoch. :param expires: likewise.
     """
 

@@ -88,9 +88,7 @@ def test_what_cannot_be_written(tmp_path: Path, run_action: RunAction) -> None:
     assert result["failed"] and "cannot be read or written on the controller" in result["msg"]
 
 
-def test_without_the_library(
-    tmp_path: Path, run_action: RunAction, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_library(tmp_path: Path, run_action: RunAction, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "BCRYPT_ERROR", "ImportError: no bcrypt")
     result = run_action("basic_auth_password", {"paths": [str(tmp_path / "x")]})
     assert result["failed"] and "bcrypt" in result["msg"]
