@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Prometheus and promtool as the collection installs them: built when a test needs them, and kept in the lab's cache."""
+"""Prometheus and promtool as the collection installs them: built when a test needs them, kept in the lab's cache."""
 
 from __future__ import annotations
 

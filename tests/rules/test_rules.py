@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rules and alerts of the role prometheus, by promtool: series for which each alert fires, and for which it does not."""
+"""Rules and alerts of the role prometheus, by promtool: series for which each fires, and for which it does not."""
 
 from __future__ import annotations
 

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,9 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.gates import repo
 from tests.templates.documents import named
-from tests.templates.test_rendering import PARSERS, TEMPLATES, rendered  # noqa: F401 - pytest finds it here
+from tests.templates.test_rendering import MARKER, PARSERS, TEMPLATES, rendered  # noqa: F401 - pytest finds it here
 
 PLAIN, LARGE, EXTERNAL = "plain systemd", "three control planes", "air gap with settings of its own"
 Rendered = Callable[[str], Path]
@@ -198,3 +201,41 @@ def test_programs_are_those_of_the_release(rendered: Rendered) -> None:  # noqa:
         "/usr/local/bin/promtool",
     ]
     assert [one["source"] for one in agent["members"]] == ["prometheus-3.13.2.linux-amd64/prometheus"]
+
+
+def test_rules_are_placed_as_promtool_tests_them(tmp_path: Path) -> None:
+    role, target = repo.REPO / "roles" / "prometheus", tmp_path / "rules.json"
+    play = {
+        "hosts": "localhost",
+        "connection": "local",
+        "gather_facts": False,
+        "vars": {
+            "ansible_python_interpreter": sys.executable,
+            "cluster_managed_marker": MARKER,
+            "prometheus_runbook_url": "https://runbooks.example.org/",
+            "role_path": str(role),
+        },
+        "tasks": [
+            {"ansible.builtin.include_vars": {"file": str(role / "vars" / "main" / "main.yml")}},
+            {
+                "ansible.builtin.copy": {
+                    "content": "{{ __prometheus_rule_files | to_json }}",
+                    "dest": str(target),
+                    "mode": "0644",
+                }
+            },
+        ],
+    }
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([play]), encoding="utf-8")
+    repo.run(
+        ["ansible-playbook", "-i", "localhost,", "play.yml"],
+        cwd=tmp_path,
+        env={"ANSIBLE_CONFIG": str(repo.REPO / "ansible.cfg")},
+    )
+    placed = {one["dest"]: one["content"] for one in json.loads(target.read_text(encoding="utf-8"))}
+    sources = sorted((role / "files" / "rules").glob("*.yml"))
+    assert list(placed) == [f"/etc/prometheus/rules/{path.name}" for path in sources]
+    for path, text in zip(sources, placed.values(), strict=True):
+        first, _newline, rest = text.partition("\n")
+        assert first == f"# {MARKER}"
+        assert rest == path.read_text(encoding="utf-8").replace("@runbooks@", "https://runbooks.example.org/")
