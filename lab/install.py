@@ -78,7 +78,12 @@ def download(paths: Paths, base: str, names: Sequence[str]) -> list[Path]:
             found.mkdir()
             for file in (work / "upper/var/cache/apt/archives").glob("*.deb"):
                 shutil.copy2(file, found)
-            found.rename(target)
+            try:
+                found.rename(target)
+            except OSError:
+                # Another lab has downloaded the same packages meanwhile.
+                if not target.is_dir():
+                    raise
     return sorted(target.glob("*.deb"))
 
 

@@ -46,6 +46,21 @@ def test_packages_are_downloaded_once(paths: Paths, monkeypatch: pytest.MonkeyPa
     assert len(calls) == 2
 
 
+def test_another_lab_may_download_the_same_packages(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(arguments: list[str], *, env: dict[str, str], **_kwargs: object) -> None:
+        archives = Path(env["WORK"]) / "upper/var/cache/apt/archives"
+        archives.mkdir(parents=True)
+        (archives / "one.deb").write_bytes(b"one")
+        # The other one is a moment quicker.
+        theirs = install.cache(paths, "openrc-1", ["one"])
+        theirs.mkdir()
+        (theirs / "one.deb").write_bytes(b"one")
+
+    monkeypatch.setattr(install, "run", run)
+    monkeypatch.setattr(install.bases, "debian_mirror", lambda: "deb http://archive.example trixie main")
+    assert [file.name for file in install.download(paths, "openrc-1", ["one"])] == ["one.deb"]
+
+
 def test_interrupted_download_is_repeated(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_arguments: Any, **_options: Any) -> None:
         raise LabError("no such package")
