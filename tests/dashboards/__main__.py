@@ -23,13 +23,13 @@ INTRODUCTION = """\
 <!-- Made by python -m tests.dashboards. Do not edit. -->
 # Dashboards
 
-The playbook `metrics` creates five dashboards for each cluster in Grafana. Each panel answers one question, which is
+Five dashboards show a cluster in Grafana, by the module `grafana_dashboard`. Each panel answers one question, which is
 its description, and links the runbook of the alert that belongs to it. A dashboard shows one cluster, and its title
 begins with the cluster's name.
 
 They are generated: to change one for all clusters, edit `tests/dashboards/content.py` and run
 `python -m tests.dashboards`. The tests validate them with the schemas of Grafana's package `@grafana/schema`, and every
-expression is looked for in Prometheus by each run of the playbook: a panel whose metric does not exist is a warning.
+expression is looked for in Prometheus by `cluster_metrics`: a panel whose metric does not exist is a warning.
 """
 
 
