@@ -17,10 +17,10 @@ IMPORT = "ansible.builtin.import_playbook"
 CHECK = Path("playbooks/check_inventory.yml")
 LOCK = Path("playbooks/lock.yml")
 PREFLIGHT = Path("playbooks/preflight.yml")
-HEALTH = Path("playbooks/health.yml")
+HEALTH_GATE = Path("playbooks/health_gate.yml")
 PLAYBOOKS = [path for path in repo.files() if path.parts[0] == "playbooks" and path.suffix == ".yml"]
 #: Phases of operations, which have checked the inventory: a check in each would cost a run a second.
-PHASES = {"lock", "prepare_nodes", "control_plane", "network", "workers", "harden"}
+PHASES = {"lock", "health_gate", "prepare_nodes", "control_plane", "network", "workers", "harden"}
 #: Operations that change no host and no cluster.
 READING = {
     "backup", "check_inventory", "cis", "health", "issued_certificates", "mirror", "preflight", "verify",
@@ -52,7 +52,7 @@ def test_playbook_checks_the_inventory_first(path: Path) -> None:
 @pytest.mark.parametrize("path", OPERATIONS, ids=lambda path: path.stem)
 def test_playbook_locks_the_cluster_before_it_changes_anything(path: Path) -> None:
     """A phase that is run by itself is not locked: it is for those who know what they do."""
-    files = [file for file, _play in _plays(path) if file not in (CHECK, PREFLIGHT, HEALTH)]
+    files = [file for file, _play in _plays(path) if file not in (CHECK, PREFLIGHT, HEALTH_GATE)]
     assert (LOCK in files) == (path.stem not in READING), f"{path}: import {LOCK.name}, or add it to READING"
     assert LOCK not in files or files[0] == LOCK
 

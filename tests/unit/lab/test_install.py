@@ -57,7 +57,7 @@ def test_another_lab_may_download_the_same_packages(paths: Paths, monkeypatch: p
         (theirs / "one.deb").write_bytes(b"one")
 
     monkeypatch.setattr(install, "run", run)
-    monkeypatch.setattr(install.bases, "debian_mirror", lambda: "deb http://archive.example trixie main")
+    monkeypatch.setattr(bases, "debian_mirror", lambda: ARCHIVE)
     assert [file.name for file in install.download(paths, "openrc-1", ["one"])] == ["one.deb"]
 
 
