@@ -264,7 +264,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--nodes", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=2)
     wanted = parser.parse_args(arguments)
-    problems = []
+    problems: list[str] = []
     with tempfile.TemporaryDirectory(prefix="bmk-bench-metrics-") as work:
         directory = Path(work)
         with servers(wanted.nodes, directory) as grafana:

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib import dates
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -156,7 +157,7 @@ def _draw_lines(axes: Axes, found: Sequence[Series], unit: str, top: float | Non
     axes.set_ylim(bottom=0, top=top)
     axes.grid(visible=True, linewidth=0.3)
     axes.tick_params(labelsize=6)
-    axes.xaxis.set_major_formatter(mpl.dates.DateFormatter("%H:%M"))
+    axes.xaxis.set_major_formatter(dates.DateFormatter("%H:%M"))
     if found:
         axes.legend(fontsize=5, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=4, frameon=False)
 

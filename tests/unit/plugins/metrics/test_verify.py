@@ -187,7 +187,7 @@ def test_unreadable_targets_are_told() -> None:
         finally:
             found.broken = ""
 
-    grafana.proxied = refuse  # type: ignore[method-assign]
+    grafana.proxied = refuse
     outcome = verify(grafana, request(), 0, lambda _line: None)
     assert "the targets of Prometheus could not be read (Grafana at https://grafana.example.org answered" in (
         outcome.missing[0].cause
