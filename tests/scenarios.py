@@ -510,6 +510,27 @@ TABLE = (
         memory=4000,
     ),
     Scenario(
+        "metrics",
+        "Prometheus scrapes every node, for nobody without a certificate, and a second run changes nothing",
+        seconds=300,
+        paths=(
+            *_LAB,
+            "playbooks/metrics.yml",
+            "roles/metrics/*",
+            "roles/node_exporter/*",
+            "roles/prometheus/*",
+            "plugins/*_metrics/*",
+            "plugins/*/metrics_certificate.py",
+            "plugins/*/cluster_metrics.py",
+            "molecule/metrics/*",
+        ),
+        steps=(_verify("metrics"),),
+        start=Start.CLUSTER,
+        hosts=3,
+        memory=4500,
+        artifacts=("metrics",),
+    ),
+    Scenario(
         "ca_rotation",
         "the CA of three control planes and a worker is rotated, the controller killed in each step: clients that know "
         "the former CA alone are served all the time, no pod restarts, and a host joins",
