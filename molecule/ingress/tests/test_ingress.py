@@ -27,7 +27,7 @@ from tests.infra.waiting import wait_for
 from tests.infra.web import counted
 
 DEPLOY = "baremetal.kubernetes.ingress : Deploy Traefik"
-KINDS = "baremetal.kubernetes.ingress : Gateway API | Apply its kinds"
+KINDS = "baremetal.kubernetes.crds : Apply CustomResourceDefinitions"
 CONFIG = "/api/v1/namespaces/kube-system/configmaps/cilium-config"
 ANNOTATION = "traefik.ingress.kubernetes.io"
 PART_OF = "labelSelector=baremetal.kubernetes/part-of"
