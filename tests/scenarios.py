@@ -156,20 +156,6 @@ TABLE = (
         always=True,
     ),
     Scenario(
-        "rules",
-        "Prometheus' own tool accepts configuration and rules, and each alert fires when it has to, and not otherwise",
-        seconds=60,
-        paths=(
-            "roles/prometheus/*",
-            "docs/runbooks.md",
-            "tests/rules/*",
-            "tests/promtool.py",
-            "lab/catalogue.yml",
-        ),
-        steps=_pytest("tests/rules"),
-        artifacts=("metrics",),
-    ),
-    Scenario(
         "default",
         "a cluster on fresh hosts: a second run changes nothing, also with the oldest and newest ansible-core; "
         "pods, Services, policies, hardening, file modes, killed daemons, lost power, one more node, the mirror",
@@ -713,6 +699,20 @@ TABLE = (
         paths=("plugins/*cis*", "roles/cis/*", "tests/reports/*"),
         steps=_pytest("tests/reports"),
         memory=1000,
+    ),
+    Scenario(
+        "rules",
+        "Prometheus' own tool accepts configuration and rules, and each alert fires when it has to, and not otherwise",
+        seconds=60,
+        paths=(
+            "roles/prometheus/*",
+            "docs/runbooks.md",
+            "tests/rules/*",
+            "tests/promtool.py",
+            "lab/catalogue.yml",
+        ),
+        steps=_pytest("tests/rules"),
+        artifacts=("metrics",),
     ),
     Scenario(
         "grafana",
