@@ -222,7 +222,7 @@ def check_writable(path: str) -> None:
 
 
 def _is_own(name: str, prefix: str) -> bool:
-    start, _, date = name.rpartition("-")
+    start, _dash, date = name.rpartition("-")
     return start == prefix and len(date) == 14 and date.isdecimal()
 
 
