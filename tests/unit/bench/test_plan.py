@@ -121,7 +121,8 @@ def test_what_is_copied_is_where_the_services_go() -> None:
         for file in (plan.REPO / "roles").glob("*/vars/**/*.yml")
         for path in re.findall(r"path: /(etc/(?:init\.d|systemd)/[^\s,}]+)", file.read_text(encoding="utf-8"))
     }
-    # The approver, keepalived and scheduled backups are no part of what a bare cluster takes.
-    found = {path for path in found if not re.search("kubelet-csr-approver|/kubernetes-", path)}
+    # The approver, keepalived, scheduled backups and metrics are no part of what a bare cluster takes.
+    others = "kubelet-csr-approver|/kubernetes-|/metrics-|/node_exporter|/prometheus"
+    found = {path for path in found if not re.search(others, path)}
     assert len(found) == 4
     assert found <= set(plan.PLACES)
