@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from importlib import metadata
 
 import pytest
 
@@ -43,3 +44,16 @@ def test_ansible_lint_skips_no_rule() -> None:
         if path.name == ".ansible-lint-ignore" or re.fullmatch(r"ignore.*\.txt", path.name)
     ]
     assert not ignored, f"rules are ignored in {ignored}"
+
+
+def test_no_package_takes_the_place_of_another() -> None:
+    """As urllib3-future does with urllib3: the kubernetes package sends bodies without their media type then."""
+    owners = metadata.packages_distributions()
+    shared = {
+        name: sorted(set(owners[name]))
+        for name in ("urllib3", "requests", "yaml", "kubernetes")
+        if len(set(owners[name])) > 1
+    }
+    assert not shared, (
+        f"more than one distribution has the packages {shared}; do not install it in this environment"
+    )
