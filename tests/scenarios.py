@@ -703,7 +703,7 @@ TABLE = (
     Scenario(
         "rules",
         "Prometheus' own tool accepts configuration and rules, and each alert fires when it has to, and not otherwise",
-        seconds=60,
+        seconds=250,
         paths=(
             "roles/prometheus/*",
             "docs/runbooks.md",
@@ -717,7 +717,7 @@ TABLE = (
     Scenario(
         "grafana",
         "the modules for Grafana over HTTP, with a contract server that two clients of others hold to Grafana's API",
-        seconds=150,
+        seconds=300,
         paths=("plugins/*grafana*", "tests/grafana/*"),
         steps=_pytest("--numprocesses=2", "tests/grafana"),
         memory=1500,
