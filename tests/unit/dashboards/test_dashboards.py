@@ -27,7 +27,7 @@ from tests.dashboards import model
 from tests.dashboards.content import DASHBOARDS
 
 Json = dict[str, t.Any]
-REPO = Path(__file__).resolve().parents[4]
+REPO = Path(__file__).resolve().parents[3]
 SCHEMAS = REPO / "tests" / "dashboards" / "schemas"
 RULES = REPO / "roles" / "prometheus" / "files" / "rules"
 FILES = sorted(generator.FILES.glob("*.json"))
