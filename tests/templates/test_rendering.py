@@ -831,13 +831,13 @@ EXPECTED: tuple[tuple[str, str, str, Any], ...] = (
         "https://mirror.example.org/github.com/prometheus/node_exporter/releases/download/v1.12.1/"
         "node_exporter-1.12.1.linux-amd64.tar.gz",
     ),
-    ("plain systemd", "metrics", "common_name", "node:cp1"),
+    ("plain systemd", "metrics", "common_name", "prometheus:cp1"),
     ("plain systemd", "metrics", "names", ["cp1", "192.0.2.11"]),
     (
         "plain systemd",
         "node_exporter/web.yml.j2",
         "tls_server_config/client_allowed_sans",
-        ["prometheus.kubernetes"],
+        ["cp1", "prometheus.kubernetes"],
     ),
     ("air gap with settings of its own", "exporter", "arguments/7", "--collector.processes"),
     ("air gap with settings of its own", "textfile", "interval", 30),

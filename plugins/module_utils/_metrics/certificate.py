@@ -15,14 +15,13 @@ from __future__ import annotations
 import contextlib
 import grp
 import os
-import ssl
 import stat
 import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import x509
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import programs
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import programs, tls
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files import fsync_dir, write_atomic
 
 PUBLIC_MODE, KEY_MODE = 0o644, 0o640
@@ -85,14 +84,7 @@ def _read(path: str) -> str:
 
 def _fits(paths: Paths) -> bool:
     """Whether the key is that of the certificate."""
-    try:
-        # A key with a passphrase would ask for it on the terminal.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
-            paths.certificate, paths.key, password=lambda: ""
-        )
-    except (OSError, ValueError):
-        return False
-    return True
+    return tls.is_pair(paths.certificate, paths.key)
 
 
 def _wrong_attributes(paths: Paths, path: str, check: bool) -> str:

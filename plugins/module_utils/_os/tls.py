@@ -57,3 +57,13 @@ def opener(context: ssl.SSLContext, proxy: str = "") -> urllib.request.OpenerDir
     return urllib.request.build_opener(
         urllib.request.ProxyHandler(proxies), urllib.request.HTTPSHandler(context=context), _NoRedirects()
     )
+
+
+def is_pair(certificate: str, key: str) -> bool:
+    """Whether a file has the key of the certificate in another one."""
+    try:
+        # A key with a passphrase would ask for it on the terminal.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: "")
+    except (OSError, ValueError):
+        return False
+    return True
