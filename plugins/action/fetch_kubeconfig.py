@@ -15,14 +15,16 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats.kubeconfig import KubeconfigError
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files import write_atomic
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files import (
+    make_private_directories,
+    write_atomic,
+)
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._redact import shown_url
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._action import log_nothing
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._kube_api import portable
 
 _PROXY = re.compile(r"https?://[!-~]+")
 FILE_MODE = 0o600
-DIRECTORY_MODE = 0o700
 _NEXT_STEP = (
     "When nobody of you changed that file, somebody wants the controller to run programs or to show its files: examine"
     " the host first. Create the file again there with: kubeadm init phase kubeconfig admin"
@@ -43,19 +45,6 @@ def differences(path: str, data: bytes) -> list[str]:
     if stat.S_IMODE(os.stat(path).st_mode) != FILE_MODE:
         found.append(f"mode {stat.S_IMODE(os.stat(path).st_mode):04o}")
     return found
-
-
-def make_directories(path: str) -> None:
-    """Create what is missing of a directory, for its owner alone. What exists keeps its mode: it may be /tmp.
-
-    :raises OSError: when that fails.
-    """
-    missing = []
-    while not os.path.isdir(path):
-        missing.append(path)
-        path = os.path.dirname(path)
-    for directory in reversed(missing):
-        os.mkdir(directory, DIRECTORY_MODE)
 
 
 def shared(directory: str) -> bool:
@@ -110,7 +99,7 @@ class ActionModule(ActionBase):
         try:
             reasons = differences(dest, data)
             if reasons and not self._task.check_mode:
-                make_directories(os.path.dirname(dest))
+                make_private_directories(os.path.dirname(dest))
                 write_atomic(dest, data, FILE_MODE)
         except OSError as exc:
             return self._failed(

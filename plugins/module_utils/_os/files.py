@@ -35,6 +35,19 @@ def private_directory() -> str | None:
     return None
 
 
+def make_private_directories(path: str) -> None:
+    """Create what is missing of a directory, for its owner alone. What exists keeps its mode: it may be /tmp.
+
+    :raises OSError: when that fails.
+    """
+    missing = []
+    while not os.path.isdir(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    for directory in reversed(missing):
+        os.mkdir(directory, 0o700)
+
+
 def write_atomic(path: str, data: bytes, mode: int, owner: tuple[int, int] | None = None) -> None:
     """Replace C(path) by C(data).
 

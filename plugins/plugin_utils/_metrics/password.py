@@ -16,7 +16,10 @@ import traceback
 from dataclasses import dataclass
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files import write_atomic
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files import (
+    make_private_directories,
+    write_atomic,
+)
 
 try:
     import bcrypt
@@ -30,7 +33,7 @@ SUFFIX = ".bcrypt"
 MAX_BYTES = 72
 #: Prometheus verifies a password at the first request of each user, and remembers the result.
 ROUNDS = 10
-_FILE_MODE, _DIRECTORY_MODE = 0o600, 0o700
+_FILE_MODE = 0o600
 
 
 @dataclass(frozen=True)
@@ -88,22 +91,13 @@ def observe(path: str) -> State:
         return State(password, False)
 
 
-def _make_directory(path: str) -> None:
-    missing = []
-    while not os.path.isdir(path):
-        missing.append(path)
-        path = os.path.dirname(path)
-    for directory in reversed(missing):
-        os.mkdir(directory, _DIRECTORY_MODE)
-
-
 def complete(path: str, state: State) -> None:
     """Generate the password where there is none, and write the hash.
 
     :raises OSError: when that fails.
     """
     password = state.password
-    _make_directory(os.path.dirname(path))
+    make_private_directories(os.path.dirname(path))
     if password is None:
         password = secrets.token_urlsafe(32).encode("ascii")
         write_atomic(path, password + b"\n", _FILE_MODE)
