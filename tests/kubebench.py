@@ -5,18 +5,14 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
-from lab import artifacts
-from lab.artifacts import catalogue
-from lab.artifacts.archive import unpack
-from lab.config import LabError, Paths, settings
+from lab.config import Paths
+from tests import tools
 
 NAME = "kube_bench"
 
@@ -38,38 +34,18 @@ def ensure(paths: Paths, console: Console) -> KubeBench:
 
     :raises LabError: when that is not possible; the message has the reasons.
     """
-    artifact = catalogue.load().files[NAME]
-    made = artifacts.ensure(paths, console, only=[NAME])
-    archive = made.files_root / artifact.path
-    directory = paths.cache / "tools" / f"kube-bench-{artifact.version}"
-    found = KubeBench(artifact.version, directory / "kube-bench", directory / "cfg")
-    # Complete or missing: it is unpacked elsewhere and renamed.
-    if not directory.is_dir() or directory.stat().st_mtime < archive.stat().st_mtime:
-        _unpack(archive, directory)
-    return found
+    version, directory = tools.ensure(paths, console, NAME, "kube-bench", ("kube-bench", "cfg"))
+    return KubeBench(version, directory / "kube-bench", directory / "cfg")
 
 
-def _unpack(archive: Path, directory: Path) -> None:
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=directory.parent) as scratch:
-        unpack(archive, Path(scratch))
-        whole = Path(scratch) / "whole"
-        whole.mkdir()
-        for name in ("kube-bench", "cfg"):
-            (Path(scratch) / name).rename(whole / name)
-        shutil.rmtree(directory, ignore_errors=True)
-        whole.rename(directory)
+def _paths(paths: Paths, console: Console) -> list[Path]:
+    found = ensure(paths, console)
+    return [found.binary, found.definitions]
 
 
 def main() -> int:
     """Print both paths."""
-    try:
-        found = ensure(settings().paths, Console(stderr=True))
-    except LabError as exc:
-        print(f"kube-bench: {exc}", file=sys.stderr)
-        return 1
-    print(found.binary, found.definitions, sep="\n")
-    return 0
+    return tools.show("kube-bench", _paths)
 
 
 if __name__ == "__main__":

@@ -5,18 +5,14 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
-from lab import artifacts
-from lab.artifacts import catalogue
-from lab.artifacts.archive import unpack
-from lab.config import LabError, Paths, settings
+from lab.config import Paths
+from tests import tools
 
 NAME = "prometheus"
 PROGRAMS = ("prometheus", "promtool")
@@ -39,38 +35,18 @@ def ensure(paths: Paths, console: Console) -> Programs:
 
     :raises LabError: when that is not possible; the message has the reasons.
     """
-    artifact = catalogue.load().files[NAME]
-    made = artifacts.ensure(paths, console, only=[NAME])
-    archive = made.files_root / artifact.path
-    directory = paths.cache / "tools" / f"prometheus-{artifact.version}"
-    # Complete or missing: it is unpacked elsewhere and renamed.
-    if not directory.is_dir() or directory.stat().st_mtime < archive.stat().st_mtime:
-        _unpack(archive, directory)
-    return Programs(artifact.version, *(directory / name for name in PROGRAMS))
+    version, directory = tools.ensure(paths, console, NAME, "prometheus", PROGRAMS, top=True)
+    return Programs(version, *(directory / name for name in PROGRAMS))
 
 
-def _unpack(archive: Path, directory: Path) -> None:
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=directory.parent) as scratch:
-        unpack(archive, Path(scratch))
-        (top,) = Path(scratch).iterdir()
-        whole = Path(scratch) / "whole"
-        whole.mkdir()
-        for name in PROGRAMS:
-            (top / name).rename(whole / name)
-        shutil.rmtree(directory, ignore_errors=True)
-        whole.rename(directory)
+def _paths(paths: Paths, console: Console) -> list[Path]:
+    found = ensure(paths, console)
+    return [found.prometheus, found.promtool]
 
 
 def main() -> int:
     """Print both paths."""
-    try:
-        found = ensure(settings().paths, Console(stderr=True))
-    except LabError as exc:
-        print(f"promtool: {exc}", file=sys.stderr)
-        return 1
-    print(found.prometheus, found.promtool, sep="\n")
-    return 0
+    return tools.show("promtool", _paths)
 
 
 if __name__ == "__main__":
