@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,13 +22,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-REPO = Path(__file__).resolve().parents[2]
-COLLECTIONS = REPO / ".venv" / "collections"
-# The checkout precedes other ansible_collections.
-if COLLECTIONS.is_dir():
-    sys.path.insert(0, str(COLLECTIONS))
-
-from tests.bench import simulate  # noqa: E402
+# The first one makes the collection of the checkout importable, which the second one needs.
+from tests.bench import controller, simulate
 
 SECONDS = 20.0
 MEBIBYTES = 500.0
@@ -137,29 +130,9 @@ def run(directory: Path, hosts: int) -> Measured:
     :raises RuntimeError: when it fails.
     """
     started = time.monotonic()
-    done = subprocess.run(
-        ["ansible-playbook", "-i", "inventory", "play.yml"],
-        cwd=directory,
-        env={
-            **os.environ,
-            "ANSIBLE_CONFIG": str(REPO / "ansible.cfg"),
-            **({"ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS)} if COLLECTIONS.is_dir() else {}),
-            "ANSIBLE_FORKS": "4",
-            "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.minimal",
-            "ANSIBLE_NOCOLOR": "true",
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        },
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    path = directory / "numbers.json"
-    if done.returncode != 0 or not path.exists():
-        raise RuntimeError(f"ansible-playbook ended with code {done.returncode}:\n{done.stdout[-3000:]}")
-    found = json.loads(path.read_text())
-    path.unlink()
+    code, text, found = controller.play(directory, "inventory", ANSIBLE_FORKS="4")
+    if code != 0 or found is None:
+        raise controller.failure(code, text)
     return Measured(
         hosts=hosts,
         results=found["results"],

@@ -17,8 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,11 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-REPO = Path(__file__).resolve().parents[2]
-COLLECTIONS = REPO / ".venv" / "collections"
-# The checkout precedes other ansible_collections.
-if COLLECTIONS.is_dir():
-    sys.path.insert(0, str(COLLECTIONS))
+from tests.bench import controller
 
 Json = dict[str, Any]
 FIRST_SECONDS = 10.0
@@ -231,30 +225,12 @@ def run(directory: Path) -> Measured:
 
     :raises RuntimeError: when it fails.
     """
-    done = subprocess.run(
-        ["ansible-playbook", "-i", "localhost,", "play.yml"],
-        cwd=directory,
-        env={
-            **os.environ,
-            "ANSIBLE_CONFIG": str(REPO / "ansible.cfg"),
-            **({"ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS)} if COLLECTIONS.is_dir() else {}),
-            "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.minimal",
-            "ANSIBLE_NOCOLOR": "true",
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        },
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    path = directory / "numbers.json"
-    if not path.exists():
-        raise RuntimeError(f"ansible-playbook ended with code {done.returncode}:\n{done.stdout[-3000:]}")
-    found = Measured(**json.loads(path.read_text()))
-    path.unlink()
-    if done.returncode != 0 and not found.missing:
-        raise RuntimeError(f"ansible-playbook ended with code {done.returncode}:\n{done.stdout[-3000:]}")
+    code, text, numbers = controller.play(directory, "localhost,")
+    if numbers is None:
+        raise controller.failure(code, text)
+    found = Measured(**numbers)
+    if code != 0 and not found.missing:
+        raise controller.failure(code, text)
     return found
 
 
