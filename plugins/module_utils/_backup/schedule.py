@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import signal
 import sys
@@ -28,6 +27,7 @@ from datetime import datetime, timezone
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._backup import encryption, retention
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._backup.create import Backup, Made, Request
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import settings as settings_format
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.events import Log
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files import write_atomic
 
@@ -74,17 +74,7 @@ def parse_settings(text: str) -> Settings:
 
     :raises OperatorError: when it has not exactly these fields.
     """
-    try:
-        document = json.loads(text)
-    except ValueError as exc:
-        raise OperatorError(f"It is not JSON: {exc}.") from exc
-    if not isinstance(document, dict) or set(document) != set(_FIELDS):
-        raise OperatorError(f"Expected an object with {', '.join(sorted(_FIELDS))}.")
-    for name, kind in _FIELDS.items():
-        value = document[name]
-        # To Python, true and false are integers.
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise OperatorError(f"{name} is {document[name]!r}, expected a {kind.__name__}.")
+    document = settings_format.parse(text, _FIELDS)
     encryption.parse(document["recipients"])
     if document["interval"] < 1:
         raise OperatorError(f"interval is {document['interval']}, expected hours, at least 1.")

@@ -29,6 +29,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._backup impor
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._daemon.manager import manager_for
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import kubeconfig, x509
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._formats import settings as settings_format
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import programs
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.events import Log
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._os.files import write_atomic
@@ -76,17 +77,8 @@ def parse_settings(text: str) -> Settings:
 
     :raises OperatorError: when it has not exactly these fields.
     """
-    try:
-        document = json.loads(text)
-    except ValueError as exc:
-        raise OperatorError(f"It is not JSON: {exc}.") from exc
-    if not isinstance(document, dict) or set(document) != set(_FIELDS):
-        raise OperatorError(f"Expected an object with {', '.join(sorted(_FIELDS))}.")
-    for name, kind in _FIELDS.items():
-        value = document[name]
-        # To Python, true and false are integers.
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise OperatorError(f"{name} is {value!r}, expected a {kind.__name__}.")
+    document = settings_format.parse(text, _FIELDS)
+    for name, value in document.items():
         if isinstance(value, list) and not all(isinstance(item, str) for item in value):
             raise OperatorError(f"{name} is {value!r}, expected a list of str.")
     if document["interval"] < 1:
