@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests import checkout
+
+checkout.make_importable()
+
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
     """Name a parameter that is bytes by its argument: an archive's bytes differ from one collection to the next."""

@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests import checkout
+
 REPO = Path(__file__).resolve().parent.parent
 PAGE = REPO / "docs" / "cis-remediation.md"
 BEGIN = "<!-- begin: made by python -m tests.docs_remediation -->\n"
@@ -65,9 +67,7 @@ def _ranges(ids: Sequence[str]) -> str:
 
 def lines() -> Iterator[str]:
     """The table."""
-    tree = REPO / ".venv" / "collections"
-    if str(tree) not in sys.path:
-        sys.path.insert(0, str(tree))
+    checkout.make_importable()
     from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._cis.benchmark import (
         catalogue,
     )

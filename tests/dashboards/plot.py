@@ -28,10 +28,9 @@ from matplotlib import dates
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-REPO = Path(__file__).resolve().parents[2]
-# The checkout precedes other ansible_collections.
-if (REPO / ".venv" / "collections").is_dir():
-    sys.path.insert(0, str(REPO / ".venv" / "collections"))
+from tests import checkout
+
+checkout.make_importable()
 
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._metrics.dashboards import (  # noqa: E402
     of_cluster,

@@ -21,9 +21,8 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors impor
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._mirror import directory, plan
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._mirror.reference import parse_reference
 
+from tests.checkout import ROOT
 from tests.unit.support.modules import RunAction
-
-from .conftest import ROOT
 
 LOCK = yaml.safe_load((ROOT / "roles/cluster/vars/main/releases.yml").read_text(encoding="utf-8"))
 DIGEST = "sha256:" + "ab" * 32

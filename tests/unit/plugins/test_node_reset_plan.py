@@ -35,7 +35,7 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.model 
     Service,
 )
 
-from .conftest import ROOT
+from tests.checkout import ROOT
 
 DIGEST = "5" * 64
 UNIT = """# Managed by baremetal.kubernetes: changes made here are lost.

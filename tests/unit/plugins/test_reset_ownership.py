@@ -36,10 +36,9 @@ from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.model 
 )
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._reset.observe import Observer
 
+from tests.checkout import ROOT
 from tests.unit.support import boltdb
 from tests.unit.support.modules import RunModule
-
-from .conftest import ROOT
 
 DIGEST = "5" * 64
 UNIT = "# Managed by baremetal.kubernetes: x\n[Service]\nExecStart=/usr/local/bin/containerd\n"
