@@ -135,7 +135,7 @@ class ActionModule(ControllerAction):
             return failure
         self._check(params)
         used = jobs.selected(params["jobs"], params["ports"])
-        uses, recorded = audit.read(params["dashboards"], params["rules"])
+        uses, recorded = audit.read(params["dashboards"], params["rules"], params["cluster"])
         inventory = inventory_of(params)
         members, warnings = self._expected(params, inventory)
         result: Json = {

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write the dashboards, `roles/metrics/files/dashboards`, and the page about them, `docs/dashboards.md`.
+"""Write the dashboards, `roles/grafana/files/dashboards`, and the page about them, `docs/dashboards.md`.
 
 python -m tests.dashboards [--check]    with --check: only check that all are up to date
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.dashboards.content import DASHBOARDS
 
 REPO = Path(__file__).resolve().parents[2]
-FILES = REPO / "roles" / "metrics" / "files" / "dashboards"
+FILES = REPO / "roles" / "grafana" / "files" / "dashboards"
 PAGE = REPO / "docs" / "dashboards.md"
 
 INTRODUCTION = """\

@@ -24,6 +24,7 @@ PHASES = {"lock", "health_gate", "prepare_nodes", "control_plane", "network", "w
 #: Operations that change no host and no cluster.
 READING = {
     "backup", "check_inventory", "cis", "health", "issued_certificates", "mirror", "preflight", "verify",
+    "verify_metrics",
 }  # fmt: skip
 OPERATIONS = [path for path in PLAYBOOKS if path.stem not in PHASES]
 

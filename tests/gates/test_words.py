@@ -44,6 +44,11 @@ ALLOWED: tuple[tuple[str, str, str], ...] = (
     ("plugins/*grafana*", "older", "Grafana calls it so, in its API as well as in its pages"),
     ("tests/grafana/*", "older", "the same"),
     ("docs/grafana.md", "older", "the same"),
+    ("roles/grafana/*", "older", "the same"),
+    ("molecule/metrics/*", "older", "the same"),
+    ("inventories/sample/*", "grafana", "the same"),
+    ("inventories/sample/*", "Grafana", "the same"),
+    ("changelogs/fragments/15-*.yml", "Grafana", "the same"),
     ("changelogs/fragments/15-*.yml", "grafana_folder", "the name of a module"),
     ("meta/runtime.yml", "grafana_folder", "the name of a module"),
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -57,13 +58,24 @@ class Prometheus:
 
 
 class Metrics:
-    """The playbook, with w1 and w2 in the group `metrics`."""
+    """The playbook `metrics`, and others on the same inventory, with w1 and w2 in the group `metrics`.
 
-    def __init__(self, playbook: Playbook) -> None:
-        self._playbook = replace(playbook, name="baremetal.kubernetes.metrics")
-        self._group = playbook.directory / "metrics.yml"
-        group: dict[str, Any] = {"all": {"children": {"metrics": {"hosts": {name: {} for name in METRICS}}}}}
+    :param variables: of all hosts. A token among them is in a file for its owner alone.
+    """
+
+    def __init__(self, playbook: Playbook, variables: Mapping[str, Any] | None = None) -> None:
+        self._playbook = playbook
+        self._group = playbook.directory / f"metrics-{len(variables or {})}.yml"
+        group: dict[str, Any] = {
+            "all": {
+                "vars": dict(variables or {}),
+                "children": {"metrics": {"hosts": {name: {} for name in METRICS}}},
+            }
+        }
+        self._group.touch(0o600)
         self._group.write_text(json.dumps(group), encoding="utf-8")
 
-    def run(self, *arguments: str) -> Run:
-        return self._playbook.run("-i", str(self._group), *arguments, log="metrics.log")
+    def run(self, *arguments: str, name: str = "metrics") -> Run:
+        """Run one of the collection's playbooks."""
+        playbook = replace(self._playbook, name=f"baremetal.kubernetes.{name}")
+        return playbook.run("-i", str(self._group), *arguments, log=f"{name}.log")

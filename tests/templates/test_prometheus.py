@@ -212,7 +212,7 @@ def test_rules_are_placed_as_promtool_tests_them(tmp_path: Path) -> None:
         "vars": {
             "ansible_python_interpreter": sys.executable,
             "cluster_managed_marker": MARKER,
-            "prometheus_runbook_url": "https://runbooks.example.org/",
+            "metrics_runbook_url": "https://runbooks.example.org/",
             "role_path": str(role),
         },
         "tasks": [

@@ -183,7 +183,10 @@ SITES = {
             "kubelet_limit_nofile": 20000,
             "network_values": {"envoy": {"enabled": False}},
             "worker_taints": [{"key": "example.org/gpu", "value": "yes", "effect": "NoSchedule"}],
-            "prometheus_mode": "external",
+            "grafana_prometheus_url": "https://metrics.example.org",
+            "metrics_cluster": "blue",
+            "metrics_prometheus_mode": "external",
+            "metrics_prometheus_user": "reader",
             "prometheus_remote_write": [
                 {
                     "url": "https://metrics.example.org/api/v1/write",
@@ -293,6 +296,11 @@ DOCUMENTS: dict[str, tuple[str, str]] = {
     "prometheus-web": ("__prometheus_web_config | to_nice_yaml", "yaml"),
     "prometheus-objects": ("__prometheus_access_objects | to_nice_yaml", "yaml"),
     "prometheus-external": ("__prometheus_external_config", "yaml"),
+    "grafana": ("__grafana_datasource_spec | to_nice_yaml", "yaml"),
+    "targets": (
+        "{'places': __metrics_targets_places, 'directory': __metrics_targets_directory} | to_nice_yaml",
+        "yaml",
+    ),
     "prometheus-programs": ("[__prometheus_programs, __prometheus_agent_programs] | to_nice_yaml", "yaml"),
 }
 

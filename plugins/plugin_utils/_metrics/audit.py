@@ -17,6 +17,7 @@ from pathlib import Path
 import yaml
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._metrics import promql
+from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._metrics.dashboards import CLUSTER
 
 #: Prefix of names -> the job that they come from; the longer ones first.
 _OWNERS: t.Final[tuple[tuple[str, str], ...]] = (
@@ -30,14 +31,21 @@ _OWNERS: t.Final[tuple[tuple[str, str], ...]] = (
     ("etcd_", "etcd"),
     ("scheduler_", "kube-scheduler"),
 )
-#: What Prometheus has from the first event on only, or in clusters of several control planes.
+#: What Prometheus has from the first event on only, in clusters of several control planes, with volumes, a RAID, or an
+#: Alertmanager.
 _LATE: t.Final = frozenset(
     {
         "ALERTS",
         "ALERTS_FOR_STATE",
+        "apiserver_admission_webhook_rejection_count",
+        "apiserver_flowcontrol_rejected_requests_total",
         "certmanager_certificate_expiration_timestamp_seconds",
         "cilium_drop_count_total",
         "etcd_network_peer_round_trip_time_seconds_bucket",
+        "kubelet_volume_stats_available_bytes",
+        "kubelet_volume_stats_capacity_bytes",
+        "node_md_disks",
+        "prometheus_notifications_errors_total",
     }
 )
 
@@ -140,17 +148,20 @@ def _each(paths: t.Sequence[str], *suffixes: str) -> t.Iterator[tuple[Path, str]
             raise OperatorError(f"{path} cannot be read: {reason}.", "Correct the path.") from exc
 
 
-def read(dashboards: t.Sequence[str], rules: t.Sequence[str]) -> tuple[list[Use], set[str]]:
+def read(
+    dashboards: t.Sequence[str], rules: t.Sequence[str], cluster: str = CLUSTER
+) -> tuple[list[Use], set[str]]:
     """Everything that files read, and the series that rules record.
 
-    :param dashboards: :param rules: files, or directories of them.
+    :param dashboards: :param rules: files, or directories of them. :param cluster: as which dashboards for any cluster
+        are shown.
     :raises OperatorError: for a file that cannot be read.
     """
     uses: list[Use] = []
     recorded: set[str] = set()
     for path, text in _each(dashboards, ".json"):
         try:
-            dashboard = json.loads(text)
+            dashboard = json.loads(text.replace(CLUSTER, cluster))
         except ValueError as exc:
             raise OperatorError(f"{path} is no JSON: {exc}.", "Correct the file.") from exc
         if not isinstance(dashboard, dict):

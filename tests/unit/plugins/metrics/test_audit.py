@@ -145,3 +145,12 @@ def test_unreadable_file_is_named(tmp_path: Path, name: str, text: str | None, t
     given["rules" if name.endswith("yml") else "dashboards"].append(str(path))
     with pytest.raises(OperatorError, match=told):
         audit.read(**given)
+
+
+def test_dashboards_for_any_cluster_are_shown_as_that_of_one(tmp_path: Path) -> None:
+    panel = {"type": "stat", "title": "Up", "targets": [{"expr": 'up{cluster="@cluster@"}'}]}
+    (tmp_path / "a.json").write_text(json.dumps({"title": "@cluster@: Nodes", "panels": [panel]}))
+    uses, _recorded = audit.read([str(tmp_path)], [], "prod")
+    assert [(use.where, use.expression) for use in uses] == [
+        ("dashboard prod: Nodes, panel Up", 'up{cluster="prod"}')
+    ]
