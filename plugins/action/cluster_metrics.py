@@ -113,8 +113,9 @@ class ActionModule(ControllerAction):
         "component": {"type": "str", "default": "prometheus_targets"},
         "url": {"type": "str"},
         "token": {"type": "str", "no_log": True},
-        "ca": {"type": "str", "default": ""},
+        "ca": {"type": "path"},
         "timeout": {"type": "int", "default": 30},
+        "use_proxy": {"type": "bool", "default": True},
         "datasource": {"type": "str"},
         "nodes": _LIST,
         "wait": {"type": "bool", "default": True},
@@ -238,7 +239,9 @@ class ActionModule(ControllerAction):
 
     @staticmethod
     def _grafana(params: t.Mapping[str, t.Any], datasource: str) -> Grafana:
-        transport = HttpTransport(params["url"], params["token"], params["ca"], float(params["timeout"]))
+        transport = HttpTransport(
+            params["url"], params["token"], params["ca"] or "", params["timeout"], params["use_proxy"]
+        )
         return Grafana(transport, params["url"], datasource)
 
     def _verify(

@@ -117,13 +117,16 @@ options:
     description: Token of a service account of Grafana that may query data sources.
     type: str
   ca:
-    description: PEM of the authorities to trust for Grafana, or the path of a file of them; by default the system's.
-    type: str
-    default: ""
+    description: File with the authorities to trust for Grafana; by default the system's.
+    type: path
   timeout:
     description: Seconds that one answer of Grafana may take.
     type: int
     default: 30
+  use_proxy:
+    description: Whether the proxies of the environment (C(https_proxy), C(no_proxy)) are used for Grafana.
+    type: bool
+    default: true
   datasource:
     description: The uid of the data source, by default C(bmk-<cluster>).
     type: str

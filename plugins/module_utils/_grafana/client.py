@@ -115,10 +115,10 @@ class Client:
         return parsed
 
     def _patient(self, method: str, path: str, body: t.Any) -> tuple[int, str, str]:
-        """As C(_once), asked again while Grafana is busy and time is left."""
+        """As C(exchange), asked again while Grafana is busy and time is left."""
         deadline = time.monotonic() + self._seconds
         for attempt in range(_BUSY_ATTEMPTS):
-            status, text, headers = self._once(method, path, body)
+            status, text, headers = self.exchange(method, path, body)
             pause = _pause(attempt, headers.get("Retry-After") or "")
             if status != 429 or attempt == _BUSY_ATTEMPTS - 1 or time.monotonic() + pause > deadline:
                 break
@@ -127,7 +127,11 @@ class Client:
             raise errors.redirect(method, self.url + path, status, headers.get("Location") or "")
         return status, text, headers.get("Content-Type") or ""
 
-    def _once(self, method: str, path: str, body: t.Any) -> tuple[int, str, t.Any]:
+    def exchange(self, method: str, path: str, body: t.Any = None) -> tuple[int, str, t.Any]:
+        """Status, text and headers of one answer, whatever it is.
+
+        :raises UnreachableError: when there is none. :raises OperatorError: when the request cannot be sent.
+        """
         data = None if body is None else json.dumps(body).encode()
         headers = {} if body is None else {"Content-Type": "application/json"}
         try:

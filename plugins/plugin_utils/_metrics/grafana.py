@@ -13,23 +13,18 @@ What is read this way has passed the data source, its credentials and the path, 
 from __future__ import annotations
 
 import email.utils
-import http.client
 import json
 import re
 import ssl
 import time
 import typing as t
-import urllib.error
 import urllib.parse
-import urllib.request
 from dataclasses import dataclass, field
 
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
-from ansible_collections.baremetal.kubernetes.plugins.module_utils._os import tls
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._grafana import client, errors
 from ansible_collections.baremetal.kubernetes.plugins.module_utils._redact import redact, shown_url
 
-#: Of one answer. 500 nodes with ten jobs are about 5 MiB.
-MAX_BYTES = 64 * 1024**2
 #: Statuses that may be another one a moment later.
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _SHOWN = 300
@@ -58,7 +53,7 @@ class Answer:
 
 
 class NoAnswerError(Exception):
-    """There was none; the text says why."""
+    """There was none; the text says so for people, and what to do."""
 
 
 class Transport(t.Protocol):
@@ -83,69 +78,21 @@ class HttpTransport:
     """Requests over HTTP. They follow no redirect, so that the token goes to this server only.
 
     :param url: of Grafana, with the path that it is served under. :param token: of a service account.
-    :param ca: PEM of authorities to trust, or the path of a file of them; those of the system when it is empty.
-    :param seconds: that one answer may take.
+    :param ca: path of authorities to trust; those of the system when it is empty.
+    :param seconds: that one answer may take. :param use_proxy: whether the proxies of the environment are used.
+    :raises OperatorError: when one of them cannot be used.
     """
 
-    def __init__(self, url: str, token: str, ca: str = "", seconds: float = 30.0) -> None:
-        parts = urllib.parse.urlsplit(url)
-        if parts.scheme not in ("https", "http") or not parts.hostname or "@" in parts.netloc:
-            raise GrafanaError(
-                f"The URL of Grafana is {shown_url(url)}, expected https://HOST[:PORT][/PATH] without a user.",
-                "Correct grafana_url.",
-            )
-        self._url = url.rstrip("/")
-        self._headers = {"Accept": "application/json", "Authorization": f"Bearer {token}"}
-        self._seconds = seconds
-        pem = ca if "-----BEGIN" in ca else None
-        try:
-            context = tls.client_context(cadata=pem, cafile=ca if ca and not pem else None)
-        except (OSError, ValueError) as exc:
-            raise GrafanaError(
-                f"The authorities for Grafana cannot be used: {exc}.",
-                "Correct grafana_ca: a file in PEM form.",
-            ) from exc
-        self._opener = tls.opener(context)
+    def __init__(self, url: str, token: str, ca: str = "", seconds: int = 30, use_proxy: bool = True) -> None:
+        self._client = client.Client(url, token, ca, seconds, use_proxy)
 
     def __call__(self, method: str, path: str, body: t.Any = None) -> Answer:
         """See C(Transport)."""
-        data, headers = None, self._headers
-        if body is not None:
-            data, headers = json.dumps(body).encode(), {**headers, "Content-Type": "application/json"}
-        deadline = time.monotonic() + self._seconds
         try:
-            # The scheme was checked above.
-            request = urllib.request.Request(self._url + path, data, headers, method=method)  # noqa: S310
-            try:
-                response = self._opener.open(request, timeout=self._seconds)
-            except urllib.error.HTTPError as exc:
-                response = exc
-            with response:
-                text = _read(response, deadline)
-                named = {key.lower(): value for key, value in response.headers.items()}
-                return Answer(response.status, text, named)
-        except (urllib.error.URLError, http.client.HTTPException, OSError) as exc:
-            reason = getattr(exc, "reason", exc)
-            told = getattr(reason, "verify_message", None) or getattr(reason, "strerror", None) or reason
-            raise NoAnswerError(str(told) or type(exc).__name__) from exc
-        except ValueError:
-            # Its message would show the token.
-            raise GrafanaError(
-                "The token for Grafana has characters that cannot be sent.", _EXPECTED
-            ) from None
-
-
-def _read(response: t.Any, deadline: float) -> str:
-    pieces: list[bytes] = []
-    size = 0
-    while piece := response.read1(256 * 1024):
-        pieces.append(piece)
-        size += len(piece)
-        if size > MAX_BYTES:
-            raise OSError(f"its answer has more than {MAX_BYTES // 1024**2} MiB")
-        if time.monotonic() > deadline:
-            raise TimeoutError("timed out")
-    return b"".join(pieces).decode("utf-8", "replace")
+            status, text, headers = self._client.exchange(method, path, body)
+        except errors.UnreachableError as exc:
+            raise NoAnswerError(str(exc)) from exc.__cause__
+        return Answer(status, text, {key.lower(): value for key, value in headers.items()})
 
 
 def _parsed(text: str) -> t.Any:
@@ -157,9 +104,7 @@ def _parsed(text: str) -> t.Any:
 
 def _is_page(answer: Answer) -> bool:
     """Whether it is a page for a browser, as those of a login proxy."""
-    return "html" in answer.headers.get("content-type", "").lower() or answer.text.lstrip()[
-        :200
-    ].lower().startswith(("<!doctype", "<html"))
+    return errors.is_html(answer.text, answer.headers.get("content-type", ""))
 
 
 def _told(answer: Answer) -> str:
@@ -188,8 +133,7 @@ class Grafana:
             answer = self._transport(method, path, body)
         except NoAnswerError as exc:
             raise GrafanaError(
-                f"{self._name} does not answer: {exc}.",
-                "Check that it runs and can be reached from the controller (grafana_url, grafana_ca).",
+                str(exc),
                 passing=not isinstance(exc.__cause__, ssl.SSLCertVerificationError)
                 and not isinstance(getattr(exc.__cause__, "reason", None), ssl.SSLCertVerificationError),
             ) from exc

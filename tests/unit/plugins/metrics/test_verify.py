@@ -11,6 +11,7 @@ import typing as t
 from dataclasses import replace
 
 import pytest
+from ansible_collections.baremetal.kubernetes.plugins.module_utils._errors import OperatorError
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._metrics import causes, graphite
 from ansible_collections.baremetal.kubernetes.plugins.plugin_utils._metrics.grafana import (
     Answer,
@@ -306,7 +307,11 @@ HTML = Answer(200, "<!DOCTYPE html><html><title>Log in</title>", {"content-type"
         ),
         (Answer(200, "hello", {}), False, "with something else than JSON"),
         (json_answer(200, {"message": "?"}), False, "with something else than JSON"),
-        ("Connection refused", True, "does not answer: Connection refused. Check that it runs"),
+        (
+            "Grafana does not answer: Connection refused. Check it.",
+            True,
+            "does not answer: Connection refused. Check",
+        ),
         (
             json_answer(200, {"results": {}}),
             True,
@@ -374,16 +379,14 @@ def test_table_of_all_series() -> None:
 
 @pytest.mark.parametrize("url", ["grafana.example.org", "ftp://g", "https://user:secret@g", "https://"])
 def test_url_is_checked(url: str) -> None:
-    with pytest.raises(GrafanaError, match="expected https://HOST") as caught:
+    with pytest.raises(OperatorError, match=r"grafana_url|grafana_token") as caught:
         HttpTransport(url, "token")
     assert "secret" not in str(caught.value)
 
 
 def test_ca_is_checked() -> None:
-    with pytest.raises(GrafanaError, match="grafana_ca"):
-        HttpTransport(
-            "https://g", "token", ca="-----BEGIN CERTIFICATE-----\nnone\n-----END CERTIFICATE-----\n"
-        )
+    with pytest.raises(OperatorError, match="/none, which is no file"):
+        HttpTransport("https://g", "token", ca="/none")
 
 
 @pytest.mark.parametrize(
