@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -173,6 +174,19 @@ def test_expired_certificate_is_named_and_replaced(
     run = connected.run().expect()
     assert "w2: its certificate expired at" in " ".join(run.text.split())
     assert {host for host, _task in run.changed} == {"w2"}
+
+
+def test_cilium_is_scraped_once_site_has_seen_the_group(
+    connected: Metrics, prometheus: dict[str, Prometheus]
+) -> None:
+    connected.run(name="site").expect()
+    jobs = json.dumps({"metrics_jobs": ["node", "cilium-agent", "cilium-operator", "coredns"]})
+    connected.run("-e", jobs, name="verify_metrics").expect_quiet()
+    up = prometheus["w1"].values("up{job='cilium-agent'}", "node", "role")
+    assert up == {("cp1", "control_plane"): 1, ("w1", "worker"): 1, ("w2", "worker"): 1}
+    assert prometheus["w1"].values("cilium_unreachable_nodes", "node") == {
+        (node,): 0 for node in ("cp1", "w1", "w2")
+    }
 
 
 def test_removed_node_is_forgotten_and_a_new_one_is_measured(
