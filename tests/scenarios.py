@@ -499,7 +499,7 @@ TABLE = (
         "metrics",
         "Prometheus scrapes every node, for nobody without a certificate; Grafana shows all of them, each fault is "
         "named with node, job and cause, and nodes come and go",
-        seconds=600,
+        seconds=850,
         paths=(
             *_LAB,
             "playbooks/metrics.yml",

@@ -184,9 +184,15 @@ def test_cilium_is_scraped_once_site_has_seen_the_group(
     connected.run("-e", jobs, name="verify_metrics").expect_quiet()
     up = prometheus["w1"].values("up{job='cilium-agent'}", "node", "role")
     assert up == {("cp1", "control_plane"): 1, ("w1", "worker"): 1, ("w2", "worker"): 1}
-    assert prometheus["w1"].values("cilium_unreachable_nodes", "node") == {
-        (node,): 0 for node in ("cp1", "w1", "w2")
-    }
+    # Agents ask each other a minute after their start.
+    wait_for(
+        "every agent reaches all nodes",
+        lambda: (
+            prometheus["w1"].values("cilium_unreachable_nodes", "node")
+            == dict.fromkeys([(node,) for node, _role in up], 0)
+        ),
+        seconds=240,
+    )
 
 
 def test_removed_node_is_forgotten_and_a_new_one_is_measured(

@@ -41,6 +41,8 @@ _LATE: t.Final = frozenset(
         "apiserver_flowcontrol_rejected_requests_total",
         "certmanager_certificate_expiration_timestamp_seconds",
         "cilium_drop_count_total",
+        # A minute or two after the start of an agent.
+        "cilium_unreachable_nodes",
         "etcd_network_peer_round_trip_time_seconds_bucket",
         "kubelet_volume_stats_available_bytes",
         "kubelet_volume_stats_capacity_bytes",
