@@ -185,6 +185,7 @@ SITES = {
             "worker_taints": [{"key": "example.org/gpu", "value": "yes", "effect": "NoSchedule"}],
             "grafana_prometheus_url": "https://metrics.example.org",
             "metrics_cluster": "blue",
+            "metrics_external_directory": "/srv/blue",
             "metrics_prometheus_mode": "external",
             "metrics_prometheus_user": "reader",
             "prometheus_remote_write": [
